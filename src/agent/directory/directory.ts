@@ -1,0 +1,125 @@
+import type { BrokenRule, EffectivePolicy } from '../../protocol/account.ts';
+import { factsOf, type OutcomeCode } from '../../protocol/codes.ts';
+import type { ControllerHealth } from '../../protocol/status.ts';
+import type { Fault } from '../../support/errors.ts';
+import type { Secret } from '../../support/secret.ts';
+
+/** The port: all the agent ever needs from a directory. Every rejection is a `DirectoryError`. */
+export interface Directory extends AsyncDisposable {
+  /**
+   * Reads one account on the domain controller that a write would go to now (the PDC emulator
+   * first). What the guard must know and cannot be read is `DIRECTORY_CONFIG`, never a default.
+   */
+  read(account: AccountAddress, signal: AbortSignal): Promise<AccountReading>;
+  /**
+   * Applies one change in one LDAP modify on the named controller, and never sends it twice.
+   * `INDETERMINATE` when bytes of it may have left and no answer came; every other rejection
+   * means that the directory did not take it.
+   */
+  apply(target: WriteTarget, change: AccountChange, signal: AbortSignal): Promise<AppliedChange>;
+  /** The health of every configured controller, found by asking it. Never rejects. */
+  check(signal: AbortSignal): Promise<readonly ControllerHealth[]>;
+}
+
+export type AccountAddress = { readonly objectGuid: string } | { readonly name: string };
+
+export interface WriteTarget {
+  readonly objectGuid: string;
+  /** As `AccountReading.controller` named it. */
+  readonly controller: string;
+}
+
+export type AccountChange =
+  | {
+      readonly op: 'reset';
+      readonly password: Secret;
+      readonly unlock: boolean;
+      readonly mustChange: boolean;
+    }
+  | { readonly op: 'change'; readonly password: Secret; readonly oldPassword: Secret }
+  | { readonly op: 'unlock' };
+
+export interface AppliedChange {
+  /** `pwdLastSet` as the same controller says after the write; absent when it could not be read. */
+  readonly pwdLastSet?: string;
+  /** Whether the policy-hints control went with the write and was honoured. */
+  readonly historyEnforced: boolean;
+}
+
+/** One account as one controller shows it. 64-bit values are decimal strings. */
+export interface AccountReading {
+  readonly objectGuid: string;
+  readonly distinguishedName: string;
+  readonly controller: string;
+  /** The controller's own clock (rootDSE `currentTime`), epoch milliseconds, and ours at that moment. */
+  readonly controllerTimeMs: number;
+  readonly readAtMs: number;
+  readonly sid: string;
+  /** Transitive security groups (`tokenGroups`), as SIDs. */
+  readonly groupSids: readonly string[];
+  readonly adminCount: boolean;
+  readonly criticalSystemObject: boolean;
+  readonly hasServicePrincipalName: boolean;
+  /** 805306368 is a normal user; trusts, machines and managed service accounts have others. */
+  readonly samAccountType: number;
+  readonly disabled: boolean;
+  readonly expired: boolean;
+  readonly locked: boolean;
+  readonly mustChange: boolean;
+  readonly passwordNeverExpires: boolean;
+  readonly smartcardRequired: boolean;
+  readonly pwdLastSet: string;
+  readonly lockoutTime: string;
+  readonly unicodePwd?: {
+    readonly version: number;
+    readonly changedAt: string;
+    readonly invocationId: string;
+    readonly usn: string;
+  };
+  readonly policy: EffectivePolicy;
+}
+
+/** What a directory can answer; each is an outcome code as it stands. */
+export type DirectoryErrorCode = Extract<
+  OutcomeCode,
+  | 'ACCOUNT_NOT_FOUND'
+  | 'ACCOUNT_AMBIGUOUS'
+  | 'ACCOUNT_DISABLED'
+  | 'ACCOUNT_EXPIRED'
+  | 'ACCOUNT_LOCKED'
+  | 'WRONG_PASSWORD'
+  | 'PASSWORD_POLICY'
+  | 'CANNOT_CHANGE_PASSWORD'
+  | 'ACCESS_DENIED'
+  | 'DIRECTORY_CONFIG'
+  | 'DIRECTORY_UNREACHABLE'
+  | 'DIRECTORY_BUSY'
+  | 'DIRECTORY_REFUSED'
+  | 'INDETERMINATE'
+>;
+
+export interface DirectoryErrorDetails {
+  readonly controller?: string;
+  readonly rules?: readonly BrokenRule[];
+  /** What the server said, cleaned and capped: for the agent's log only. */
+  readonly diagnostic?: string;
+  readonly cause?: unknown;
+}
+
+export class DirectoryError extends Error implements Fault {
+  override readonly name = 'DirectoryError';
+  readonly code: DirectoryErrorCode;
+  readonly retryable: boolean;
+  readonly controller: string | undefined;
+  readonly rules: readonly BrokenRule[];
+  readonly diagnostic: string | undefined;
+
+  constructor(code: DirectoryErrorCode, message: string, details: DirectoryErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.code = code;
+    this.retryable = factsOf(code).retry === 'later';
+    this.controller = details.controller;
+    this.rules = details.rules ?? [];
+    this.diagnostic = details.diagnostic;
+  }
+}

@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import { AccountRef, Baseline } from './account.ts';
+import { DispatchedSecret, MAX_RECIPIENTS } from './sealed.ts';
+import { DirectoryId, HostName, Seconds, Sha256, Timestamp, Uuid } from './shapes.ts';
+
+/** Lifetime of a command token, and what either clock may be off: seconds. */
+export const TOKEN_LIFETIME_S = 60;
+export const CLOCK_TOLERANCE_S = 30;
+
+/** An operation ends at most this long after it was prepared. */
+export const OPERATION_LIFETIME_MS = 5 * 60_000;
+
+/** The write begins this soon after receipt or not at all, and has this long to end (monotonic clock). */
+export const START_WITHIN_MS = 5_000;
+export const WRITE_WITHIN_MS = 8_000;
+
+export const Op = z.enum(['reset', 'change', 'unlock']);
+
+export const By = z.enum(['self', 'admin']);
+
+/** Opaque to the agent: an id in the service's books, never a name. */
+export const Actor = z.string().regex(/^[\x21-\x7e]{1,128}$/);
+
+/** What an admin or a person chooses about an operation; unlocking comes with a reset unless declined. */
+export const OperationOptions = z
+  .strictObject({ unlock: z.boolean(), mustChange: z.boolean() })
+  .meta({ id: 'OperationOptions' });
+
+export type OperationOptions = z.infer<typeof OperationOptions>;
+
+/** An earlier dispatch of the same operation: whose write a moved baseline may be. */
+export const Attempt = z
+  .strictObject({
+    agent: Uuid,
+    from: Timestamp,
+    until: Timestamp,
+    controller: HostName.optional(),
+  })
+  .meta({ id: 'Attempt' });
+
+const common = {
+  iss: z.url(),
+  aud: DirectoryId,
+  agent: Uuid,
+  cmd: Uuid,
+  jti: Uuid,
+  sid: Uuid,
+  iat: Seconds,
+  exp: Seconds,
+  notAfter: Timestamp,
+  startWithinMs: z.int().positive().max(START_WITHIN_MS),
+  account: AccountRef,
+  by: By,
+  actor: Actor,
+  ...OperationOptions.shape,
+  attempts: z.array(Attempt).max(16),
+};
+
+const sealed = {
+  baseline: Baseline,
+  recipients: z.array(Sha256).min(1).max(MAX_RECIPIENTS),
+  secret: DispatchedSecret,
+};
+
+/** The claims of a command token (typ `passback-command+jwt`). */
+export const CommandClaims = z
+  .discriminatedUnion('op', [
+    z.strictObject({ ...common, op: z.literal('reset'), ...sealed }),
+    z.strictObject({ ...common, op: z.literal('change'), ...sealed }),
+    z.strictObject({ ...common, op: z.literal('unlock'), baseline: Baseline.optional() }),
+  ])
+  .meta({ id: 'CommandClaims' });
+
+export type CommandClaims = z.infer<typeof CommandClaims>;
+
+/** The claims of an inspection request (typ `passback-inspect+jwt`): reading is asked for under signature, too. */
+export const InspectClaims = z
+  .strictObject({
+    iss: z.url(),
+    aud: DirectoryId,
+    agent: Uuid,
+    jti: Uuid,
+    sid: Uuid,
+    iat: Seconds,
+    exp: Seconds,
+    by: By,
+    actor: Actor,
+    op: Op,
+    account: z.union([AccountRef, z.strictObject({ name: z.string().min(1).max(256) })]),
+  })
+  .meta({ id: 'InspectClaims' });
+
+export type InspectClaims = z.infer<typeof InspectClaims>;
+
+/** The claims of a writeback toggle (typ `passback-writeback+jwt`); the highest version counts. */
+export const ToggleClaims = z
+  .strictObject({
+    iss: z.url(),
+    aud: DirectoryId,
+    iat: Seconds,
+    version: z.int().positive(),
+    enabled: z.boolean(),
+    reason: z.string().max(512),
+    by: Actor,
+  })
+  .meta({ id: 'ToggleClaims' });
+
+export type ToggleClaims = z.infer<typeof ToggleClaims>;

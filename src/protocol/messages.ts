@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { CompactJws, HostName, Sha256, ShortText, Timestamp, Uuid } from './shapes.ts';
+
+export const SUBPROTOCOL = 'passback.v1';
+export const ENROLL_PATH = '/v1/enroll';
+export const CONNECT_PATH = '/v1/connect';
+
+/** A frame over this many bytes closes the link. */
+export const MAX_FRAME_BYTES = 64 * 1024;
+
+/** The agent pings this often, waits this long for the pong; the service gives a silent session up after the last. */
+export const PING_EVERY_MS = 25_000;
+export const PONG_WITHIN_MS = 10_000;
+export const SILENCE_LIMIT_MS = 40_000;
+
+export const CLOSE_CODES = {
+  drain: 1001,
+  revoked: 4001,
+  superseded: 4002,
+  upgradeRequired: 4003,
+  protocolError: 4004,
+} as const;
+
+/** JSON-RPC 2.0 error codes; ours are in the range the standard leaves to servers. */
+export const RPC_ERRORS = {
+  parse: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internal: -32603,
+  /** The call is not due in this state of the session. */
+  notNow: -32000,
+  /** A signed statement was not accepted; `data.code` says why. */
+  notAccepted: -32001,
+} as const;
+
+const Empty = z.strictObject({});
+
+/** What the service answers to a hello that it accepts. */
+export const Welcome = z
+  .strictObject({
+    session: Uuid,
+    serverTime: Timestamp.meta({ description: 'For reporting only; no check is made against it.' }),
+    approved: z.boolean(),
+    keySet: CompactJws,
+    toggle: CompactJws.optional(),
+    oldestVersion: z.string().max(64),
+  })
+  .meta({ id: 'Welcome' });
+
+export type Welcome = z.infer<typeof Welcome>;
+
+/** A call that is answered. */
+interface Call {
+  readonly params: z.ZodType;
+  readonly result: z.ZodType;
+}
+
+/** A call that is not. */
+interface Notice {
+  readonly params: z.ZodType;
+  readonly result?: never;
+}
+
+/** What the service sends. */
+export const FROM_SERVICE = {
+  'session.challenge': { params: z.strictObject({ session: Uuid, nonce: Sha256 }) },
+  'session.renew': {
+    params: z.strictObject({ nonce: Sha256 }),
+    result: z.strictObject({ hello: CompactJws }),
+  },
+  'session.goodbye': {
+    params: z.strictObject({ reason: ShortText, retryAfterMs: z.int().nonnegative().optional() }),
+  },
+  'account.inspect': {
+    params: z.strictObject({ request: CompactJws }),
+    result: z.strictObject({ inspection: CompactJws }),
+  },
+  'command.execute': {
+    params: z.strictObject({ command: CompactJws }),
+    result: z.strictObject({ outcome: CompactJws }),
+  },
+  'writeback.set': {
+    params: z.strictObject({ toggle: CompactJws }),
+    result: z.strictObject({ version: z.int().nonnegative(), enabled: z.boolean() }),
+  },
+} as const satisfies Record<string, Call | Notice>;
+
+/** What the agent sends. */
+export const FROM_AGENT = {
+  'agent.hello': { params: z.strictObject({ hello: CompactJws }), result: Welcome },
+  'agent.status': { params: z.strictObject({ status: CompactJws }) },
+  'agent.keys': { params: z.strictObject({ sealingKey: CompactJws }), result: Empty },
+  'command.began': {
+    params: z.strictObject({ cmd: Uuid, jti: Uuid, controller: HostName.optional() }),
+  },
+  'session.goodbye': { params: z.strictObject({ reason: ShortText }) },
+} as const satisfies Record<string, Call | Notice>;
+
+export type Methods = Readonly<Record<string, Call | Notice>>;
+export type FromService = typeof FROM_SERVICE;
+export type FromAgent = typeof FROM_AGENT;
+
+export type Params<M extends Methods, K extends keyof M> = z.infer<M[K]['params']>;
+export type Result<M extends Methods, K extends keyof M> = M[K] extends Call
+  ? z.infer<M[K]['result']>
+  : undefined;

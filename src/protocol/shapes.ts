@@ -1,0 +1,59 @@
+import { z } from 'zod';
+
+/** RFC 9562 text form, lower case: one spelling, so that digests and map keys agree. */
+export const Uuid = z
+  .string()
+  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/)
+  .meta({ id: 'Uuid', description: 'A UUID or directory objectGUID in lower-case text form.' });
+
+/** UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
+export const Timestamp = z.iso
+  .datetime({ precision: 3 })
+  .meta({ id: 'Timestamp', description: 'UTC, RFC 3339, milliseconds, ending in Z.' });
+
+/** 64-bit directory values do not fit a JSON number. */
+export const Int64 = z
+  .string()
+  .regex(/^-?(?:0|[1-9][0-9]{0,18})$/)
+  .meta({ id: 'Int64', description: 'A 64-bit integer in decimal.' });
+
+/** RFC 7519 NumericDate: whole seconds since the epoch. */
+export const Seconds = z.int().positive();
+
+export const DirectoryId = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/)
+  .meta({
+    id: 'DirectoryId',
+    description: 'The name of one directory (one domain), chosen by the admin.',
+  });
+
+export const HostName = z.string().min(1).max(255);
+
+export const Base64Url = z.string().regex(/^[A-Za-z0-9_-]+$/);
+
+/** RFC 7638 SHA-256 thumbprint, or any other SHA-256 in base64url. */
+export const Sha256 = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/)
+  .meta({ id: 'Sha256', description: 'A SHA-256 in base64url.' });
+
+/** A JWS in compact serialisation; what it says is known only after it was verified. */
+export const CompactJws = z
+  .string()
+  .max(48 * 1024)
+  .regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/);
+
+/** Free text by a person or a server, without control characters. */
+export const ShortText = z
+  .string()
+  .max(512)
+   
+  .regex(/^[^\u0000-\u001f\u007f]*$/);
+
+export type Timestamp = z.infer<typeof Timestamp>;
+
+/** The protocol's spelling of a moment given in epoch milliseconds. */
+export function timestamp(epochMs: number): Timestamp {
+  return new Date(epochMs).toISOString();
+}

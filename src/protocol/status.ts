@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { Op } from './command.ts';
+import { CompactJws, HostName, Seconds, Sha256, ShortText, Timestamp, Uuid } from './shapes.ts';
+
+/** Bumped when a message changes in a way that an older peer cannot read. */
+export const PROTOCOL_VERSION = 1;
+
+export const WritebackState = z.enum(['running', 'paused', 'degraded', 'down']);
+
+export const ControllerHealth = z
+  .strictObject({
+    name: HostName,
+    reachable: z.boolean(),
+    bound: z.boolean(),
+    policyHints: z.boolean().optional(),
+    latencyMs: z.number().nonnegative().optional(),
+    certificateExpiresAt: Timestamp.optional(),
+    clockOffsetMs: z.number().optional(),
+    problem: ShortText.optional(),
+  })
+  .meta({ id: 'ControllerHealth' });
+
+export type ControllerHealth = z.infer<typeof ControllerHealth>;
+
+/** What the agent says of itself. No personal data. */
+export const StatusReport = z
+  .strictObject({
+    at: Timestamp,
+    state: WritebackState,
+    reasons: z.array(ShortText).max(16),
+    controllers: z.array(ControllerHealth).max(64),
+    journal: z.strictObject({
+      epoch: Uuid,
+      seq: z.int().nonnegative(),
+      open: z.int().nonnegative(),
+    }),
+    counters: z.record(z.string().max(64), z.int().nonnegative()),
+    keys: z.strictObject({
+      device: Sha256,
+      sealing: Sha256,
+      sealingSince: Timestamp,
+      keySet: z.int().nonnegative(),
+    }),
+    version: z.string().max(64),
+    startedAt: Timestamp,
+  })
+  .meta({ id: 'StatusReport' });
+
+export type StatusReport = z.infer<typeof StatusReport>;
+
+/** What the agent's own configuration allows; shown, never negotiated. */
+export const GuardSummary = z
+  .strictObject({
+    self: z.array(Op),
+    admin: z.array(Op),
+    baseDns: z.array(z.string().max(1024)).max(64),
+    dryRun: z.boolean(),
+  })
+  .meta({ id: 'GuardSummary' });
+
+export type GuardSummary = z.infer<typeof GuardSummary>;
+
+/** The claims of `agent.hello` and of the answer to `session.renew` (typ `passback-hello+jwt`). */
+export const HelloClaims = z
+  .strictObject({
+    iss: Uuid,
+    aud: z.url(),
+    iat: Seconds,
+    nonce: Sha256,
+    sid: Uuid,
+    version: z.string().max(64),
+    protocol: z.int().positive(),
+    sealingKey: CompactJws,
+    capabilities: z.array(z.string().max(64)).max(32),
+    guard: GuardSummary,
+    status: StatusReport,
+    journal: z.strictObject({ epoch: Uuid, seq: z.int().nonnegative(), head: Sha256 }),
+  })
+  .meta({ id: 'HelloClaims' });
+
+export type HelloClaims = z.infer<typeof HelloClaims>;
+
+/** The claims of the JWT in the upgrade request (typ `passback-connect+jwt`). */
+export const ConnectClaims = z.strictObject({
+  iss: Uuid,
+  sub: Uuid,
+  aud: z.url(),
+  jti: Uuid,
+  iat: Seconds,
+  exp: Seconds,
+});
+
+/** The claims of `agent.status` (typ `passback-status+jwt`). */
+export const StatusClaims = z.strictObject({
+  iss: Uuid,
+  aud: z.url(),
+  iat: Seconds,
+  report: StatusReport,
+});
