@@ -9,7 +9,6 @@ export const AccountName = z
   .string()
   .min(1)
   .max(256)
-   
   .regex(/^[^\u0000-\u001f\u007f]+$/)
   .meta({ id: 'AccountName' });
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AccountRef, Baseline } from './account.ts';
+import { AccountName, AccountRef, Baseline } from './account.ts';
 import { DispatchedSecret, MAX_RECIPIENTS } from './sealed.ts';
 import { DirectoryId, HostName, Seconds, Sha256, Timestamp, Uuid } from './shapes.ts';
 
@@ -86,7 +86,7 @@ export const InspectClaims = z
     by: By,
     actor: Actor,
     op: Op,
-    account: z.union([AccountRef, z.strictObject({ name: z.string().min(1).max(256) })]),
+    account: z.union([AccountRef, z.strictObject({ name: AccountName })]),
   })
   .meta({ id: 'InspectClaims' });
 

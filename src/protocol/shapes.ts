@@ -48,7 +48,6 @@ export const CompactJws = z
 export const ShortText = z
   .string()
   .max(512)
-   
   .regex(/^[^\u0000-\u001f\u007f]*$/);
 
 export type Timestamp = z.infer<typeof Timestamp>;

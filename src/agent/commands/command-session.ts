@@ -1,0 +1,6 @@
+/** The session a command came in on; a command is good for that session only. */
+export interface CommandSession {
+  readonly id: string;
+  /** Tells the service that the write is about to begin. Never throws. */
+  began(notice: { cmd: string; jti: string; controller?: string }): void;
+}
