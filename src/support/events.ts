@@ -1,7 +1,7 @@
 /**
  * Every line that either program logs: its constant name and its number in the log and in the
- * Windows Event Log. Stable: SIEM rules depend on both. 31001-31011, 31101-31103, 31120-31123 and
- * 32xxx-33xxx are the operations' own (`protocol/codes.ts`).
+ * Windows Event Log. Stable: SIEM rules depend on both. A refused or failed operation writes two:
+ * `<operation>.failed` and the `refusal.` line that has the number of its outcome code.
  */
 export const EVENTS = {
   'agent.started': 30001,
@@ -30,11 +30,34 @@ export const EVENTS = {
   'directory.refused': 30302,
   'directory.credential_rejected': 30303,
   'status.changed': 30400,
-  'command.started': 31000,
-  'command.applied': 31100,
-  'command.failed': 31110,
-  'command.not_accepted': 32008,
+  'reset.started': 31001,
+  'reset.applied': 31002,
+  'reset.failed': 31003,
+  'change.started': 31006,
+  'change.applied': 31007,
+  'change.failed': 31008,
+  'reset_by_admin.started': 31009,
+  'reset_by_admin.applied': 31010,
+  'reset_by_admin.failed': 31011,
+  'unlock.started': 31101,
+  'unlock.applied': 31102,
+  'unlock.failed': 31103,
+  'refusal.later': 31120,
+  'refusal.limit': 31121,
+  'refusal.superseded': 31122,
+  'refusal.clock': 31123,
   'account.inspected': 31130,
+  'refusal.secret': 32004,
+  'refusal.command': 32008,
+  'refusal.directory': 33001,
+  'refusal.not_found': 33002,
+  'refusal.ambiguous': 33003,
+  'refusal.access': 33004,
+  'refusal.account_state': 33005,
+  'refusal.locked': 33006,
+  'refusal.wrong_password': 33007,
+  'refusal.password': 33008,
+  'refusal.config': 33009,
   'cloud.started': 40001,
   'cloud.stopping': 40002,
   'cloud.stopped': 40003,

@@ -60,6 +60,8 @@ export interface AccountReading {
   readonly adminCount: boolean;
   readonly criticalSystemObject: boolean;
   readonly hasServicePrincipalName: boolean;
+  /** Whether it is the account that the agent itself binds with. */
+  readonly ownAccount: boolean;
   /** 805306368 is a normal user; trusts, machines and managed service accounts have others. */
   readonly samAccountType: number;
   readonly disabled: boolean;
