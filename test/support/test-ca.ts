@@ -1,0 +1,104 @@
+import './reflect-metadata.ts';
+import * as x509 from '@peculiar/x509';
+import { webcrypto } from 'node:crypto';
+import { isIP } from 'node:net';
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const DAY_MS = 86_400_000;
+
+export interface TestCertificate {
+  /** The certificate, PEM. */
+  readonly cert: string;
+  /** Its private key, PKCS #8 PEM. */
+  readonly key: string;
+  /** The certificate of the CA that signed it, PEM. */
+  readonly ca: string;
+}
+
+export interface CertificateOptions {
+  /** Default is in a week. */
+  readonly notAfter?: Date;
+}
+
+export interface TestCa {
+  /** The CA's own certificate, PEM: what a client is told to trust. */
+  readonly ca: string;
+  /** A server certificate for these host names and IP addresses. */
+  issue(names: readonly string[], options?: CertificateOptions): Promise<TestCertificate>;
+}
+
+/** Makes a certificate authority that nothing but a test trusts. */
+export async function createTestCa(name = 'Passback Test CA'): Promise<TestCa> {
+  const keys = await generateKeys();
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serialNumber(),
+    name: `CN=${name}`,
+    notBefore: new Date(Date.now() - DAY_MS),
+    notAfter: new Date(Date.now() + 30 * DAY_MS),
+    keys,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
+        true,
+      ),
+    ],
+  });
+  const ca = certificate.toString('pem');
+  return {
+    ca,
+    issue: async (names, options = {}) => ({
+      ...(await issue({ subject: certificate.subject, keys }, names, options)),
+      ca,
+    }),
+  };
+}
+
+interface Issuer {
+  readonly subject: string;
+  readonly keys: webcrypto.CryptoKeyPair;
+}
+
+async function issue(
+  issuer: Issuer,
+  names: readonly string[],
+  options: CertificateOptions,
+): Promise<Omit<TestCertificate, 'ca'>> {
+  const keys = await generateKeys();
+  const notAfter = options.notAfter ?? new Date(Date.now() + 7 * DAY_MS);
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: `CN=${names[0] ?? 'nobody'}`,
+    issuer: issuer.subject,
+    notBefore: new Date(Math.min(Date.now(), notAfter.getTime()) - DAY_MS),
+    notAfter,
+    publicKey: keys.publicKey,
+    signingKey: issuer.keys.privateKey,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(
+        names.map((value) => ({
+          type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const),
+          value,
+        })),
+      ),
+    ],
+  });
+  return { cert: certificate.toString('pem'), key: await privateKeyPem(keys.privateKey) };
+}
+
+function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+}
+
+async function privateKeyPem(key: webcrypto.CryptoKey): Promise<string> {
+  return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key), 'PRIVATE KEY');
+}
+
+// Positive and never leading with a zero, as DER wants it.
+function serialNumber(): string {
+  return `01${Buffer.from(webcrypto.getRandomValues(new Uint8Array(8))).toString('hex')}`;
+}
