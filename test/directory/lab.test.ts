@@ -1,0 +1,228 @@
+import { connect } from 'node:tls';
+import { Attribute, Change, InsufficientAccessError, type Client } from 'ldapts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Credentials } from '../lab/description.ts';
+import { useLab } from '../lab/use-lab.ts';
+
+const lab = useLab();
+const NEW_PASSWORD = 'A-new-1-for-the-lab';
+
+beforeEach(() => lab.reset());
+
+async function boundAs<T>(who: Credentials, use: (client: Client) => Promise<T>): Promise<T> {
+  const client = lab.client();
+  try {
+    await client.bind(who.userPrincipalName, who.password);
+    return await use(client);
+  } finally {
+    await client.unbind();
+  }
+}
+
+function quoted(password: string): Buffer {
+  return Buffer.from(`"${password}"`, 'utf16le');
+}
+
+function resetPassword(sam: string, who: Credentials = lab.serviceAccount): Promise<void> {
+  const modification = new Attribute({ type: 'unicodePwd', values: [quoted(NEW_PASSWORD)] });
+  return boundAs(who, (client) =>
+    client.modify(lab.person(sam).dn, new Change({ operation: 'replace', modification })),
+  );
+}
+
+function writeNumber(sam: string, type: string, value: string): Promise<void> {
+  const modification = new Attribute({ type, values: [value] });
+  return boundAs(lab.serviceAccount, (client) =>
+    client.modify(lab.person(sam).dn, new Change({ operation: 'replace', modification })),
+  );
+}
+
+function changePassword(sam: string, from: string, to: string): Promise<void> {
+  const old = new Attribute({ type: 'unicodePwd', values: [quoted(from)] });
+  const fresh = new Attribute({ type: 'unicodePwd', values: [quoted(to)] });
+  const changes = [
+    new Change({ operation: 'delete', modification: old }),
+    new Change({ operation: 'add', modification: fresh }),
+  ];
+  return boundAs(lab.serviceAccount, (client) => client.modify(lab.person(sam).dn, changes));
+}
+
+describe('the certificate', () => {
+  const handshake = (servername: string) =>
+    new Promise<string>((resolve) => {
+      const [controller] = lab.controllers;
+      const socket = connect({ port: controller?.port, ca: lab.ca, servername }, () => {
+        resolve('verified');
+        socket.destroy();
+      });
+      socket.once('error', (error) => {
+        resolve('code' in error ? String(error.code) : error.message);
+      });
+    });
+
+  test('is verified by the name of the controller with the CA of the lab', async () => {
+    expect(await handshake('DC1.corp.test')).toBe('verified');
+  });
+
+  test('is worth nothing under another name', async () => {
+    expect(await handshake('DC9.corp.test')).toBe('ERR_TLS_CERT_ALTNAME_INVALID');
+  });
+});
+
+describe('the delegation', () => {
+  test.each(['anna', 'clara'])('lets the service account reset %s', async (sam) => {
+    await resetPassword(sam);
+    expect(await lab.kinit(sam, NEW_PASSWORD)).toBe('ok');
+  });
+
+  test('ends at the OU', async () => {
+    await expect(resetPassword('olaf')).rejects.toThrow(InsufficientAccessError);
+    await expect(writeNumber('olaf', 'lockoutTime', '0')).rejects.toThrow(InsufficientAccessError);
+    expect(await lab.kinit('olaf', lab.person('olaf').password)).toBe('ok');
+  });
+
+  test('covers unlocking and must-change, and no other attribute', async () => {
+    await writeNumber('locked', 'lockoutTime', '0');
+    expect(await lab.lockoutTime('locked')).toBe('0');
+    await writeNumber('anna', 'pwdLastSet', '0');
+    expect(await lab.kinit('anna', lab.person('anna').password)).toBe('must-change');
+    await expect(writeNumber('anna', 'userAccountControl', '514')).rejects.toThrow(
+      InsufficientAccessError,
+    );
+  });
+
+  test('was given to one account only', async () => {
+    await expect(resetPassword('anna', lab.bareAccount)).rejects.toThrow(InsufficientAccessError);
+  });
+
+  test('can be taken away right by right, and comes back', async () => {
+    await lab.denyRights('reset-password');
+    await expect(resetPassword('anna')).rejects.toThrow(InsufficientAccessError);
+    await writeNumber('anna', 'lockoutTime', '0');
+    await lab.denyRights();
+    await expect(writeNumber('anna', 'lockoutTime', '0')).rejects.toThrow(InsufficientAccessError);
+    await lab.restoreDelegation();
+    await resetPassword('anna');
+  });
+
+  test('shows the values of a fine-grained policy only after they were opened', async () => {
+    const minimumLength = async () => {
+      const base = `CN=Password Settings Container,CN=System,${lab.baseDn}`;
+      const found = await boundAs(lab.serviceAccount, (client) =>
+        client.search(base, {
+          filter: '(objectClass=msDS-PasswordSettings)',
+          attributes: ['msDS-MinimumPasswordLength'],
+        }),
+      );
+      return found.searchEntries.map((entry) => entry['msDS-MinimumPasswordLength']).flat();
+    };
+    expect(await minimumLength()).not.toContain('16');
+    await lab.grantPolicyRead();
+    expect(await minimumLength()).toContain('16');
+    await lab.revokePolicyRead();
+    expect(await minimumLength()).not.toContain('16');
+  });
+});
+
+describe('Kerberos', () => {
+  test.each([
+    ['anna', 'ok'],
+    ['jörg', 'ok'],
+    ['hash', 'ok'],
+    ['slash', 'ok'],
+    ['emoji', 'ok'],
+    ['quotes', 'ok'],
+    ['forever', 'ok'],
+    ['locked', 'revoked'],
+    ['disabled', 'revoked'],
+    ['expired', 'revoked'],
+    ['stale', 'must-change'],
+    ['mustchange', 'must-change'],
+    ['smartcard', 'smartcard-required'],
+  ] as const)('says to %s with the right password: %s', async (sam, answer) => {
+    expect(await lab.kinit(sam, lab.person(sam).password)).toBe(answer);
+  });
+
+  test('tells a wrong password from a right one, and nobody from somebody', async () => {
+    expect(await lab.kinit('anna', 'not-the-password')).toBe('wrong-password');
+    expect(await lab.kinit('nobody', 'not-the-password')).toBe('unknown-account');
+  });
+});
+
+describe('the policy', () => {
+  test('refuses a change inside the minimum age, from the history, or with a wrong password', async () => {
+    const { password } = lab.person('anna');
+    await expect(changePassword('anna', 'not-the-password', NEW_PASSWORD)).rejects.toThrow('0056');
+    await expect(changePassword('anna', password, password)).rejects.toThrow('history');
+    await changePassword('anna', password, NEW_PASSWORD);
+    await expect(changePassword('anna', NEW_PASSWORD, password)).rejects.toThrow('too young');
+  });
+
+  test('does not let somebody change a password that is fixed, but lets it be reset', async () => {
+    const { password } = lab.person('fixed');
+    await expect(changePassword('fixed', password, NEW_PASSWORD)).rejects.toThrow();
+    await resetPassword('fixed');
+    expect(await lab.kinit('fixed', NEW_PASSWORD)).toBe('ok');
+  });
+});
+
+test('wrong passwords really lock an account', async () => {
+  await lab.lock('ben');
+  expect(await lab.lockoutTime('ben')).not.toBe('0');
+  expect(await lab.kinit('ben', lab.person('ben').password)).toBe('revoked');
+});
+
+test('each password written is counted once, and a refused one not at all', async () => {
+  const before = await lab.passwordVersion('anna');
+  await resetPassword('anna');
+  await resetPassword('anna');
+  await resetPassword('jörg');
+  await expect(resetPassword('olaf')).rejects.toThrow();
+  expect(await lab.passwordWrites()).toEqual(
+    new Map([
+      ['anna', 2],
+      ['jörg', 1],
+    ]),
+  );
+  expect(await lab.passwordVersion('anna')).toBe(before + 2);
+});
+
+test('a reset of the lab puts everything back', async () => {
+  await resetPassword('anna');
+  await resetPassword('mustchange');
+  await writeNumber('locked', 'lockoutTime', '0');
+  await lab.lock('ben');
+  const written = await lab.pwdLastSet('anna');
+
+  await lab.reset();
+
+  expect(await lab.kinit('anna', lab.person('anna').password)).toBe('ok');
+  expect(await lab.kinit('anna', NEW_PASSWORD)).toBe('wrong-password');
+  expect(BigInt(await lab.pwdLastSet('anna'))).toBeLessThan(BigInt(written));
+  expect(await lab.pwdLastSet('mustchange')).toBe('0');
+  expect(await lab.lockoutTime('locked')).not.toBe('0');
+  expect(await lab.lockoutTime('ben')).toBe('0');
+  expect(await lab.passwordWrites()).toEqual(new Map());
+});
+
+test('a password from before the reset is as if it had never been', async () => {
+  await resetPassword('anna');
+  await lab.reset();
+  await changePassword('anna', lab.person('anna').password, NEW_PASSWORD);
+  expect(await lab.kinit('anna', NEW_PASSWORD)).toBe('ok');
+});
+
+test('a controller that was stopped comes back at its address and knows what it knew', async () => {
+  await resetPassword('anna');
+  await lab.stopController(0);
+  await expect(resetPassword('anna')).rejects.toThrow();
+  expect((await lab.passwordWrites()).get('anna')).toBe(1);
+  await lab.startController(0);
+  expect(await lab.kinit('anna', NEW_PASSWORD)).toBe('ok');
+});
+
+test('everybody is known by an objectGUID', async () => {
+  const guids = lab.people.map((person) => person.objectGuid);
+  expect(new Set(guids).size).toBe(lab.people.length);
+  for (const guid of guids) expect(guid).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+});

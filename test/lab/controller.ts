@@ -1,0 +1,87 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import {
+  GenericContainer,
+  Wait,
+  type StartedNetwork,
+  type StartedTestContainer,
+} from 'testcontainers';
+import type { LabController } from './description.ts';
+import { docker } from './docker.ts';
+import { untilItAnswers } from './ldaps.ts';
+import { accountTable, ADMINISTRATOR, BASE_DN } from './people.ts';
+
+const START_LIMIT_MS = 120_000;
+const LDAPS_PORT = 636;
+
+export interface StartedController {
+  readonly controller: LabController;
+  readonly ca: string;
+}
+
+interface ControllerOptions {
+  readonly name: string;
+  readonly image: string;
+  readonly network: StartedNetwork;
+  /** The address of a controller whose domain this one joins; without one, it is the domain's first. */
+  readonly join: string | undefined;
+  /** Where the container is entered as soon as it exists, for whoever stops them all. */
+  readonly containers: StartedTestContainer[];
+}
+
+/** Resolves when the new controller answers an administrator on LDAPS. */
+export async function startController(options: ControllerOptions): Promise<StartedController> {
+  const { name, network } = options;
+  // Chosen here and not by the engine, which would choose anew each time the controller is restarted.
+  const port = await freePort();
+  const container = await new LoopbackContainer(options.image)
+    .withHostname(name)
+    .withNetwork(network)
+    .withExposedPorts({ container: LDAPS_PORT, host: port })
+    .withEnvironment(options.join === undefined ? {} : { LAB_JOIN: options.join })
+    .withCopyContentToContainer([
+      { content: accountTable(), target: '/lab/table.json' },
+      { content: credentialsFile(), target: '/lab/administrator', mode: 0o600 },
+    ])
+    .withWaitStrategy(Wait.forLogMessage(/^samba version .* started/))
+    .withStartupTimeout(START_LIMIT_MS)
+    .start();
+  options.containers.push(container);
+
+  const controller = {
+    name: `${name}.corp.test`,
+    address: '127.0.0.1',
+    port,
+    containerId: container.getId(),
+    internalAddress: container.getIpAddress(network.getName()),
+  };
+  const certificate = '/var/lib/samba/private/tls/ca.pem';
+  const wait = `until [ -s ${certificate} ]; do sleep 0.1; done; cat ${certificate}`;
+  const ca = `${await docker(['exec', controller.containerId, 'sh', '-c', wait])}\n`;
+  const domain = { baseDn: BASE_DN, ca, administrator: ADMINISTRATOR };
+  await untilItAnswers(domain, controller, START_LIMIT_MS);
+  return { controller, ca };
+}
+
+/** Reachable from this machine only: everybody knows the passwords of the lab. */
+class LoopbackContainer extends GenericContainer {
+  protected override async beforeContainerCreated(): Promise<void> {
+    const bindings = this.hostConfig.PortBindings as Record<string, { HostIp?: string }[]>;
+    for (const binding of Object.values(bindings).flat()) binding.HostIp = '127.0.0.1';
+    return Promise.resolve();
+  }
+}
+
+function credentialsFile(): string {
+  return `username = Administrator\npassword = ${ADMINISTRATOR.password}\ndomain = CORP\n`;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('a server without a port');
+  return address.port;
+}

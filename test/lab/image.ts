@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { docker, tryDocker } from './docker.ts';
+
+const REPOSITORY = 'passback-lab';
+
+export type Progress = (line: string) => void;
+
+/** The name of the controllers' image. Builds it when these very sources have not been built before. */
+export async function labImage(progress: Progress): Promise<string> {
+  const context = join(repositoryRoot(), 'test/lab/controller');
+  const tag = await digestOf(context);
+  const image = `${REPOSITORY}:${tag}`;
+  if ((await tryDocker(['image', 'inspect', image])).exitCode === 0) return image;
+
+  progress('Building the image of a domain controller (once, about a minute)');
+  // The network of the host, because a bridge has no resolver on some machines.
+  const built = await tryDocker(['build', '--network', 'host', '--tag', image, context]);
+  if (built.exitCode !== 0) {
+    throw new Error(
+      'The image of the lab cannot be built. `./scripts/lab up` prepares a machine for it. ' +
+        `The build said:\n${built.output.slice(-3_000)}`,
+    );
+  }
+  await removeOthers(tag);
+  return image;
+}
+
+function repositoryRoot(): string {
+  let directory = import.meta.dirname;
+  // Compiled, this file stands in dist/, which has no package.json of its own.
+  while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);
+  return directory;
+}
+
+async function digestOf(directory: string): Promise<string> {
+  const digest = createHash('sha256');
+  for (const name of (await readdir(directory)).sort()) {
+    digest.update(`${name}\n`).update(await readFile(join(directory, name)));
+  }
+  return digest.digest('hex').slice(0, 12);
+}
+
+async function removeOthers(tag: string): Promise<void> {
+  const tags = await docker(['image', 'ls', REPOSITORY, '--format', '{{.Tag}}']);
+  for (const other of tags.split('\n')) {
+    // Refused while a container of it runs, which is as it should be.
+    if (other !== '' && other !== tag) await tryDocker(['image', 'rm', `${REPOSITORY}:${other}`]);
+  }
+}
