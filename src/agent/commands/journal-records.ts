@@ -1,0 +1,67 @@
+import { crc32 } from 'node:zlib';
+import { z } from 'zod';
+import { PasswordMetadata } from '../../protocol/account.ts';
+import { OUTCOME_CODES } from '../../protocol/codes.ts';
+import { Op } from '../../protocol/command.ts';
+import { CompactJws, HostName, Int64, Sha256, Timestamp, Uuid } from '../../protocol/shapes.ts';
+
+const answered = {
+  cmd: Uuid,
+  jti: Uuid,
+  digest: Sha256,
+  code: z.enum(OUTCOME_CODES),
+  seq: z.int().positive(),
+  /** The signed outcome as it was (or will be) sent; it holds no secret. */
+  jws: CompactJws,
+};
+
+/** Everything the journal can hold. No record has room for a secret. */
+export const JournalRecord = z.discriminatedUnion('type', [
+  /** First line: which life of this agent's journal this is. */
+  z.strictObject({ type: z.literal('epoch'), epoch: Uuid, at: Timestamp }),
+  /** A write is about to be sent; durable before its first byte leaves. */
+  z.strictObject({
+    type: z.literal('intent'),
+    cmd: Uuid,
+    jti: Uuid,
+    digest: Sha256,
+    op: Op,
+    objectGuid: Uuid,
+    controller: HostName,
+    pwdLastSet: Int64,
+    lockoutTime: Int64,
+    unicodePwd: PasswordMetadata.optional(),
+    notAfter: Timestamp,
+    at: Timestamp,
+  }),
+  /** What became of a write; durable before it is told. Final for its `cmd`. */
+  z.strictObject({ type: z.literal('outcome'), ...answered }),
+  /** A dispatch that was turned away with nothing sent; final for its `jti` only. */
+  z.strictObject({ type: z.literal('refusal'), ...answered, expires: Timestamp }),
+  /** The newest writeback toggle. */
+  z.strictObject({ type: z.literal('toggle'), version: z.int().positive(), jws: CompactJws }),
+]);
+
+export type JournalRecord = z.infer<typeof JournalRecord>;
+export type Intent = Extract<JournalRecord, { type: 'intent' }>;
+
+/** One line: CRC-32 of the JSON in eight hex digits, a space, the JSON, a newline. */
+export function encodeRecord(record: JournalRecord): string {
+  const json = JSON.stringify(record);
+  return `${checksum(json)} ${json}\n`;
+}
+
+/** The record of a line without its newline; undefined when the line is damaged. */
+export function decodeRecord(line: string): JournalRecord | undefined {
+  const json = line.slice(9);
+  if (line.charAt(8) !== ' ' || line.slice(0, 8) !== checksum(json)) return undefined;
+  try {
+    return JournalRecord.safeParse(JSON.parse(json)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function checksum(json: string): string {
+  return crc32(json).toString(16).padStart(8, '0');
+}

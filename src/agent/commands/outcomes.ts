@@ -1,0 +1,43 @@
+import { CODES, factsOf, type OutcomeCode } from '../../protocol/codes.ts';
+import type { Outcome } from '../../protocol/outcome.ts';
+import { DirectoryError } from '../directory/directory.ts';
+
+type Details = Partial<Omit<Outcome, 'status' | 'code' | 'retry' | 'tookMs'>>;
+
+/** An outcome of the given code; status and retry come from the code's own row. */
+export function outcome(code: OutcomeCode, tookMs: number, details: Details = {}): Outcome {
+  const { status, retry, meaning } = factsOf(code);
+  return {
+    status,
+    code,
+    ...(retry !== undefined && { retry }),
+    message: meaning,
+    tookMs: Math.round(tookMs * 10) / 10,
+    ...details,
+  };
+}
+
+/** A command that was not carried out; thrown inside `commands/`, it becomes the outcome. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly code: OutcomeCode;
+  readonly details: Details;
+
+  constructor(code: OutcomeCode, details: Details = {}) {
+    super(CODES[code].meaning);
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** What an expected failure means to the service. Rethrows everything else: a bug is not an outcome. */
+export function toOutcome(error: unknown, tookMs: number): Outcome {
+  if (error instanceof Refusal) return outcome(error.code, tookMs, error.details);
+  if (error instanceof DirectoryError) {
+    return outcome(error.code, tookMs, {
+      ...(error.controller !== undefined && { controller: error.controller }),
+      ...(error.rules.length > 0 && { rules: [...error.rules] }),
+    });
+  }
+  throw error;
+}

@@ -1,0 +1,121 @@
+import { sha256 } from '../../protocol/canonical.ts';
+import type { Operation } from '../../protocol/codes.ts';
+import type { Outcome } from '../../protocol/outcome.ts';
+import { timestamp } from '../../protocol/shapes.ts';
+import { signToken, type SigningKey } from '../../protocol/tokens.ts';
+import type { Journal } from './journal.ts';
+
+export interface TrailOptions {
+  readonly agentId: string;
+  readonly directory: string;
+  readonly device: SigningKey;
+  readonly journal: Journal;
+  readonly now: () => number;
+}
+
+/** A command that was properly given: what its outcome is tied to. */
+export interface Accepted {
+  readonly cmd: string;
+  readonly jti: string;
+  readonly op: Operation;
+  readonly digest: string;
+  readonly tokenHash: string;
+  /** Epoch ms after which the token cannot be replayed. */
+  readonly expiresMs: number;
+}
+
+interface Position {
+  readonly seq: number;
+  readonly head: string;
+}
+
+/** The agent's signed, gapless trail of outcomes; each names the hash of the one before. */
+export class Trail {
+  readonly #options: TrailOptions;
+  #position: Promise<Position>;
+
+  constructor(options: TrailOptions) {
+    this.#options = options;
+    this.#position = Promise.resolve({ seq: options.journal.seq, head: options.journal.head });
+  }
+
+  /** Signs, chains and journals what became of an operation. Final for its `cmd`. */
+  outcome(accepted: Accepted, outcome: Outcome): Promise<string> {
+    return this.#chain(accepted, outcome, { type: 'outcome' });
+  }
+
+  /** Signs, chains and journals that this dispatch was turned away before anything was tried. */
+  refusal(accepted: Accepted, outcome: Outcome): Promise<string> {
+    return this.#chain(accepted, outcome, {
+      type: 'refusal',
+      expires: timestamp(accepted.expiresMs),
+    });
+  }
+
+  /**
+   * Signs a refusal of something that was not properly commanded. Not chained and not kept: who
+   * holds the socket could otherwise fill the disk.
+   */
+  unchained(tokenHash: string, outcome: Outcome): Promise<string> {
+    const { agentId, directory, device } = this.#options;
+    const claims = {
+      iss: agentId,
+      aud: directory,
+      iat: this.#seconds(),
+      token: tokenHash,
+      outcome,
+    };
+    return signToken('outcome', claims, device);
+  }
+
+  async #chain(
+    accepted: Accepted,
+    outcome: Outcome,
+    kind: { type: 'outcome' } | { type: 'refusal'; expires: string },
+  ): Promise<string> {
+    const { cmd, jti, digest } = accepted;
+    // Signing is asynchronous and every link needs the one before, so links are made one by one;
+    // the journal keeps the order of the calls, so waiting for the disk need not be.
+    const before = this.#position;
+    const link = before.then(async ({ seq, head }) => {
+      const jws = await this.#sign(accepted, outcome, { seq: seq + 1, head });
+      const record = { ...kind, cmd, jti, digest, code: outcome.code, seq: seq + 1, jws };
+      return { jws, seq: seq + 1, head: await sha256(jws), durable: this.#append(record) };
+    });
+    this.#position = link.catch(() => before); // a bug in signing must not end the trail
+    const { jws, durable } = await link;
+    const failed = await durable;
+    if (failed !== undefined) throw failed;
+    return jws;
+  }
+
+  /** Never rejects: the chain goes on being built while somebody else waits for the disk. */
+  #append(record: Parameters<Journal['append']>[0]): Promise<Error | undefined> {
+    return this.#options.journal.append(record).then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+    );
+  }
+
+  #sign(accepted: Accepted, outcome: Outcome, { seq, head }: Position): Promise<string> {
+    const { agentId, directory, device, journal } = this.#options;
+    const { cmd, jti, op, digest, tokenHash } = accepted;
+    const claims = {
+      iss: agentId,
+      aud: directory,
+      iat: this.#seconds(),
+      token: tokenHash,
+      cmd,
+      jti,
+      op,
+      digest,
+      chain: { epoch: journal.epoch, seq, previous: head },
+      outcome,
+    };
+    return signToken('outcome', claims, device);
+  }
+
+  #seconds(): number {
+    return Math.floor(this.#options.now() / 1000);
+  }
+}

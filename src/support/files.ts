@@ -1,0 +1,64 @@
+import { randomUUID } from 'node:crypto';
+import { chmod, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** Windows has access lists instead of these bits, and no fsync of a folder. */
+const POSIX = process.platform !== 'win32';
+
+/** What a state folder may not be: its message names the cure. */
+export class FolderError extends Error {
+  override readonly name = 'FolderError';
+  readonly code = 'FOLDER_NOT_PRIVATE';
+  readonly retryable = false;
+}
+
+/**
+ * Replaces a file, readable by its owner only. Once this resolves the content survives a power
+ * cut; killed at any instruction, the file is whole: the old one or the new one.
+ */
+export async function writeFileDurably(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/** Makes creations, renames and deletions in a folder survive a power cut. */
+export async function syncFolder(path: string): Promise<void> {
+  if (!POSIX) return;
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Creates a folder for its owner only, or checks that an existing one is. Rejects with `FolderError`. */
+export async function privateFolder(path: string): Promise<void> {
+  const made = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (made !== undefined) await chmod(path, 0o700); // whatever the umask took or left
+  const { mode, uid } = await stat(path);
+  if (!POSIX) return;
+  if ((mode & 0o077) !== 0) {
+    throw new FolderError(
+      `${path} holds private keys and other accounts can enter it: chmod 700 '${path}'`,
+    );
+  }
+  if (process.getuid !== undefined && uid !== process.getuid()) {
+    throw new FolderError(
+      `${path} belongs to another account (uid ${uid}, this is ${process.getuid()}): run as that account, or chown it`,
+    );
+  }
+}
