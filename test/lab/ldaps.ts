@@ -47,17 +47,30 @@ export async function readAccount(
   return entry;
 }
 
-/** Where the directory has the account, and its objectGUID in lower-case text form. */
-export async function readIdentity(
-  lab: Domain & Pick<LabDescription, 'controllers'>,
-  sam: string,
-): Promise<{ readonly dn: string; readonly objectGuid: string }> {
-  const [controller] = lab.controllers;
-  if (controller === undefined) throw new RangeError('the lab has no controller');
-  const entry = await readAccount(lab, controller, { sam, binary: 'objectGUID' });
-  const guid = entry.objectGUID;
-  if (!Buffer.isBuffer(guid)) throw new Error(`objectGUID of ${sam} cannot be read`);
-  return { dn: entry.dn, objectGuid: guidText(guid) };
+export interface Identity {
+  readonly dn: string;
+  /** In lower-case text form. */
+  readonly objectGuid: string;
+}
+
+/** Everybody's place and objectGUID, by sAMAccountName. */
+export async function readIdentities(
+  lab: Domain,
+  controller: LabController,
+): Promise<ReadonlyMap<string, Identity>> {
+  const found = await asAdministrator(lab, controller, (client) =>
+    client.search(lab.baseDn, {
+      filter: '(objectClass=user)',
+      attributes: ['sAMAccountName', 'objectGUID'],
+      explicitBufferAttributes: ['objectGUID'],
+    }),
+  );
+  const identities = new Map<string, Identity>();
+  for (const { dn, sAMAccountName, objectGUID } of found.searchEntries) {
+    if (typeof sAMAccountName !== 'string' || !Buffer.isBuffer(objectGUID)) continue;
+    identities.set(sAMAccountName, { dn, objectGuid: guidText(objectGUID) });
+  }
+  return identities;
 }
 
 // The first three groups are little-endian numbers ([MS-DTYP] 2.3.4.2), the others are bytes in order.

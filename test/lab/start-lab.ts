@@ -1,9 +1,9 @@
 import { Network, type StartedNetwork, type StartedTestContainer } from 'testcontainers';
 import { startController, type StartedController } from './controller.ts';
-import type { Credentials, LabDescription } from './description.ts';
+import type { Credentials, LabDescription, LabPerson } from './description.ts';
 import { labImage, type Progress } from './image.ts';
 import { connectLab, type Lab } from './lab.ts';
-import { readIdentity } from './ldaps.ts';
+import { readIdentities } from './ldaps.ts';
 import {
   ADMINISTRATOR,
   AGENT_ACCOUNT,
@@ -49,10 +49,11 @@ export async function startLab(options: LabOptions = {}): Promise<RunningLab> {
   };
   try {
     progress('Starting a domain controller');
-    const all = [await start('DC1')];
+    const first = await start('DC1');
+    const all: [StartedController, ...StartedController[]] = [first];
     if (options.controllers === 2) {
       progress('Joining a second one (about half a minute)');
-      all.push(await start('DC2', all[0]?.controller.internalAddress));
+      all.push(await start('DC2', first.controller.internalAddress));
     }
     const description = await describe(all, network.getName());
     return { ...connectLab(description), description, stop, [Symbol.asyncDispose]: stop };
@@ -63,7 +64,7 @@ export async function startLab(options: LabOptions = {}): Promise<RunningLab> {
 }
 
 async function describe(
-  all: readonly StartedController[],
+  all: readonly [StartedController, ...StartedController[]],
   network: string,
 ): Promise<LabDescription> {
   const domain = {
@@ -77,21 +78,22 @@ async function describe(
     network,
     administrator: ADMINISTRATOR,
   };
-  const identify = async <T extends Account>(account: T) => ({
-    ...account,
-    ...(await readIdentity(domain, account.sam)),
-  });
-  const people = [];
-  for (const account of PEOPLE) people.push(await identify(account));
+  const identities = await readIdentities(domain, all[0].controller);
+  const identified = (account: Account): LabPerson => {
+    const identity = identities.get(account.sam);
+    if (identity === undefined)
+      throw new Error(`${account.sam} is not in the directory of the lab`);
+    return { ...account, ...identity };
+  };
   return {
     ...domain,
-    serviceAccount: credentials(await identify(AGENT_ACCOUNT)),
-    bareAccount: credentials(await identify(BARE_ACCOUNT)),
-    people,
+    serviceAccount: credentials(identified(AGENT_ACCOUNT)),
+    bareAccount: credentials(identified(BARE_ACCOUNT)),
+    people: PEOPLE.map(identified),
   };
 }
 
-function credentials(account: Account & { readonly dn: string }): Credentials {
+function credentials(account: LabPerson): Credentials {
   return { dn: account.dn, userPrincipalName: account.upn, password: account.password };
 }
 
