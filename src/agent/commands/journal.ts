@@ -197,9 +197,7 @@ export class Journal implements AsyncDisposable {
         break;
       case 'refusal':
         this.#refusals.set(record.jti, record.jws);
-        // Turned away after the intent: nothing was sent, so a later dispatch starts afresh.
-        if (this.#commands.get(record.cmd)?.outcome === undefined)
-          this.#commands.delete(record.cmd);
+        this.#withdraw(record);
         break;
       case 'toggle':
         this.#toggle = record.jws;
