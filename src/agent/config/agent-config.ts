@@ -1,0 +1,32 @@
+import type { LogLevel } from '../../support/winston-logger.ts';
+import type { GuardSettings } from '../commands/guard-settings.ts';
+
+/** All that an admin can set, checked, frozen, with every default filled in. */
+export interface AgentConfig {
+  readonly service: {
+    /** Absent: the URL learned at enrolment. */
+    readonly url?: string;
+    readonly caFile?: string;
+  };
+  readonly directory: {
+    readonly domain: string;
+    /** In the order they are tried. */
+    readonly domainControllers: readonly DomainController[];
+    readonly caFile?: string;
+    readonly bind: { readonly user: string; readonly passwordFile: string };
+  };
+  readonly guard: GuardSettings;
+  readonly stateFolder: string;
+  readonly logging: { readonly level: LogLevel; readonly file?: string };
+  readonly concurrency: number;
+  readonly drainMs: number;
+}
+
+export interface DomainController {
+  /** What its certificate has to say. */
+  readonly name: string;
+  /** Where TCP goes; absent: `name`, by DNS. */
+  readonly address?: string;
+  /** Absent: 636. */
+  readonly port?: number;
+}
