@@ -18,11 +18,23 @@ export interface SecretBinding {
   readonly notAfter: string;
 }
 
-/** RFC 8785 text of a JSON value: equal values give equal bytes. */
+/**
+ * RFC 8785 text of a JSON value: equal values give equal bytes. Throws a `TypeError` for what JSON
+ * cannot hold, lone surrogates included; no claims that passed their schema do.
+ */
 export function canonicalJson(value: unknown): string {
-  const text = serialize(value);
-  if (text === undefined) throw new TypeError('canonicalJson: not a JSON value');
+  let text: string | undefined;
+  try {
+    text = serialize(value);
+  } catch {
+    throw notJson(); // the cause may quote the value
+  }
+  if (text === undefined) throw notJson();
   return text;
+}
+
+function notJson(): TypeError {
+  return new TypeError('canonicalJson: not a JSON value');
 }
 
 /** The additional authenticated data of a sealed secret, as text. */

@@ -7,7 +7,7 @@ export type Retry = 'later' | 'user' | 'admin' | 'never';
 export interface CodeFacts {
   readonly status: Status;
   readonly retry?: Retry;
-  /** Number in the log and the Windows Event Log; success has one per operation, see `eventOf`. */
+  /** Number in the log and the Windows Event Log; success has one per operation, see `operationEvents`. */
   readonly event: number;
   /** The service may hand the same operation over again by itself until its `notAfter`. */
   readonly redispatch?: true;

@@ -1,6 +1,6 @@
 import { base64url } from 'jose';
 import { z } from 'zod';
-import { PublicKey } from './keys.ts';
+import { VerificationKey } from './keys.ts';
 import { CompactJws, DirectoryId, Seconds, Sha256, ShortText, Uuid } from './shapes.ts';
 
 const PREFIX = 'passback-enroll-1.';
@@ -48,7 +48,7 @@ export const EnrollRequestClaims = z.strictObject({
   directory: DirectoryId,
   name: ShortText.min(1).max(64),
   version: z.string().max(64),
-  deviceKey: PublicKey,
+  deviceKey: VerificationKey,
   sealingKey: CompactJws,
   iat: Seconds,
 });
@@ -61,7 +61,7 @@ export const EnrollResponseClaims = z.strictObject({
   issuer: z
     .url()
     .meta({ description: "The service's public URL: audience and issuer of all tokens." }),
-  root: PublicKey,
+  root: VerificationKey,
   keySet: CompactJws,
   iat: Seconds,
 });

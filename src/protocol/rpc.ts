@@ -3,17 +3,23 @@ import { MAX_FRAME_BYTES, RPC_ERRORS, type Methods, type Params, type Result } f
 
 const Id = z.union([z.int(), z.string().max(64)]);
 
+const MAX_MESSAGE = 1024;
+
 const ErrorObject = z.object({
   code: z.int(),
-  message: z.string().max(1024),
-  data: z.object({ code: z.string().max(64).optional() }).optional(),
+  message: z.string().transform((text) => text.slice(0, MAX_MESSAGE)),
+  /** Others may put anything here; only a code of ours is of use. */
+  data: z
+    .object({ code: z.string().max(64).optional() })
+    .optional()
+    .catch(undefined),
 });
 
 const Request = z.strictObject({
   jsonrpc: z.literal('2.0'),
   id: Id.optional(),
   method: z.string().max(64),
-  params: z.unknown(),
+  params: z.unknown().optional(),
 });
 
 const Response = z.union([
@@ -125,8 +131,12 @@ export class Peer<In extends Methods, Out extends Methods> {
     if (!this.#closed) this.#send({ method, params });
   }
 
-  /** Takes one frame from the wire. Throws `ProtocolError` when it is no JSON-RPC message. */
+  /**
+   * Takes one frame from the wire; none after `close`. Throws `ProtocolError` when it is no JSON-RPC
+   * message; batches are none here.
+   */
   receive(frame: string): void {
+    if (this.#closed) return;
     const message = parse(frame);
     const request = Request.safeParse(message);
     if (request.success) {
@@ -204,6 +214,10 @@ function parse(frame: string): unknown {
 
 function toErrorObject(error: unknown): object {
   return error instanceof RpcError
-    ? { code: error.rpcCode, message: error.message, data: { code: error.code } }
+    ? {
+        code: error.rpcCode,
+        message: error.message.slice(0, MAX_MESSAGE),
+        data: { code: error.code },
+      }
     : { code: RPC_ERRORS.internal, message: 'internal error' };
 }

@@ -8,10 +8,17 @@ const EphemeralKey = z.strictObject({
   y: Base64Url.length(43),
 });
 
+/** The integrity-protected header, decoded: these members and no others, `zip` and `crit` least of all. */
+export const ProtectedHeader = z.strictObject({
+  enc: z.literal('A256GCM'),
+  /** RFC 7516 section 7.2.1: with a single recipient the ephemeral key stands here. */
+  epk: EphemeralKey.optional(),
+});
+
 const RecipientHeader = z.strictObject({
   alg: z.literal('ECDH-ES+A256KW'),
   kid: Sha256,
-  /** RFC 7516 section 7.2.1: with a single recipient the ephemeral key stands in `protected` instead. */
+  /** With a single recipient it stands in `protected` instead. */
   epk: EphemeralKey.optional(),
 });
 

@@ -7,8 +7,13 @@ import {
   errors,
 } from 'jose';
 import { bindingText, type SecretBinding } from './canonical.ts';
-import type { PublicKey } from './keys.ts';
-import { MAX_RECIPIENTS, type DispatchedSecret, type SealedSecret } from './sealed.ts';
+import { isTrulyNamed, PublicKey } from './keys.ts';
+import {
+  MAX_RECIPIENTS,
+  ProtectedHeader,
+  type DispatchedSecret,
+  type SealedSecret,
+} from './sealed.ts';
 
 /** Longest password in UTF-16 units that either side takes. */
 export const MAX_PASSWORD_UNITS = 256;
@@ -27,12 +32,15 @@ export type SealingErrorCode =
   | 'PASSWORD_NOT_ENCODABLE'
   /** Nobody, or more agents than a directory may have, to seal to. */
   | 'NO_RECIPIENT'
+  /** A key to seal to is no P-256 sealing key, goes by another key's name, or is there twice. */
+  | 'BAD_RECIPIENT'
   /** The ciphertext was altered, is for another key, or is bound to another operation. */
   | 'NOT_OPENABLE';
 
 export class SealingError extends Error {
   override readonly name = 'SealingError';
   readonly code: SealingErrorCode;
+  readonly retryable = false;
 
   constructor(code: SealingErrorCode, message: string) {
     super(message);
@@ -57,6 +65,7 @@ export async function seal(
   if (recipients.length === 0 || recipients.length > MAX_RECIPIENTS) {
     throw new SealingError('NO_RECIPIENT', `seal: 1 to ${MAX_RECIPIENTS} sealing keys are needed`);
   }
+  await checkRecipients(recipients);
   const jwe = new GeneralEncrypt(pad(JSON.stringify(content)))
     .setProtectedHeader({ enc: CONTENT_ENCRYPTION })
     .setAdditionalAuthenticatedData(new TextEncoder().encode(bindingText(binding)));
@@ -78,6 +87,8 @@ export async function open(
   binding: SecretBinding,
 ): Promise<SecretContent> {
   const aad = base64url.encode(new TextEncoder().encode(bindingText(binding)));
+  // Whoever may call the API writes this header, and jose throws what is no JOSEError at some of them.
+  if (!isOurHeader(secret.protected)) throw notOpenable();
   try {
     const { plaintext } = await flattenedDecrypt({ ...secret, aad }, key, {
       keyManagementAlgorithms: [KEY_MANAGEMENT],
@@ -87,7 +98,19 @@ export async function open(
   } catch (error) {
     if (error instanceof SealingError) throw error;
     if (!(error instanceof errors.JOSEError)) throw error;
-    throw new SealingError('NOT_OPENABLE', 'open: altered, or sealed for something else');
+    throw notOpenable();
+  }
+}
+
+async function checkRecipients(recipients: readonly PublicKey[]): Promise<void> {
+  for (const key of recipients) {
+    const { success, data } = PublicKey.safeParse(key);
+    if (!success || data.use !== 'enc' || !(await isTrulyNamed(data))) {
+      throw new SealingError('BAD_RECIPIENT', 'seal: not a P-256 sealing key by its own name');
+    }
+  }
+  if (new Set(recipients.map(({ kid }) => kid)).size < recipients.length) {
+    throw new SealingError('BAD_RECIPIENT', 'seal: the same sealing key twice');
   }
 }
 
@@ -127,6 +150,15 @@ function unpad(padded: Uint8Array): string {
   }
 }
 
+function isOurHeader(encoded: string): boolean {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(base64url.decode(encoded));
+    return ProtectedHeader.safeParse(JSON.parse(text)).success;
+  } catch {
+    return false; // not base64url, not UTF-8 or not JSON: not what sealing makes
+  }
+}
+
 function parse(text: string): SecretContent {
   let value: unknown;
   try {
@@ -140,6 +172,10 @@ function parse(text: string): SecretContent {
   if (oldPassword === undefined) return { password };
   if (typeof oldPassword !== 'string') throw malformed();
   return { password, oldPassword };
+}
+
+function notOpenable(): SealingError {
+  return new SealingError('NOT_OPENABLE', 'open: altered, or sealed for something else');
 }
 
 function malformed(): SealingError {

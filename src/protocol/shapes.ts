@@ -14,8 +14,9 @@ export const Timestamp = z.iso
 /** 64-bit directory values do not fit a JSON number. */
 export const Int64 = z
   .string()
-  .regex(/^-?(?:0|[1-9][0-9]{0,18})$/)
-  .meta({ id: 'Int64', description: 'A 64-bit integer in decimal.' });
+  .regex(/^(?:0|-?[1-9][0-9]{0,18})$/, { abort: true })
+  .refine((text) => BigInt.asIntN(64, BigInt(text)) === BigInt(text))
+  .meta({ id: 'Int64', description: 'A 64-bit integer in decimal, in its one spelling.' });
 
 /** RFC 7519 NumericDate: whole seconds since the epoch. */
 export const Seconds = z.int().positive();
@@ -28,7 +29,13 @@ export const DirectoryId = z
     description: 'The name of one directory (one domain), chosen by the admin.',
   });
 
-export const HostName = z.string().min(1).max(255);
+/** No blank, control character or surrogate: it stands in log lines and in canonical JSON. */
+export const HostName = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[^\u0000-\u0020\u007f-\u00a0\ud800-\udfff]+$/)
+  .meta({ id: 'HostName' });
 
 export const Base64Url = z.string().regex(/^[A-Za-z0-9_-]+$/);
 

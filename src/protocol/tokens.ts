@@ -20,7 +20,7 @@ interface TokenKind {
 }
 
 /** Every token of the protocol; the JOSE `typ` is `passback-<name>+jwt`, so none passes for another. */
-const TOKENS = {
+export const TOKENS = {
   command: { schema: CommandClaims, alg: 'ES256', maxAgeS: TOKEN_LIFETIME_S },
   inspect: { schema: InspectClaims, alg: 'ES256', maxAgeS: TOKEN_LIFETIME_S },
   writeback: { schema: ToggleClaims, alg: 'ES256' },
@@ -107,13 +107,18 @@ export async function verifyToken<T extends TokenName>(
   }
   const parsed = schema.safeParse(payload);
   if (!parsed.success) {
-    const where = parsed.error.issues.map(({ path }) => path.join('.') || 'token').join(', ');
-    throw new TokenError('MALFORMED', `${name} token: unexpected ${where}`);
+    throw new TokenError('MALFORMED', `${name} token: unexpected ${where(parsed.error)}`);
   }
   return parsed.data as Claims<T>;
 }
 
-function typOf(name: TokenName): string {
+/** The claims that are wrong. Names of claims only: further down stand keys that the sender chose. */
+function where({ issues }: z.ZodError): string {
+  return [...new Set(issues.map(({ path }) => String(path[0] ?? 'members')))].join(', ');
+}
+
+/** The JOSE `typ` of a token kind. */
+export function typOf(name: TokenName): string {
   return `passback-${name}+jwt`;
 }
 
@@ -121,6 +126,9 @@ function toTokenError(name: TokenName, error: unknown): TokenError {
   if (error instanceof errors.JWTExpired)
     return new TokenError('EXPIRED', `${name} token: expired`);
   if (error instanceof errors.JWTClaimValidationFailed) {
+    if (error.reason !== 'check_failed') {
+      return new TokenError('MALFORMED', `${name} token: unexpected ${error.claim}`);
+    }
     switch (error.claim) {
       case 'aud':
         return new TokenError('WRONG_AUDIENCE', `${name} token: for another audience`);
