@@ -20,15 +20,15 @@ export class AccountQueue {
   /** Runs `work` after everything that was queued for the same account; settles as it does. */
   run<T>(account: string, work: () => Promise<T>): Promise<T> {
     this.#size++;
-    const result = (this.#tails.get(account) ?? Promise.resolve()).then(work);
+    const before = this.#tails.get(account) ?? Promise.resolve();
+    const result = before.then(work).finally(() => {
+      this.#leave(account, tail);
+    });
     const tail = result.then(
       () => undefined,
       () => undefined, // whoever queued it hears of it; the next in line must not
     );
     this.#tails.set(account, tail);
-    void tail.then(() => {
-      this.#leave(account, tail);
-    });
     return result;
   }
 

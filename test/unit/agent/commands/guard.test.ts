@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest';
+import { allowsOperation, refusalFor } from '../../../../src/agent/commands/guard.ts';
+import type { AccountReading } from '../../../../src/agent/directory/directory.ts';
+import { OPEN_GUARD } from '../../../support/command-rig.ts';
+
+const DOMAIN = 'S-1-5-21-1000-2000-3000';
+
+const ORDINARY: AccountReading = {
+  objectGuid: '00000000-0000-4000-8000-000000000001',
+  distinguishedName: 'CN=Ann,OU=People,DC=corp,DC=test',
+  controller: 'dc1.corp.test',
+  controllerTimeMs: 0,
+  readAtMs: 0,
+  sid: `${DOMAIN}-1101`,
+  groupSids: [`${DOMAIN}-513`],
+  adminCount: false,
+  criticalSystemObject: false,
+  hasServicePrincipalName: false,
+  ownAccount: false,
+  samAccountType: 805_306_368,
+  disabled: false,
+  expired: false,
+  locked: false,
+  mustChange: false,
+  passwordNeverExpires: false,
+  smartcardRequired: false,
+  pwdLastSet: '1',
+  lockoutTime: '0',
+  policy: { source: 'domain' },
+};
+
+const RESET = { op: 'reset', by: 'self' } as const;
+
+test('an ordinary account in scope may be touched', () => {
+  expect(refusalFor(ORDINARY, RESET, OPEN_GUARD)).toBeUndefined();
+});
+
+test('without a base DN no account is in scope', () => {
+  expect(refusalFor(ORDINARY, RESET, { ...OPEN_GUARD, baseDns: [] })).toBe('OUT_OF_SCOPE');
+});
+
+test('a denied unit inside an allowed one is out of scope', () => {
+  const guard = { ...OPEN_GUARD, deniedBaseDns: ['ou=VIP, ou=people, dc=corp, dc=test'] };
+  const account = { ...ORDINARY, distinguishedName: 'CN=Eve,OU=VIP,OU=People,DC=corp,DC=test' };
+  expect(refusalFor(account, RESET, guard)).toBe('OUT_OF_SCOPE');
+});
+
+test.each<[string, Partial<AccountReading>]>([
+  ['adminCount', { adminCount: true }],
+  ['a critical system object', { criticalSystemObject: true }],
+  ['the account the agent binds with', { ownAccount: true }],
+  ['a service that logs on', { hasServicePrincipalName: true }],
+  ['a machine or trust account', { samAccountType: 805_306_369 }],
+  ['the built-in Administrator', { sid: `${DOMAIN}-500` }],
+  ['krbtgt', { sid: `${DOMAIN}-502` }],
+  ['a SID that is no domain account', { sid: 'S-1-5-32-544' }],
+  ['a SID that is not one', { sid: '' }],
+  ['a Domain Admin', { groupSids: [`${DOMAIN}-512`] }],
+  ["another domain's Enterprise Admin", { groupSids: ['S-1-5-21-9-9-9-519'] }],
+  ['a member of BUILTIN Administrators', { groupSids: ['S-1-5-32-544'] }],
+  ['a Backup Operator', { groupSids: ['S-1-5-32-551'] }],
+])('%s is protected', (_what, facts) => {
+  expect(refusalFor({ ...ORDINARY, ...facts }, RESET, OPEN_GUARD)).toBe('PROTECTED_ACCOUNT');
+});
+
+test("members of the admin's own protected groups are protected", () => {
+  const guard = { ...OPEN_GUARD, protectedGroups: [`${DOMAIN}-2001`] };
+  const account = { ...ORDINARY, groupSids: [`${DOMAIN}-513`, `${DOMAIN}-2001`] };
+  expect(refusalFor(account, RESET, guard)).toBe('PROTECTED_ACCOUNT');
+});
+
+test('accounts with a servicePrincipalName can be allowed, and nothing else with them', () => {
+  const guard = { ...OPEN_GUARD, allowServicePrincipalNames: true };
+  const account = { ...ORDINARY, hasServicePrincipalName: true };
+  expect(refusalFor(account, RESET, guard)).toBeUndefined();
+  expect(refusalFor({ ...account, adminCount: true }, RESET, guard)).toBe('PROTECTED_ACCOUNT');
+});
+
+test.each<['reset' | 'change' | 'unlock', Partial<AccountReading>, string | undefined]>([
+  ['reset', { disabled: true }, 'ACCOUNT_DISABLED'],
+  ['unlock', { disabled: true }, 'ACCOUNT_DISABLED'],
+  ['reset', { expired: true }, 'ACCOUNT_EXPIRED'],
+  ['reset', { smartcardRequired: true }, 'SMARTCARD_REQUIRED'],
+  ['unlock', { smartcardRequired: true }, undefined],
+  ['change', { locked: true }, 'ACCOUNT_LOCKED'],
+  ['reset', { locked: true }, undefined],
+  ['unlock', { locked: true }, undefined],
+])('%s of an account with %o: %s', (op, facts, expected) => {
+  expect(refusalFor({ ...ORDINARY, ...facts }, { op, by: 'self' }, OPEN_GUARD)).toBe(expected);
+});
+
+test('an operation is allowed for exactly the callers it is listed for', () => {
+  const guard = { ...OPEN_GUARD, operations: { self: ['unlock'], admin: ['reset'] } } as const;
+  expect(allowsOperation({ op: 'unlock', by: 'self' }, guard)).toBe(true);
+  expect(allowsOperation({ op: 'reset', by: 'self' }, guard)).toBe(false);
+  expect(allowsOperation({ op: 'reset', by: 'admin' }, guard)).toBe(true);
+});
