@@ -1,0 +1,109 @@
+import type { Kysely, Selectable, Updateable } from 'kysely';
+import type { AgentRecord, AgentState } from './records.ts';
+import type { AgentChange, Agents } from './store.ts';
+import type { AgentTable, Tables } from './tables.ts';
+
+/** `Agents` on a database. */
+export function agentTable(db: Kysely<Tables>): Agents {
+  return {
+    add: async (agent) => {
+      const added = await db
+        .insertInto('agents')
+        .values(toRow(agent))
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirst();
+      return added.numInsertedOrUpdatedRows === 1n;
+    },
+    find: async (id) => {
+      const row = await db.selectFrom('agents').selectAll().where('id', '=', id).executeTakeFirst();
+      return row && toRecord(row);
+    },
+    list: async (directory) => {
+      const rows = await db
+        .selectFrom('agents')
+        .selectAll()
+        .where('directory', '=', directory)
+        .orderBy('enrolled_at')
+        .orderBy('id')
+        .execute();
+      return rows.map(toRecord);
+    },
+    update: async (id, change) => {
+      const columns = toChange(change);
+      if (Object.keys(columns).length === 0) return;
+      await db.updateTable('agents').set(columns).where('id', '=', id).execute();
+    },
+  };
+}
+
+function toRow(agent: AgentRecord): Selectable<AgentTable> {
+  return {
+    id: agent.id,
+    directory: agent.directory,
+    name: agent.name,
+    version: agent.version,
+    device_kid: agent.deviceKey.kid,
+    device_key: JSON.stringify(agent.deviceKey),
+    sealing_key: JSON.stringify(agent.sealingKey),
+    sealing_statement: agent.sealingStatement,
+    sealing_since: agent.sealingSince,
+    state: agent.state,
+    enrolled_at: agent.enrolledAt,
+    decided_at: agent.decidedAt ?? null,
+    decided_by: agent.decidedBy ?? null,
+    seen_at: agent.seenAt ?? null,
+    trail: toJson(agent.trail),
+    guard: toJson(agent.guard),
+    report: toJson(agent.report),
+  };
+}
+
+function toChange(change: AgentChange): Updateable<AgentTable> {
+  const { sealingKey, trail, guard, report } = change;
+  const columns: Updateable<AgentTable> = {
+    version: change.version,
+    sealing_key: sealingKey && JSON.stringify(sealingKey),
+    sealing_statement: change.sealingStatement,
+    sealing_since: change.sealingSince,
+    state: change.state,
+    decided_at: change.decidedAt,
+    decided_by: change.decidedBy,
+    seen_at: change.seenAt,
+    trail: trail && JSON.stringify(trail),
+    guard: guard && JSON.stringify(guard),
+    report: report && JSON.stringify(report),
+  };
+  return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
+}
+
+/** The JSON columns hold what this service itself validated and wrote. */
+function toRecord(row: Selectable<AgentTable>): AgentRecord {
+  return {
+    id: row.id,
+    directory: row.directory,
+    name: row.name,
+    version: row.version,
+    deviceKey: JSON.parse(row.device_key) as AgentRecord['deviceKey'],
+    sealingKey: JSON.parse(row.sealing_key) as AgentRecord['sealingKey'],
+    sealingStatement: row.sealing_statement,
+    sealingSince: row.sealing_since,
+    state: row.state as AgentState,
+    enrolledAt: row.enrolled_at,
+    ...(row.decided_at !== null && { decidedAt: row.decided_at }),
+    ...(row.decided_by !== null && { decidedBy: row.decided_by }),
+    ...(row.seen_at !== null && { seenAt: row.seen_at }),
+    ...(row.trail !== null && {
+      trail: JSON.parse(row.trail) as NonNullable<AgentRecord['trail']>,
+    }),
+    ...(row.guard !== null && {
+      guard: JSON.parse(row.guard) as NonNullable<AgentRecord['guard']>,
+    }),
+    ...(row.report !== null && {
+      report: JSON.parse(row.report) as NonNullable<AgentRecord['report']>,
+    }),
+  };
+}
+
+function toJson(value: object | undefined): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}

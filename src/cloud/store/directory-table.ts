@@ -1,0 +1,63 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { DirectoryRecord, Toggle } from './records.ts';
+import type { Directories } from './store.ts';
+import type { DirectoryTable, Tables } from './tables.ts';
+
+/** `Directories` on a database. */
+export function directoryTable(db: Kysely<Tables>): Directories {
+  return {
+    add: async ({ id, createdAt, toggle }) => {
+      const added = await db
+        .insertInto('directories')
+        .values({ id, created_at: createdAt, ...toToggleColumns(toggle) })
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirst();
+      return added.numInsertedOrUpdatedRows === 1n;
+    },
+    find: async (id) => {
+      const row = await db
+        .selectFrom('directories')
+        .selectAll()
+        .where('id', '=', id)
+        .executeTakeFirst();
+      return row && toRecord(row);
+    },
+    list: async () => {
+      const rows = await db.selectFrom('directories').selectAll().orderBy('id').execute();
+      return rows.map(toRecord);
+    },
+    setToggle: async (id, toggle) => {
+      const updated = await db
+        .updateTable('directories')
+        .set(toToggleColumns(toggle))
+        .where('id', '=', id)
+        .where('toggle_version', '=', toggle.version - 1)
+        .executeTakeFirst();
+      return updated.numUpdatedRows === 1n;
+    },
+  };
+}
+
+function toToggleColumns(toggle: Toggle): Omit<DirectoryTable, 'id' | 'created_at'> {
+  return {
+    toggle_version: toggle.version,
+    toggle_enabled: toggle.enabled ? 1 : 0,
+    toggle_reason: toggle.reason,
+    toggle_by: toggle.by,
+    toggle_at: toggle.at,
+  };
+}
+
+function toRecord(row: Selectable<DirectoryTable>): DirectoryRecord {
+  return {
+    id: row.id,
+    createdAt: row.created_at,
+    toggle: {
+      version: row.toggle_version,
+      enabled: row.toggle_enabled === 1,
+      reason: row.toggle_reason,
+      by: row.toggle_by,
+      at: row.toggle_at,
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import type { Kysely, Selectable, Updateable } from 'kysely';
+import type { OutcomeCode } from '../../protocol/codes.ts';
+import type { DispatchRecord } from './records.ts';
+import type { Operations } from './store.ts';
+import type { DispatchTable, Tables } from './tables.ts';
+
+/** The dispatches of `Operations` on a database. */
+export function dispatchTable(
+  db: Kysely<Tables>,
+): Pick<Operations, 'addDispatch' | 'updateDispatch' | 'dispatches' | 'loseDispatches'> {
+  return {
+    addDispatch: async ({ jti, operation, agent, session, token, at }) => {
+      const blank = { controller: null, lost_at: null, answered_at: null, code: null };
+      await db
+        .insertInto('dispatches')
+        .values({ jti, operation, agent, session, token, at, ...blank })
+        .execute();
+    },
+    updateDispatch: async (jti, { controller, lostAt, answeredAt, code }) => {
+      const columns: Updateable<DispatchTable> = {
+        ...(controller !== undefined && { controller }),
+        ...(lostAt !== undefined && { lost_at: lostAt }),
+        ...(answeredAt !== undefined && { answered_at: answeredAt }),
+        ...(code !== undefined && { code }),
+      };
+      await db.updateTable('dispatches').set(columns).where('jti', '=', jti).execute();
+    },
+    dispatches: async (operation) => {
+      const rows = await db
+        .selectFrom('dispatches')
+        .selectAll()
+        .where('operation', '=', operation)
+        .orderBy('at')
+        .execute();
+      return rows.map(toRecord);
+    },
+    loseDispatches: async (at) => {
+      await db
+        .updateTable('dispatches')
+        .set({ lost_at: at })
+        .where('lost_at', 'is', null)
+        .where('answered_at', 'is', null)
+        .execute();
+    },
+  };
+}
+
+function toRecord(row: Selectable<DispatchTable>): DispatchRecord {
+  return {
+    jti: row.jti,
+    operation: row.operation,
+    agent: row.agent,
+    session: row.session,
+    token: row.token,
+    at: row.at,
+    ...(row.controller !== null && { controller: row.controller }),
+    ...(row.lost_at !== null && { lostAt: row.lost_at }),
+    ...(row.answered_at !== null && { answeredAt: row.answered_at }),
+    ...(row.code !== null && { code: row.code as OutcomeCode }), // as it was written
+  };
+}

@@ -1,0 +1,140 @@
+import type { Kysely, Selectable } from 'kysely';
+import { dispatchTable } from './dispatch-table.ts';
+import type { OperationRecord, PreparedOperation } from './records.ts';
+import type { Operations } from './store.ts';
+import type { OperationTable, Tables } from './tables.ts';
+
+/** `Operations` on a database. */
+export function operationTable(db: Kysely<Tables>): Operations {
+  return { ...lifecycle(db), ...lists(db), ...dispatchTable(db) };
+}
+
+function lifecycle(
+  db: Kysely<Tables>,
+): Pick<Operations, 'prepare' | 'find' | 'submit' | 'finish' | 'dropSecret'> {
+  return {
+    prepare: async (operation) => {
+      await db.insertInto('operations').values(toRow(operation)).execute();
+    },
+    find: async (id) => {
+      const row = await db
+        .selectFrom('operations')
+        .selectAll()
+        .where('id', '=', id)
+        .executeTakeFirst();
+      return row && toRecord(row);
+    },
+    submit: async (id, content, secret) => {
+      const submitted = await db
+        .updateTable('operations')
+        .set({ state: 'pending', content, secret: secret ?? null })
+        .where('id', '=', id)
+        .where('state', '=', 'prepared')
+        .executeTakeFirst();
+      return submitted.numUpdatedRows === 1n;
+    },
+    finish: async (id, result, at) => {
+      await db
+        .updateTable('operations')
+        .set({
+          state: result.state,
+          final: result.final ? 1 : 0,
+          result: JSON.stringify(result),
+          finished_at: at,
+          ...(result.final && { secret: null }),
+        })
+        .where('id', '=', id)
+        .where('final', '=', 0)
+        .execute();
+    },
+    dropSecret: async (id) => {
+      await db.updateTable('operations').set({ secret: null }).where('id', '=', id).execute();
+    },
+  };
+}
+
+function lists(
+  db: Kysely<Tables>,
+): Pick<Operations, 'unfinished' | 'countPending' | 'expirePrepared'> {
+  return {
+    unfinished: async () => {
+      const rows = await db
+        .selectFrom('operations')
+        .selectAll()
+        .where('final', '=', 0)
+        .where('state', 'in', ['pending', 'unknown'])
+        .orderBy('created_at')
+        .execute();
+      return rows.map(toRecord);
+    },
+    countPending: async (directory) => {
+      const row = await db
+        .selectFrom('operations')
+        .select((eb) => eb.fn.countAll<number>().as('count'))
+        .where('final', '=', 0)
+        .where('state', '=', 'pending')
+        .where('directory', '=', directory)
+        .executeTakeFirst();
+      return Number(row?.count ?? 0);
+    },
+    expirePrepared: async (now) => {
+      const expired = await db
+        .updateTable('operations')
+        .set({ state: 'expired', final: 1, finished_at: now })
+        .where('final', '=', 0)
+        .where('state', '=', 'prepared')
+        .where('not_after', '<', now)
+        .executeTakeFirst();
+      return Number(expired.numUpdatedRows);
+    },
+  };
+}
+
+function toRow(operation: PreparedOperation): Selectable<OperationTable> {
+  return {
+    id: operation.id,
+    directory: operation.directory,
+    api_key: operation.apiKey,
+    actor: operation.actor,
+    made_by: operation.by,
+    op: operation.op,
+    object_guid: operation.objectGuid,
+    options: JSON.stringify(operation.options),
+    baseline: JSON.stringify(operation.baseline),
+    not_after: operation.notAfter,
+    created_at: operation.createdAt,
+    recipients: JSON.stringify(operation.recipients),
+    state: 'prepared',
+    final: 0,
+    content: null,
+    secret: null,
+    result: null,
+    finished_at: null,
+  };
+}
+
+/** The JSON and enumerated columns hold what this service itself validated and wrote. */
+function toRecord(row: Selectable<OperationTable>): OperationRecord {
+  return {
+    id: row.id,
+    directory: row.directory,
+    apiKey: row.api_key,
+    actor: row.actor,
+    by: row.made_by as OperationRecord['by'],
+    op: row.op as OperationRecord['op'],
+    objectGuid: row.object_guid,
+    options: JSON.parse(row.options) as OperationRecord['options'],
+    baseline: JSON.parse(row.baseline) as OperationRecord['baseline'],
+    notAfter: row.not_after,
+    createdAt: row.created_at,
+    recipients: JSON.parse(row.recipients) as OperationRecord['recipients'],
+    state: row.state as OperationRecord['state'],
+    final: row.final === 1,
+    ...(row.content !== null && { content: row.content }),
+    ...(row.secret !== null && { secret: row.secret }),
+    ...(row.result !== null && {
+      result: JSON.parse(row.result) as NonNullable<OperationRecord['result']>,
+    }),
+    ...(row.finished_at !== null && { finishedAt: row.finished_at }),
+  };
+}

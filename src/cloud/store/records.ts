@@ -1,0 +1,160 @@
+import type { Baseline } from '../../protocol/account.ts';
+import type { By, Operation, OutcomeCode } from '../../protocol/codes.ts';
+import type { OperationOptions } from '../../protocol/command.ts';
+import type { PublicKey } from '../../protocol/keys.ts';
+import type { Outcome } from '../../protocol/outcome.ts';
+import type { GuardSummary, StatusReport } from '../../protocol/status.ts';
+
+/** Moments in records are epoch milliseconds. */
+export type Moment = number;
+
+export interface Toggle {
+  readonly version: number;
+  readonly enabled: boolean;
+  readonly reason: string;
+  readonly by: string;
+  readonly at: Moment;
+}
+
+export interface DirectoryRecord {
+  readonly id: string;
+  readonly createdAt: Moment;
+  readonly toggle: Toggle;
+}
+
+export type AgentState = 'pending' | 'approved' | 'revoked';
+
+/** The last link of an agent's outcome chain that was seen, and what came out of order after it. */
+export interface OutcomeTrail {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly head: string;
+  readonly ahead: readonly TrailLink[];
+}
+
+export interface TrailLink {
+  readonly seq: number;
+  readonly hash: string;
+  readonly previous: string;
+  readonly at: Moment;
+}
+
+export interface AgentRecord {
+  readonly id: string;
+  readonly directory: string;
+  readonly name: string;
+  readonly version: string;
+  readonly deviceKey: PublicKey;
+  readonly sealingKey: PublicKey;
+  /** The device key's word for the sealing key, and when it was given. */
+  readonly sealingStatement: string;
+  readonly sealingSince: Moment;
+  readonly state: AgentState;
+  readonly enrolledAt: Moment;
+  readonly decidedAt?: Moment;
+  readonly decidedBy?: string;
+  readonly seenAt?: Moment;
+  readonly trail?: OutcomeTrail;
+  readonly guard?: GuardSummary;
+  readonly report?: StatusReport;
+}
+
+export interface EnrollmentRecord {
+  readonly id: string;
+  readonly directory: string;
+  /** Wrapped under the storage key; gone once the token was used or burnt. */
+  readonly secret?: string;
+  readonly createdBy: string;
+  readonly expiresAt: Moment;
+  readonly failures: number;
+}
+
+export const SCOPES = ['inspect', 'reset', 'change', 'unlock', 'status', 'admin'] as const;
+
+export type Scope = (typeof SCOPES)[number];
+
+export interface ApiKeyRecord {
+  readonly id: string;
+  readonly directory: string;
+  readonly scopes: readonly Scope[];
+  readonly actor: string;
+  readonly createdAt: Moment;
+}
+
+export type OperationState =
+  'prepared' | 'pending' | 'applied' | 'refused' | 'failed' | 'unknown' | 'expired';
+
+export interface Recipient {
+  readonly agent: string;
+  readonly kid: string;
+}
+
+/** What was prepared; it never changes. */
+export interface PreparedOperation {
+  readonly id: string;
+  readonly directory: string;
+  readonly apiKey: string;
+  readonly actor: string;
+  readonly by: By;
+  readonly op: Operation;
+  readonly objectGuid: string;
+  readonly options: OperationOptions;
+  readonly baseline: Baseline;
+  readonly notAfter: Moment;
+  readonly createdAt: Moment;
+  readonly recipients: readonly Recipient[];
+}
+
+export interface OperationRecord extends PreparedOperation {
+  readonly state: OperationState;
+  /** Nothing that happens later can change the state. */
+  readonly final: boolean;
+  /** SHA-256 of what was submitted; the same again is harmless. */
+  readonly content?: string;
+  /** The sealed secret, wrapped under the storage key; gone once the outcome is known. */
+  readonly secret?: string;
+  readonly result?: OperationResult;
+  readonly finishedAt?: Moment;
+}
+
+/** How an operation ended. `outcome` and `signed` are absent when no agent's answer decided it. */
+export interface OperationResult {
+  readonly state: Exclude<OperationState, 'prepared' | 'pending'>;
+  readonly final: boolean;
+  readonly code?: OutcomeCode;
+  readonly agent?: string;
+  readonly outcome?: Outcome;
+  readonly signed?: string;
+}
+
+/** One handing-over of an operation to one agent. */
+export interface DispatchRecord {
+  readonly jti: string;
+  readonly operation: string;
+  readonly agent: string;
+  readonly session: string;
+  /** SHA-256 of the command token. */
+  readonly token: string;
+  readonly at: Moment;
+  readonly controller?: string;
+  /** When its session was lost without an answer. */
+  readonly lostAt?: Moment;
+  readonly answeredAt?: Moment;
+  readonly code?: OutcomeCode;
+}
+
+export interface AuditEntry {
+  readonly at: Moment;
+  readonly directory: string;
+  readonly actor: string;
+  /** `noun.verb`, such as `agent.approved`. */
+  readonly action: string;
+  readonly target?: string;
+  readonly detail?: Readonly<Record<string, string | number | boolean>>;
+  /** The agent's signed outcome. */
+  readonly signed?: string;
+}
+
+export interface AuditRecord extends AuditEntry {
+  readonly seq: number;
+}

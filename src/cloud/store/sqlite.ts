@@ -1,0 +1,71 @@
+import { open } from 'node:fs/promises';
+import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
+import Database from 'libsql';
+import { kyselyStore, migrate } from './kysely-store.ts';
+import { StoreError, type Store } from './store.ts';
+import type { Tables } from './tables.ts';
+
+const BUSY_TIMEOUT_MS = 5_000;
+
+/** Opens (or makes) the database file, readable by its owner only, and brings its schema up to date. */
+export async function openSqliteStore(path: string): Promise<Store> {
+  await createPrivately(path);
+  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: openDatabase(path) }) });
+  try {
+    await migrate(db);
+  } catch (error) {
+    await db.destroy();
+    throw error;
+  }
+  return kyselyStore(db);
+}
+
+/** SQLite gives its journals the mode of the database file, so that has to be right from the start. */
+async function createPrivately(path: string): Promise<void> {
+  try {
+    await (await open(path, 'a', 0o600)).close();
+  } catch (error) {
+    throw new StoreError(`store: cannot open ${path}; check the folder and who owns it`, {
+      cause: error,
+    });
+  }
+}
+
+function openDatabase(path: string): SqliteDatabase {
+  const database = guarded(() => {
+    const opened = new Database(path);
+    for (const pragma of [
+      `busy_timeout = ${BUSY_TIMEOUT_MS}`,
+      'journal_mode = WAL',
+      'synchronous = FULL',
+      'foreign_keys = ON',
+      'secure_delete = ON',
+    ]) {
+      opened.pragma(pragma);
+    }
+    return opened;
+  });
+  return {
+    close: () => {
+      database.close();
+    },
+    prepare: (sql) => guardedStatement(guarded(() => database.prepare(sql))),
+  };
+}
+
+function guardedStatement(statement: Database.Statement): SqliteStatement {
+  return {
+    reader: statement.reader,
+    all: (parameters) => guarded(() => statement.all(...parameters)),
+    run: (parameters) => guarded(() => statement.run(...parameters)),
+    iterate: (parameters) => guarded(() => statement.iterate(...parameters)),
+  };
+}
+
+function guarded<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new StoreError('store: the database did not do it', { cause: error });
+  }
+}

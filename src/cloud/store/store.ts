@@ -1,0 +1,125 @@
+import type { Fault } from '../../support/errors.ts';
+import type {
+  AgentRecord,
+  ApiKeyRecord,
+  AuditEntry,
+  AuditRecord,
+  DirectoryRecord,
+  DispatchRecord,
+  EnrollmentRecord,
+  Moment,
+  OperationRecord,
+  OperationResult,
+  PreparedOperation,
+  Toggle,
+} from './records.ts';
+
+/** The port: what the service remembers. Every write is durable when its promise resolves; every rejection is a `StoreError`. */
+export interface Store extends AsyncDisposable {
+  readonly directories: Directories;
+  readonly agents: Agents;
+  readonly enrollments: Enrollments;
+  readonly apiKeys: ApiKeys;
+  readonly operations: Operations;
+  readonly audit: Audit;
+  /**
+   * Runs `work` in one transaction: all of it counts or none. `work` must use only the store it is
+   * given, and must not wait for anything but it.
+   */
+  atomically<T>(work: (store: Store) => Promise<T>): Promise<T>;
+  /** Resolves when the database answers. */
+  ping(): Promise<void>;
+}
+
+export interface Directories {
+  /** False when there is one of this name. */
+  add(directory: DirectoryRecord): Promise<boolean>;
+  find(id: string): Promise<DirectoryRecord | undefined>;
+  list(): Promise<readonly DirectoryRecord[]>;
+  /** False when the stored version is not the one right before this one. */
+  setToggle(id: string, toggle: Toggle): Promise<boolean>;
+}
+
+export type AgentChange = Partial<
+  Pick<
+    AgentRecord,
+    | 'version'
+    | 'sealingKey'
+    | 'sealingStatement'
+    | 'sealingSince'
+    | 'state'
+    | 'decidedAt'
+    | 'decidedBy'
+    | 'seenAt'
+    | 'trail'
+    | 'guard'
+    | 'report'
+  >
+>;
+
+export interface Agents {
+  /** False when the device key is registered already. */
+  add(agent: AgentRecord): Promise<boolean>;
+  find(id: string): Promise<AgentRecord | undefined>;
+  list(directory: string): Promise<readonly AgentRecord[]>;
+  update(id: string, change: AgentChange): Promise<void>;
+}
+
+export interface Enrollments {
+  add(enrollment: EnrollmentRecord): Promise<void>;
+  find(id: string): Promise<EnrollmentRecord | undefined>;
+  /** Deletes the secret for good; false when somebody else did first. */
+  use(id: string): Promise<boolean>;
+  /** Counts a wrong attempt and resolves with how many there were. */
+  fail(id: string): Promise<number>;
+}
+
+export interface ApiKeys {
+  /** `hash` is the SHA-256 of the key; the key itself is never stored. */
+  add(key: ApiKeyRecord, hash: string): Promise<void>;
+  findByHash(hash: string): Promise<ApiKeyRecord | undefined>;
+}
+
+export interface Operations {
+  prepare(operation: PreparedOperation): Promise<void>;
+  find(id: string): Promise<OperationRecord | undefined>;
+  /** Turns a prepared operation into a pending one; false when it is not `prepared` any more. */
+  submit(id: string, content: string, secret: string | undefined): Promise<boolean>;
+  /** Writes the result and, when it is final, deletes the sealed secret. Ignored after a final one. */
+  finish(id: string, result: OperationResult, at: Moment): Promise<void>;
+  /** Deletes the sealed secret whatever the state. */
+  dropSecret(id: string): Promise<void>;
+  /** Submitted and without a final result, oldest first. */
+  unfinished(): Promise<readonly OperationRecord[]>;
+  /** How many operations of a directory are submitted and without a result. */
+  countPending(directory: string): Promise<number>;
+  /** Gives up what was prepared and never submitted in time; resolves with how many. */
+  expirePrepared(now: Moment): Promise<number>;
+  addDispatch(dispatch: DispatchRecord): Promise<void>;
+  updateDispatch(
+    jti: string,
+    change: Partial<Pick<DispatchRecord, 'controller' | 'lostAt' | 'answeredAt' | 'code'>>,
+  ): Promise<void>;
+  dispatches(operation: string): Promise<readonly DispatchRecord[]>;
+  /** After a restart: every dispatch that was under way has lost its session. */
+  loseDispatches(at: Moment): Promise<void>;
+}
+
+export interface AuditPage {
+  readonly entries: readonly AuditRecord[];
+  /** Pass as `before` for the next page; undefined on the last. */
+  readonly next: number | undefined;
+}
+
+export interface Audit {
+  append(entry: AuditEntry): Promise<void>;
+  /** Newest first. */
+  page(directory: string, limit: number, before?: number): Promise<AuditPage>;
+}
+
+/** The database did not do what was asked; the cause is the driver's own error. */
+export class StoreError extends Error implements Fault {
+  override readonly name = 'StoreError';
+  readonly code = 'STORE_FAILED';
+  readonly retryable = true;
+}

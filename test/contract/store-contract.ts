@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Baseline } from '../../src/protocol/account.ts';
+import type {
+  AgentRecord,
+  DispatchRecord,
+  PreparedOperation,
+} from '../../src/cloud/store/records.ts';
+import type { Store } from '../../src/cloud/store/store.ts';
+
+const NOW = Date.UTC(2030, 0, 1);
+const KID = 'k'.repeat(43);
+const KEY = {
+  kty: 'EC',
+  crv: 'P-256',
+  x: 'x'.repeat(43),
+  y: 'y'.repeat(43),
+  kid: KID,
+  alg: 'ES256',
+  use: 'sig',
+} as const;
+
+/** What every adapter of `Store` promises, whatever is underneath. */
+export function storeContract(name: string, open: () => Promise<Store>): void {
+  describe(`a store on ${name}`, () => {
+    let store: Store;
+
+    beforeEach(async () => {
+      store = await open();
+      await store.directories.add({ id: 'corp', createdAt: NOW, toggle: toggle(1, true) });
+    });
+
+    afterEach(() => store[Symbol.asyncDispose]());
+
+    test('answers', async () => {
+      await store.ping();
+    });
+
+    test('takes a directory once', async () => {
+      const again = { id: 'corp', createdAt: NOW + 1, toggle: toggle(1, false) };
+      expect(await store.directories.add(again)).toBe(false);
+      expect((await store.directories.find('corp'))?.createdAt).toBe(NOW);
+      expect(await store.directories.find('other')).toBeUndefined();
+      expect(await store.directories.list()).toHaveLength(1);
+    });
+
+    test('moves a toggle by exactly one version', async () => {
+      expect(await store.directories.setToggle('corp', toggle(3, false))).toBe(false);
+      expect(await store.directories.setToggle('corp', toggle(2, false))).toBe(true);
+      expect(await store.directories.setToggle('corp', toggle(2, true))).toBe(false);
+      expect((await store.directories.find('corp'))?.toggle).toEqual(toggle(2, false));
+    });
+
+    test('keeps an agent as it was given, and changes only what it is told to', async () => {
+      expect(await store.agents.add(agent('a'))).toBe(true);
+      expect(await store.agents.find('a')).toEqual(agent('a'));
+      const trail = { epoch: 'e', seq: 3, head: KID, ahead: [] };
+      await store.agents.update('a', { state: 'approved', decidedAt: NOW, trail });
+      expect(await store.agents.find('a')).toEqual({
+        ...agent('a'),
+        state: 'approved',
+        decidedAt: NOW,
+        trail,
+      });
+      await store.agents.update('a', {});
+      expect(await store.agents.list('corp')).toHaveLength(1);
+      expect(await store.agents.list('other')).toHaveLength(0);
+    });
+
+    test('takes a device key once', async () => {
+      await store.agents.add(agent('a'));
+      expect(await store.agents.add(agent('b'))).toBe(false);
+      expect(await store.agents.find('b')).toBeUndefined();
+    });
+
+    test('gives an enrolment secret up to the first who uses it', async () => {
+      await store.enrollments.add({
+        id: 't',
+        directory: 'corp',
+        secret: 'wrapped',
+        createdBy: 'anna',
+        expiresAt: NOW,
+        failures: 0,
+      });
+      expect((await store.enrollments.find('t'))?.secret).toBe('wrapped');
+      expect(await store.enrollments.fail('t')).toBe(1);
+      expect(await store.enrollments.fail('t')).toBe(2);
+      expect(await store.enrollments.use('t')).toBe(true);
+      expect(await store.enrollments.use('t')).toBe(false);
+      expect(await store.enrollments.find('t')).not.toHaveProperty('secret');
+      expect(await store.enrollments.fail('nobody')).toBe(0);
+    });
+
+    test('finds an API key by the hash of it only', async () => {
+      const key = {
+        id: 'k',
+        directory: 'corp',
+        scopes: ['reset', 'unlock'] as const,
+        actor: 'helpdesk',
+        createdAt: NOW,
+      };
+      await store.apiKeys.add(key, 'hash');
+      expect(await store.apiKeys.findByHash('hash')).toEqual(key);
+      expect(await store.apiKeys.findByHash('k')).toBeUndefined();
+    });
+
+    test('submits a prepared operation once', async () => {
+      await store.operations.prepare(operation('o'));
+      expect(await store.operations.find('o')).toEqual({
+        ...operation('o'),
+        state: 'prepared',
+        final: false,
+      });
+      expect(await store.operations.unfinished()).toHaveLength(0);
+      expect(await store.operations.submit('o', 'digest', 'wrapped')).toBe(true);
+      expect(await store.operations.submit('o', 'other', 'wrapped')).toBe(false);
+      expect(await store.operations.submit('nothing', 'digest', undefined)).toBe(false);
+      expect(await store.operations.unfinished()).toMatchObject([
+        { id: 'o', state: 'pending', content: 'digest', secret: 'wrapped' },
+      ]);
+      expect(await store.operations.countPending('corp')).toBe(1);
+    });
+
+    test('deletes the sealed secret with the final result, and lets nothing change that', async () => {
+      await store.operations.prepare(operation('o'));
+      await store.operations.submit('o', 'digest', 'wrapped');
+      await store.operations.finish('o', { state: 'unknown', final: false }, NOW);
+      expect(await store.operations.find('o')).toMatchObject({
+        state: 'unknown',
+        secret: 'wrapped',
+      });
+      expect(await store.operations.unfinished()).toHaveLength(1);
+      await store.operations.finish('o', { state: 'applied', final: true, code: 'APPLIED' }, NOW);
+      await store.operations.finish('o', { state: 'refused', final: true }, NOW + 1);
+      const found = await store.operations.find('o');
+      expect(found).toMatchObject({ state: 'applied', final: true, finishedAt: NOW });
+      expect(found).not.toHaveProperty('secret');
+      expect(await store.operations.unfinished()).toHaveLength(0);
+    });
+
+    test('gives up what was never submitted in time, and nothing else', async () => {
+      await store.operations.prepare(operation('late'));
+      await store.operations.prepare({ ...operation('early'), notAfter: NOW + 10 });
+      await store.operations.prepare(operation('sent'));
+      await store.operations.submit('sent', 'digest', undefined);
+      expect(await store.operations.expirePrepared(NOW + 5)).toBe(1);
+      expect((await store.operations.find('late'))?.state).toBe('expired');
+      expect((await store.operations.find('early'))?.state).toBe('prepared');
+      expect((await store.operations.find('sent'))?.state).toBe('pending');
+    });
+
+    test('keeps dispatches in order and marks the open ones lost', async () => {
+      await store.operations.prepare(operation('o'));
+      await store.operations.addDispatch(dispatch('d2', NOW + 2));
+      await store.operations.addDispatch(dispatch('d1', NOW + 1));
+      await store.operations.updateDispatch('d1', { answeredAt: NOW + 3, code: 'PAUSED' });
+      await store.operations.loseDispatches(NOW + 4);
+      await store.operations.loseDispatches(NOW + 5);
+      expect(await store.operations.dispatches('o')).toEqual([
+        { ...dispatch('d1', NOW + 1), answeredAt: NOW + 3, code: 'PAUSED' },
+        { ...dispatch('d2', NOW + 2), lostAt: NOW + 4 },
+      ]);
+    });
+
+    test('pages the audit from the newest', async () => {
+      for (const action of ['a.one', 'a.two', 'a.three']) {
+        await store.audit.append({ at: NOW, directory: 'corp', actor: 'anna', action });
+      }
+      const first = await store.audit.page('corp', 2);
+      expect(first.entries.map(({ action }) => action)).toEqual(['a.three', 'a.two']);
+      const second = await store.audit.page('corp', 2, first.next);
+      expect(second.entries.map(({ action }) => action)).toEqual(['a.one']);
+      expect(second.next).toBeUndefined();
+    });
+
+    test('forgets all of a transaction that fails', async () => {
+      const failed = store.atomically(async (inside) => {
+        await inside.agents.add(agent('a'));
+        throw new Error('stop');
+      });
+      await expect(failed).rejects.toThrow('stop');
+      expect(await store.agents.find('a')).toBeUndefined();
+    });
+  });
+}
+
+function toggle(version: number, enabled: boolean) {
+  return { version, enabled, reason: 'why', by: 'anna', at: NOW };
+}
+
+function agent(id: string): AgentRecord {
+  return {
+    id,
+    directory: 'corp',
+    name: 'SRV',
+    version: '0.1.0',
+    deviceKey: KEY,
+    sealingKey: KEY,
+    sealingStatement: 'a.b.c',
+    sealingSince: NOW,
+    state: 'pending',
+    enrolledAt: NOW,
+  };
+}
+
+const BASELINE: Baseline = {
+  pwdLastSet: '0',
+  lockoutTime: '0',
+  controller: 'dc1.corp.example',
+  controllerTime: '2030-01-01T00:00:00.000Z',
+};
+
+function operation(id: string): PreparedOperation {
+  return {
+    id,
+    directory: 'corp',
+    apiKey: 'k',
+    actor: 'helpdesk',
+    by: 'admin',
+    op: 'reset',
+    objectGuid: 'g',
+    options: { unlock: true, mustChange: false },
+    baseline: BASELINE,
+    notAfter: NOW,
+    createdAt: NOW,
+    recipients: [{ agent: 'a', kid: KID }],
+  };
+}
+
+function dispatch(jti: string, at: number): DispatchRecord {
+  return { jti, operation: 'o', agent: 'a', session: 's', token: KID, at };
+}
