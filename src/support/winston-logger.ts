@@ -1,5 +1,11 @@
 import { once } from 'node:events';
-import { createLogger, format, transports, type Logger as Winston } from 'winston';
+import {
+  createLogger,
+  format,
+  transports,
+  type Logger as Winston,
+  type LoggerOptions,
+} from 'winston';
 import { EVENTS, type EventName } from './events.ts';
 import type { Fields, Logger } from './logger.ts';
 
@@ -33,11 +39,17 @@ export function winstonLogger(options: LogOptions): ClosableLogger {
   const readable =
     options.readable ??
     (options.file === undefined && options.stream === undefined && process.stdout.isTTY);
+  /* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types declare its transports as constructors of something else */
+  const transport: LoggerOptions['transports'] =
+    options.file === undefined
+      ? new transports.Stream({ stream: options.stream ?? process.stdout })
+      : new transports.File({ filename: options.file, options: { flags: 'a', mode: 0o640 } });
+  /* eslint-enable @typescript-eslint/no-unsafe-class-instance-assignment */
   const winston = createLogger({
     level: options.level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
     format: format.printf((info) => String(info.message)),
-    transports: [transportFor(options)],
+    transports: transport,
   });
   // A full disk must not stop the agent; the service manager's own log still hears of it.
   winston.on('error', (error: Error) => process.stderr.write(`log: ${error.message}\n`));
@@ -65,16 +77,6 @@ function bound(winston: Winston, line: Line, context: Fields): Logger {
     debug: write('debug'),
     child: (fields) => bound(winston, line, { ...context, ...fields }),
   };
-}
-
-function transportFor({
-  file,
-  stream,
-}: LogOptions): transports.FileTransportInstance | transports.StreamTransportInstance {
-  if (file !== undefined) {
-    return new transports.File({ filename: file, options: { flags: 'a', mode: 0o640 } });
-  }
-  return new transports.Stream({ stream: stream ?? process.stdout });
 }
 
 async function end(winston: Winston): Promise<void> {

@@ -1,4 +1,4 @@
-import { importJWK, type CryptoKey } from 'jose';
+import { importJWK } from 'jose';
 import { thumbprint } from '../../protocol/keys.ts';
 import type { Clock } from '../../support/clock.ts';
 import { privateFolder } from '../../support/files.ts';
@@ -45,5 +45,5 @@ export async function loadIdentity(stateFolder: string, clock: Clock): Promise<S
 /** The device key as it signs: never to be exported again. */
 export async function importDevice(stored: PrivateKey): Promise<Identity['device']> {
   const key = await importJWK(stored, 'ES256', { extractable: false });
-  return { kid: await thumbprint(stored), key: key as CryptoKey }; // not symmetric
+  return { kid: await thumbprint(stored), key };
 }

@@ -49,7 +49,10 @@ export async function postEnrollment(posting: Posting, signal: AbortSignal): Pro
 
 async function tryOnce(posting: Posting, signal: AbortSignal): Promise<string> {
   try {
-    const answer = await send(posting, AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]));
+    const answer = await send(
+      posting,
+      AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+    );
     return accept(answer);
   } catch (error) {
     if (error instanceof NotTaken) throw error;

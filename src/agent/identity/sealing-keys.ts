@@ -31,11 +31,7 @@ export class StoredSealingKeys implements SealingKeys {
   }
 
   /** Makes the first key of an agent and writes it durably. */
-  static async create(
-    folder: string,
-    device: SigningKey,
-    now: number,
-  ): Promise<StoredSealingKeys> {
+  static async create(folder: string, device: SigningKey, now: number): Promise<StoredSealingKeys> {
     const keys = new StoredSealingKeys(folder, device, []);
     await keys.#keep([await makeEntry(device, now)]);
     return keys;
@@ -129,5 +125,5 @@ async function makeEntry(device: SigningKey, now: number): Promise<Entry> {
 
 async function toEntry(stored: StoredKey): Promise<Entry> {
   const key = await importJWK(stored.private, 'ECDH-ES+A256KW', { extractable: false });
-  return { stored, kid: await thumbprint(stored.private), key: key as CryptoKey }; // not symmetric
+  return { stored, kid: await thumbprint(stored.private), key };
 }

@@ -92,8 +92,8 @@ export class StoredTrust implements Trust {
   }
 }
 
-async function importRoot({ kty, crv, x, y }: PublicKey): Promise<CryptoKey> {
-  return (await importJWK({ kty, crv, x, y }, 'ES256')) as CryptoKey; // not symmetric
+function importRoot({ kty, crv, x, y }: PublicKey): Promise<CryptoKey> {
+  return importJWK({ kty, crv, x, y }, 'ES256');
 }
 
 function issuedAt(keySet: string): number {

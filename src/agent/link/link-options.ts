@@ -1,11 +1,5 @@
 import type { SecureContext } from 'node:tls';
-import type {
-  FromAgent,
-  FromService,
-  Params,
-  Result,
-  Welcome,
-} from '../../protocol/messages.ts';
+import type { FromAgent, FromService, Params, Result, Welcome } from '../../protocol/messages.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
 import type { LinkState } from './link-state.ts';
