@@ -1,7 +1,9 @@
+import { Resolver } from 'node:dns/promises';
 import { connect } from 'node:tls';
 import { Attribute, Change, InsufficientAccessError, type Client } from 'ldapts';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Credentials } from '../lab/description.ts';
+import { startLab, type RunningLab } from '../lab/start-lab.ts';
 import { useLab } from '../lab/use-lab.ts';
 
 const lab = useLab();
@@ -225,4 +227,51 @@ test('everybody is known by an objectGUID', async () => {
   const guids = lab.people.map((person) => person.objectGuid);
   expect(new Set(guids).size).toBe(lab.people.length);
   for (const guid of guids) expect(guid).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+});
+
+describe('with a second controller', () => {
+  let two: RunningLab;
+
+  beforeAll(async () => {
+    two = await startLab({ controllers: 2 });
+  });
+  afterAll(() => two.stop());
+
+  test('what one writes the other knows, and the write is counted once', async () => {
+    const { dn, sam } = two.person('anna');
+    const client = two.client(1);
+    await client.bind(two.serviceAccount.dn, two.serviceAccount.password);
+    const modification = new Attribute({ type: 'unicodePwd', values: [quoted(NEW_PASSWORD)] });
+    await client.modify(dn, new Change({ operation: 'replace', modification }));
+    await client.unbind();
+    expect(await two.kinit(sam, NEW_PASSWORD, 1)).toBe('ok');
+
+    await two.replicate();
+
+    expect(await two.kinit(sam, NEW_PASSWORD, 0)).toBe('ok');
+    expect(await two.passwordWrites()).toEqual(new Map([[sam, 1]]));
+  });
+
+  test('the DNS of either one names both', async () => {
+    const resolver = new Resolver();
+    for (const { internalAddress } of two.controllers) {
+      resolver.setServers([internalAddress]);
+      const found = await resolver.resolveSrv('_ldap._tcp.dc._msdcs.corp.test');
+      expect(found.map(({ name }) => name.toLowerCase()).sort()).toEqual([
+        'dc1.corp.test',
+        'dc2.corp.test',
+      ]);
+    }
+  });
+
+  test('a reset puts both back, also the one that was stopped', async () => {
+    await two.stopController(0);
+    await two.reset();
+    for (const controller of [0, 1]) {
+      expect(await two.kinit('anna', two.person('anna').password, controller)).toBe('ok');
+    }
+    await two.replicate();
+    expect(await two.kinit('anna', two.person('anna').password, 1)).toBe('ok');
+    expect(await two.lockoutTime('locked', 1)).not.toBe('0');
+  });
 });

@@ -34,6 +34,7 @@ export async function startController(options: ControllerOptions): Promise<Start
   const { name, network } = options;
   // Chosen here and not by the engine, which would choose anew each time the controller is restarted.
   const port = await freePort();
+  const log: string[] = [];
   const container = await new LoopbackContainer(options.image)
     .withHostname(name)
     .withNetwork(network)
@@ -41,11 +42,18 @@ export async function startController(options: ControllerOptions): Promise<Start
     .withEnvironment(options.join === undefined ? {} : { LAB_JOIN: options.join })
     .withCopyContentToContainer([
       { content: accountTable(), target: '/lab/table.json' },
+      // Read by `samba-tool domain join` alone.
       { content: credentialsFile(), target: '/lab/administrator', mode: 0o600 },
     ])
     .withWaitStrategy(Wait.forLogMessage(/^samba version .* started/))
     .withStartupTimeout(START_LIMIT_MS)
-    .start();
+    .withLogConsumer((stream) => stream.on('data', (line: Buffer) => log.push(line.toString())))
+    .start()
+    .catch((cause: unknown) => {
+      throw new Error(`${name} did not start. Its log ends:\n${log.slice(-25).join('')}`, {
+        cause,
+      });
+    });
   options.containers.push(container);
 
   const controller = {

@@ -3,6 +3,7 @@ import { writtenPasswords } from './audit.ts';
 import type { LabController, LabDescription, LabPerson } from './description.ts';
 import { docker } from './docker.ts';
 import { kinit, type KerberosAnswer } from './kerberos.ts';
+import { replicate } from './replication.ts';
 import { ldapsClient, readNumber, readPasswordVersion, untilItAnswers } from './ldaps.ts';
 
 const RIGHTS = ['reset-password', 'lockout-time', 'pwd-last-set'] as const;
@@ -89,7 +90,7 @@ export function connectLab(description: LabDescription): Lab {
     restoreDelegation: () => access(description, { delegation: RIGHTS }),
     grantPolicyRead: () => access(description, { policyRead: true }),
     revokePolicyRead: () => access(description, { policyRead: false }),
-    replicate: () => replicate(description),
+    replicate: () => replicate(description.controllers, [description.baseDn]),
   };
   return lab;
 }
@@ -152,18 +153,9 @@ async function passwordWrites(lab: LabDescription): Promise<ReadonlyMap<string, 
   const sams = new Map(lab.people.map(({ dn, sam }) => [dn.toLowerCase(), sam]));
   const counts = new Map<string, number>();
   for (const dn of written.flat()) {
-    const sam = sams.get(dn) ?? dn;
-    counts.set(sam, (counts.get(sam) ?? 0) + 1);
+    const sam = sams.get(dn);
+    // Machines have passwords too.
+    if (sam !== undefined) counts.set(sam, (counts.get(sam) ?? 0) + 1);
   }
   return counts;
-}
-
-async function replicate(lab: LabDescription): Promise<void> {
-  for (const to of lab.controllers) {
-    for (const from of lab.controllers.filter((other) => other !== to)) {
-      const ends = [to.name, from.name].map((name) => name.replace(/\..*/, ''));
-      const command = ['samba-tool', 'drs', 'replicate', ...ends, lab.baseDn, '--machine-pass'];
-      await docker(['exec', to.containerId, ...command]);
-    }
-  }
 }

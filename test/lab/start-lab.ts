@@ -4,6 +4,7 @@ import type { Credentials, LabDescription, LabPerson } from './description.ts';
 import { labImage, type Progress } from './image.ts';
 import { connectLab, type Lab } from './lab.ts';
 import { readIdentities } from './ldaps.ts';
+import { findPartners, replicate } from './replication.ts';
 import {
   ADMINISTRATOR,
   AGENT_ACCOUNT,
@@ -15,7 +16,7 @@ import {
 } from './people.ts';
 
 export interface LabOptions {
-  /** The second one takes about half a minute longer. Default is 1. */
+  /** The second one joins the first, which takes about fifteen seconds. Default is 1. */
   readonly controllers?: 1 | 2;
   /** Hears of what takes longer than a moment. */
   readonly progress?: Progress;
@@ -52,8 +53,15 @@ export async function startLab(options: LabOptions = {}): Promise<RunningLab> {
     const first = await start('DC1');
     const all: [StartedController, ...StartedController[]] = [first];
     if (options.controllers === 2) {
-      progress('Joining a second one (about half a minute)');
+      progress('Joining a second one (about fifteen seconds)');
       all.push(await start('DC2', first.controller.internalAddress));
+    }
+    const controllers = all.map(({ controller }) => controller);
+    if (controllers.length > 1) {
+      await findPartners(controllers);
+      // With the two that hold the DNS, where the second one has written its own entries.
+      const dns = ['DomainDnsZones', 'ForestDnsZones'].map((name) => `DC=${name},${BASE_DN}`);
+      await replicate(controllers, [BASE_DN, ...dns]);
     }
     const description = await describe(all, network.getName());
     return { ...connectLab(description), description, stop, [Symbol.asyncDispose]: stop };

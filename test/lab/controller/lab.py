@@ -1,7 +1,7 @@
 """Keeps the lab's accounts as the table says. Works on the controller's own database, beside a running samba.
 
 begin ADDRESS    before samba starts: this host's address in the DNS; first time: every account of the table
-snapshot         remembers the accounts as they are: what `reset` goes back to
+joined ADDRESS   the same on a controller that has joined: its place in the DNS beside the first one
 reset            every account, right and log back to the snapshot
 access           JSON {"delegation": [...], "policyRead": bool} from stdin; what is not named stays
 """
@@ -15,6 +15,7 @@ import ldb
 from samba import dsdb
 from samba.auth import system_session
 from samba.dcerpc import dnsp
+from samba.ndr import ndr_pack, ndr_unpack
 from samba.param import LoadParm
 from samba.samdb import SamDB
 
@@ -23,6 +24,11 @@ import access
 TABLE, SNAPSHOT = "/lab/table.json", "/lab/snapshot.json"
 KEPT = """unicodePwd ntPwdHistory dBCSPwd lmPwdHistory supplementalCredentials
     userAccountControl accountExpires""".split()
+SERVICES = [
+    f"{service}._tcp.{place}corp.test"
+    for service in ("_ldap", "_kerberos")
+    for place in ("", "dc._msdcs.", "Default-First-Site-Name._sites.dc._msdcs.")
+]
 BYPASS_PASSWORD_HASH = [f"local_oid:{dsdb.DSDB_CONTROL_BYPASS_PASSWORD_HASH_OID}:0"]
 DAY = 24 * 60 * 60 * 10**7
 FLAGS = {"disabled": 0x2, "neverExpires": 0x10000, "smartcard": 0x40000}
@@ -112,20 +118,21 @@ def set_access(samdb, delegation=None, policyRead=None):
     access.set_access(samdb, sid, delegation, policyRead)
 
 
-def address_record(address):
+def set_address(samdb, name, address):
     record = dnsp.DnssrvRpcRecord()
     record.wType, record.rank, record.dwTtlSeconds = dnsp.DNS_TYPE_A, dnsp.DNS_RANK_ZONE, 900
     record.data = address
-    return record
+    others = [other for other in samdb.dns_lookup(name)[1] if other.wType != dnsp.DNS_TYPE_A]
+    samdb.dns_replace(name, others + [record])
 
 
 def begin(samdb, address):
-    for name in ("dc1.corp.test", "corp.test", "gc._msdcs.corp.test"):
-        others = [r for r in samdb.dns_lookup(name)[1] if r.wType != dnsp.DNS_TYPE_A]
-        samdb.dns_replace(name, others + [address_record(address)])
+    set_address(samdb, "dc1.corp.test", address)
     table = json.load(open(TABLE))
     if samdb.search(expression=f"(sAMAccountName={table['serviceAccounts'][0]['sam']})"):
         return
+    set_address(samdb, "corp.test", address)
+    set_address(samdb, "gc._msdcs.corp.test", address)
     samdb.transaction_start()
     samdb.setpassword("(sAMAccountName=Administrator)", table["administratorPassword"])
     for account in accounts(table):
@@ -133,6 +140,18 @@ def begin(samdb, address):
     samdb.transaction_commit()
     snapshot(samdb)
     reset(samdb)
+
+
+def joined(samdb, address):
+    set_address(samdb, "dc2.corp.test", address)
+    for service in SERVICES:
+        first = [record for record in samdb.dns_lookup(service)[1] if record.wType == dnsp.DNS_TYPE_SRV]
+        if any(record.data.nameTarget.startswith("dc2.") for record in first):
+            continue
+        second = ndr_unpack(dnsp.DnssrvRpcRecord, ndr_pack(first[0]))
+        second.data.nameTarget = "dc2.corp.test"
+        samdb.dns_replace(service, first + [second])
+    snapshot(samdb)
 
 
 def snapshot(samdb):
@@ -164,7 +183,7 @@ def main(command, *arguments):
     if command == "access":
         set_access(samdb, **json.load(sys.stdin))
     else:
-        {"begin": begin, "snapshot": snapshot, "reset": reset}[command](samdb, *arguments)
+        {"begin": begin, "joined": joined, "reset": reset}[command](samdb, *arguments)
 
 
 main(*sys.argv[1:])
