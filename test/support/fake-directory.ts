@@ -1,3 +1,4 @@
+import { unicodePwd } from '../../src/agent/directory/account-changes.ts';
 import { fromFiletime, toFiletime } from '../../src/agent/directory/filetime.ts';
 import {
   DirectoryError,
@@ -40,6 +41,7 @@ interface Stored {
   password: string;
   reading: AccountReading;
   writes: number;
+  passwordWrites: number;
 }
 
 /** A directory in memory with one controller that answers at once and keeps the port's promises. */
@@ -72,6 +74,7 @@ export class FakeDirectory implements Directory {
       upn: upn ?? `${sam}@corp.test`,
       password,
       writes: 0,
+      passwordWrites: 0,
       reading: {
         objectGuid,
         distinguishedName: `CN=${sam},OU=People,${BASE_DN}`,
@@ -112,6 +115,11 @@ export class FakeDirectory implements Directory {
   /** How often the account was changed. */
   wrote(objectGuid: string): number {
     return this.#account(objectGuid).writes;
+  }
+
+  /** How often its password was set; unlocks do not count. */
+  passwordWrites(objectGuid: string): number {
+    return this.#account(objectGuid).passwordWrites;
   }
 
   passwordOf(objectGuid: string): string {
@@ -206,10 +214,12 @@ export class FakeDirectory implements Directory {
       this.#store(account, unlocked);
       return;
     }
+    unicodePwd(change.password);
     const password = change.password.reveal();
     if (change.op === 'change') this.#checkChange(account, change.oldPassword.reveal());
     refuse(brokenByContent(password, account.reading));
     account.password = password;
+    account.passwordWrites += 1;
     const mustChange = change.op === 'reset' && change.mustChange;
     this.#store(account, {
       pwdLastSet: mustChange ? '0' : toFiletime(this.#clock.now()),

@@ -1,0 +1,230 @@
+import { ResultCodeError } from 'ldapts';
+import type { ControllerHealth } from '../../protocol/status.ts';
+import type { Clock } from '../../support/clock.ts';
+import type { Logger } from '../../support/logger.ts';
+import { toLdapChanges } from './account-changes.ts';
+import { toReading } from './account-reading.ts';
+import { toDirectoryError } from './ad-errors.ts';
+import { ConnectionError } from './connection-error.ts';
+import { Controller, type Timeouts } from './controller.ts';
+import { Controllers } from './controllers.ts';
+import { within } from './deadline.ts';
+import {
+  DirectoryError,
+  type AccountAddress,
+  type AccountChange,
+  type AccountReading,
+  type AppliedChange,
+  type Directory,
+  type WriteTarget,
+} from './directory.ts';
+import { guidDn } from './guid.ts';
+import type { LdapConnection } from './ldap-connection.ts';
+import {
+  findAccount,
+  readAccount,
+  readCurrentTime,
+  readPwdLastSet,
+  type Asking,
+} from './queries.ts';
+import { probeController } from './probe.ts';
+import type { ControllerProfile } from './root-dse.ts';
+import { ServiceAccount, type BindOptions } from './service-account.ts';
+import { trust, type DomainController } from './tls-socket.ts';
+
+export interface ActiveDirectoryOptions {
+  /** All of one domain, in order of preference. */
+  readonly domainControllers: readonly [DomainController, ...DomainController[]];
+  /** PEM. Nothing else is trusted when given, else what Node and the operating system trust. */
+  readonly ca?: readonly string[];
+  readonly bind: BindOptions;
+  /** Ask and write on the PDC emulator as long as it answers. Default is true. */
+  readonly preferPdc?: boolean;
+  readonly timeouts?: Partial<Timeouts>;
+  /** To each controller, for reading and again for writing. Default is 4. */
+  readonly connections?: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const TIMEOUTS: Timeouts = { connectMs: 3_000, readMs: 4_000, writeMs: 8_000, totalMs: 10_000 };
+
+/** How long an applied change waits for its `pwdLastSet`. */
+const READ_BACK_MS = 2_000;
+
+/** The directory behind LDAPS. Connects when it is first asked; never rejects or throws itself. */
+export function openActiveDirectory(options: ActiveDirectoryOptions): Directory {
+  return new ActiveDirectory(options);
+}
+
+class ActiveDirectory implements Directory {
+  readonly #controllers: Controllers;
+  readonly #timeouts: Timeouts;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+
+  constructor(options: ActiveDirectoryOptions) {
+    const { domainControllers, bind, clock, log } = options;
+    this.#clock = clock;
+    this.#log = log;
+    this.#timeouts = { ...TIMEOUTS, ...options.timeouts };
+    const context = {
+      account: new ServiceAccount(bind, clock, log),
+      trust: trust(options.ca ?? []),
+      timeouts: this.#timeouts,
+      connections: options.connections ?? 4,
+      clock,
+      log,
+    };
+    this.#controllers = new Controllers(
+      domainControllers.map((where) => new Controller(where, context)),
+      { preferPdc: options.preferPdc ?? true, readMs: this.#timeouts.readMs, clock },
+    );
+  }
+
+  async read(address: AccountAddress, signal: AbortSignal): Promise<AccountReading> {
+    const giveUp = new AbortController();
+    const limit = { ms: this.#timeouts.totalMs, clock: this.#clock, signal };
+    try {
+      return await within(this.#readAnywhere(address, giveUp.signal), limit, (why) => {
+        const reason = why === 'timeout' ? `no answer within ${limit.ms} ms` : 'stopped';
+        return new DirectoryError('DIRECTORY_UNREACHABLE', `reading an account: ${reason}`);
+      });
+    } catch (error) {
+      throw this.#logged(error);
+    } finally {
+      giveUp.abort();
+    }
+  }
+
+  async apply(
+    target: WriteTarget,
+    change: AccountChange,
+    signal: AbortSignal,
+  ): Promise<AppliedChange> {
+    try {
+      const controller = this.#controllers.named(target.controller);
+      const write = async (connection: LdapConnection): Promise<AppliedChange> => {
+        const asking = this.#asking(controller, connection, signal);
+        await this.#modify(asking, target.objectGuid, change);
+        return this.#readBack(asking, target.objectGuid);
+      };
+      return await controller.use('write', write, signal);
+    } catch (error) {
+      throw this.#logged(writeFailure(error, target.controller));
+    }
+  }
+
+  check(signal: AbortSignal): Promise<readonly ControllerHealth[]> {
+    const { totalMs: ms } = this.#timeouts;
+    const limit = { ms, clock: this.#clock, signal };
+    return Promise.all(
+      this.#controllers.all.map((controller) => probeController(controller, limit)),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#controllers.close();
+  }
+
+  #readAnywhere(address: AccountAddress, signal: AbortSignal): Promise<AccountReading> {
+    return this.#controllers.firstAnswer((controller) => {
+      // Who reads is about to write: what that needs is made ready meanwhile.
+      void controller.warm();
+      const ask = (connection: LdapConnection): Promise<AccountReading> =>
+        this.#readOn(controller, this.#asking(controller, connection, signal), address);
+      return controller.use('read', ask, signal);
+    }, signal);
+  }
+
+  async #readOn(
+    controller: Controller,
+    asking: Asking,
+    address: AccountAddress,
+  ): Promise<AccountReading> {
+    const profile = await controller.profile(asking);
+    refuseUnsuitable(controller.name, profile);
+    const objectGuid =
+      'objectGuid' in address
+        ? address.objectGuid
+        : await findAccount(asking, address.name, {
+            dn: profile.domainDn,
+            names: () => controller.domainNames(asking, profile),
+          });
+    // All on one connection, one behind the other, without waiting in between.
+    const [controllerTimeMs, entry, domain] = await Promise.all([
+      readCurrentTime(asking),
+      readAccount(asking, objectGuid),
+      controller.domain(asking, profile),
+    ]);
+    const readAtMs = this.#clock.now();
+    const settingsDn = entry.text('msDS-ResultantPSO');
+    const policy =
+      settingsDn === undefined
+        ? domain.policy
+        : await controller.fineGrainedPolicy(asking, settingsDn);
+    const { ownSids } = profile;
+    const known = { controller: controller.name, controllerTimeMs, readAtMs, ownSids, policy };
+    return toReading(entry, known);
+  }
+
+  async #modify(asking: Asking, objectGuid: string, change: AccountChange): Promise<void> {
+    const { connection, controller, signal } = asking;
+    const changes = toLdapChanges(change);
+    try {
+      await connection.modify(guidDn(objectGuid), changes, {
+        ms: this.#timeouts.writeMs,
+        signal,
+      });
+    } catch (error) {
+      if (error instanceof ResultCodeError) throw toDirectoryError(error, change.op, controller);
+      throw error;
+    }
+  }
+
+  /** The write is done: whatever happens here must not look as if it were not. */
+  async #readBack(asking: Asking, objectGuid: string): Promise<AppliedChange> {
+    const applied = { historyEnforced: false };
+    try {
+      const pwdLastSet = await readPwdLastSet({ ...asking, ms: READ_BACK_MS }, objectGuid);
+      return pwdLastSet === undefined ? applied : { ...applied, pwdLastSet };
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) this.#logged(error);
+      return applied;
+    }
+  }
+
+  #asking(controller: Controller, connection: LdapConnection, signal: AbortSignal): Asking {
+    return { connection, controller: controller.name, ms: this.#timeouts.readMs, signal };
+  }
+
+  /** The server's own words go into the log and no further. */
+  #logged(error: unknown): unknown {
+    if (error instanceof DirectoryError && error.diagnostic !== undefined) {
+      const { code, controller, diagnostic } = error;
+      this.#log.info('directory.refused', { code, controller, diagnostic });
+    }
+    return error;
+  }
+}
+
+/** What a failed write has to be called. */
+function writeFailure(error: unknown, controller: string): unknown {
+  if (!(error instanceof ConnectionError)) return error;
+  const { stage, sent, message } = error;
+  const misconfigured = stage === 'tls' || stage === 'unsuitable';
+  const unsent = misconfigured ? 'DIRECTORY_CONFIG' : 'DIRECTORY_UNREACHABLE';
+  const code = stage === 'operation' && sent ? 'INDETERMINATE' : unsent;
+  return new DirectoryError(code, message, { controller, cause: error });
+}
+
+function refuseUnsuitable(name: string, { readOnly, synchronized }: ControllerProfile): void {
+  if (readOnly) {
+    throw new ConnectionError('unsuitable', `${name} is a read-only domain controller: ${CURE}`);
+  }
+  if (!synchronized) {
+    throw new ConnectionError('unsuitable', `${name} has not finished its first replication`);
+  }
+}
+
+const CURE = 'configure writable ones';

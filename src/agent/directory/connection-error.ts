@@ -1,0 +1,25 @@
+/** How far a connection had come when it failed; `unsuitable` works, and is not what we need. */
+export type Stage = 'connect' | 'tls' | 'bind' | 'operation' | 'unsuitable';
+
+interface ConnectionErrorDetails {
+  readonly cause?: unknown;
+  readonly sent?: boolean;
+  readonly late?: boolean;
+}
+
+/** A connection that could not be made or did not last; inside `directory/` only. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
+  readonly stage: Stage;
+  /** Whether bytes of a request may have left without an answer. */
+  readonly sent: boolean;
+  /** It ended because nothing came in time, not because something went wrong. */
+  readonly late: boolean;
+
+  constructor(stage: Stage, message: string, details: ConnectionErrorDetails = {}) {
+    super(message, { cause: details.cause });
+    this.stage = stage;
+    this.sent = details.sent ?? false;
+    this.late = details.late ?? false;
+  }
+}

@@ -1,0 +1,78 @@
+import type { ControllerHealth } from '../../protocol/status.ts';
+import { timestamp } from '../../protocol/shapes.ts';
+import { messageOf } from '../../support/errors.ts';
+import { ConnectionError } from './connection-error.ts';
+import type { Controller } from './controller.ts';
+import { within, type Limit } from './deadline.ts';
+import { readProfile } from './queries.ts';
+import type { ControllerProfile } from './root-dse.ts';
+
+/** So long before the certificate expires somebody should know. */
+const RENEW_MS = 30 * 86_400_000;
+
+const MAX_PROBLEM_LENGTH = 512;
+
+/** How a controller fares, found by asking it now. Never rejects. */
+export async function probeController(
+  controller: Controller,
+  limit: Limit,
+): Promise<ControllerHealth> {
+  const giveUp = new AbortController();
+  const late = (): Error =>
+    new ConnectionError('connect', `${controller.name}: no answer within ${limit.ms} ms`);
+  try {
+    return await within(ask(controller, limit, giveUp.signal), limit, late);
+  } catch (error) {
+    const stage = error instanceof ConnectionError ? error.stage : 'bind';
+    return {
+      name: controller.name,
+      reachable: stage !== 'connect',
+      bound: stage === 'operation',
+      problem: clean(messageOf(error)),
+    };
+  } finally {
+    giveUp.abort();
+  }
+}
+
+function ask(
+  controller: Controller,
+  { ms, clock }: Limit,
+  signal: AbortSignal,
+): Promise<ControllerHealth> {
+  return controller.use(
+    'read',
+    async (connection) => {
+      const started = clock.monotonic();
+      const profile = await readProfile({ connection, controller: controller.name, ms, signal });
+      const { certificateExpiresAt: expiresAt } = connection;
+      const problem = problemOf(profile, expiresAt, clock.now());
+      return {
+        name: controller.name,
+        reachable: true,
+        bound: true,
+        policyHints: profile.policyHints,
+        latencyMs: Math.round((clock.monotonic() - started) * 10) / 10,
+        clockOffsetMs: profile.currentTimeMs - clock.now(),
+        ...(expiresAt !== undefined && { certificateExpiresAt: timestamp(expiresAt) }),
+        ...(problem !== undefined && { problem }),
+      };
+    },
+    signal,
+  );
+}
+
+function problemOf(
+  { readOnly, synchronized }: ControllerProfile,
+  expiresAt: number | undefined,
+  now: number,
+): string | undefined {
+  if (readOnly) return 'it is a read-only domain controller: configure writable ones';
+  if (!synchronized) return 'it has not finished its first replication';
+  if (expiresAt === undefined || expiresAt - now > RENEW_MS) return undefined;
+  return `its certificate expires on ${timestamp(expiresAt).slice(0, 10)}: renew it`;
+}
+
+function clean(text: string): string {
+  return text.replaceAll(/\p{C}+/gu, ' ').slice(0, MAX_PROBLEM_LENGTH);
+}

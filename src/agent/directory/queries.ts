@@ -1,0 +1,172 @@
+import { ResultCodeError, type SearchOptions } from 'ldapts';
+import type { EffectivePolicy } from '../../protocol/account.ts';
+import { ACCOUNT_ATTRIBUTES, BINARY_ATTRIBUTES } from './account-reading.ts';
+import { domainNameFilter, nameFilter, parseName, type ParsedName } from './account-lookup.ts';
+import { toDirectoryError, type Asked } from './ad-errors.ts';
+import { DirectoryError } from './directory.ts';
+import { DirectoryEntry } from './entry.ts';
+import { guidDn, guidText } from './guid.ts';
+import type { LdapConnection } from './ldap-connection.ts';
+import {
+  DOMAIN_POLICY_ATTRIBUTES,
+  domainPolicy,
+  FINE_GRAINED_POLICY_ATTRIBUTES,
+  fineGrainedPolicy,
+  UNREADABLE_POLICY,
+} from './password-policy.ts';
+import {
+  ROOT_DSE_ATTRIBUTES,
+  toCurrentTime,
+  toProfile,
+  type ControllerProfile,
+} from './root-dse.ts';
+
+/** Whom to ask, and for how long. Every query rejects with a `DirectoryError` or a `ConnectionError`. */
+export interface Asking {
+  readonly connection: LdapConnection;
+  readonly controller: string;
+  readonly ms: number;
+  readonly signal: AbortSignal;
+}
+
+export interface DomainFacts {
+  readonly policy: EffectivePolicy;
+  /** DN of the settings object of the PDC emulator. */
+  readonly pdcSettingsDn: string | undefined;
+}
+
+export async function readProfile(asking: Asking): Promise<ControllerProfile> {
+  return toProfile(
+    await one(asking, '', {
+      attributes: [...ROOT_DSE_ATTRIBUTES],
+      explicitBufferAttributes: ['tokenGroups'],
+    }),
+  );
+}
+
+export async function readCurrentTime(asking: Asking): Promise<number> {
+  return toCurrentTime(await one(asking, '', { attributes: ['currentTime'] }));
+}
+
+export async function readDomain(asking: Asking, domainDn: string): Promise<DomainFacts> {
+  const attributes = [...DOMAIN_POLICY_ATTRIBUTES, 'fSMORoleOwner'];
+  const head = await one(asking, domainDn, { attributes });
+  return { policy: domainPolicy(head), pdcSettingsDn: head.text('fSMORoleOwner') };
+}
+
+/** The host name of the controller that has these settings; undefined when it is hidden. */
+export async function readHostName(
+  asking: Asking,
+  settingsDn: string,
+): Promise<string | undefined> {
+  // The server object is the parent of `CN=NTDS Settings` (MS-ADTS 6.1.1.2.2.1.2.1.1).
+  const serverDn = settingsDn.slice(settingsDn.indexOf(',') + 1);
+  return (await one(asking, serverDn, { attributes: ['dNSHostName'] })).text('dNSHostName');
+}
+
+/** The names, in lower case, by which the domain goes in front of a backslash. */
+export async function readDomainNames(
+  asking: Asking,
+  { configurationDn, domainDn }: ControllerProfile,
+): Promise<readonly string[]> {
+  const found = await search(asking, `CN=Partitions,${configurationDn}`, 'domain', {
+    scope: 'one',
+    filter: domainNameFilter(domainDn),
+    attributes: ['nETBIOSName', 'dnsRoot'],
+  });
+  return found
+    .flatMap((entry) => [...entry.texts('nETBIOSName'), ...entry.texts('dnsRoot')])
+    .map((name) => name.toLowerCase());
+}
+
+/** The values of a fine-grained policy; unreadable, as they are by default, is a value and no error. */
+export async function readFineGrainedPolicy(asking: Asking, dn: string): Promise<EffectivePolicy> {
+  try {
+    const attributes = [...FINE_GRAINED_POLICY_ATTRIBUTES];
+    return fineGrainedPolicy(await one(asking, dn, { attributes }));
+  } catch (error) {
+    if (error instanceof DirectoryError) return UNREADABLE_POLICY;
+    throw error;
+  }
+}
+
+export async function readAccount(asking: Asking, objectGuid: string): Promise<DirectoryEntry> {
+  const found = await search(asking, guidDn(objectGuid), 'account', {
+    scope: 'base',
+    attributes: [...ACCOUNT_ATTRIBUTES],
+    explicitBufferAttributes: [...BINARY_ATTRIBUTES],
+  });
+  return found[0] ?? notFound(asking.controller);
+}
+
+export async function readPwdLastSet(
+  asking: Asking,
+  objectGuid: string,
+): Promise<string | undefined> {
+  const attributes = ['pwdLastSet'];
+  const found = await search(asking, guidDn(objectGuid), 'account', { scope: 'base', attributes });
+  return found[0]?.int64('pwdLastSet');
+}
+
+/** The objectGUID of the one account with this name. */
+export async function findAccount(
+  asking: Asking,
+  name: string,
+  domain: { readonly dn: string; readonly names: () => Promise<readonly string[]> },
+): Promise<string> {
+  const parsed = parseName(name);
+  if (!(await belongs(parsed, domain.names))) return notFound(asking.controller);
+  const [entry, second] = await search(asking, domain.dn, 'domain', {
+    scope: 'sub',
+    filter: nameFilter(parsed),
+    attributes: ['objectGUID'],
+    explicitBufferAttributes: ['objectGUID'],
+    sizeLimit: 2,
+  });
+  if (entry === undefined) return notFound(asking.controller);
+  if (second !== undefined) {
+    const { controller } = asking;
+    throw new DirectoryError('ACCOUNT_AMBIGUOUS', 'two accounts have this name', { controller });
+  }
+  const [guid] = entry.bytes('objectGUID');
+  return entry.required('objectGUID', guid && guidText(guid));
+}
+
+async function belongs(
+  parsed: ParsedName,
+  names: () => Promise<readonly string[]>,
+): Promise<boolean> {
+  return !('domain' in parsed) || (await names()).includes(parsed.domain.toLowerCase());
+}
+
+function notFound(controller: string): never {
+  throw new DirectoryError('ACCOUNT_NOT_FOUND', `${controller}: there is no such account`, {
+    controller,
+  });
+}
+
+async function one(asking: Asking, base: string, options: SearchOptions): Promise<DirectoryEntry> {
+  const [entry] = await search(asking, base, 'domain', { ...options, scope: 'base' });
+  if (entry !== undefined) return entry;
+  const { controller } = asking;
+  throw new DirectoryError(
+    'DIRECTORY_CONFIG',
+    `${controller} does not show ${base === '' ? 'its rootDSE' : base}: let the service account read it`,
+    { controller },
+  );
+}
+
+async function search(
+  { connection, controller, ms, signal }: Asking,
+  base: string,
+  asked: Asked,
+  options: SearchOptions,
+): Promise<readonly DirectoryEntry[]> {
+  try {
+    const found = await connection.search(base, options, { ms, signal });
+    return found.map((entry) => new DirectoryEntry(entry, controller));
+  } catch (error) {
+    if (error instanceof ResultCodeError) throw toDirectoryError(error, asked, controller);
+    throw error;
+  }
+}

@@ -1,0 +1,122 @@
+import { isIP } from 'node:net';
+import * as tls from 'node:tls';
+import { messageOf } from '../../support/errors.ts';
+import { ConnectionError } from './connection-error.ts';
+import { within, type Limit } from './deadline.ts';
+
+const KEEP_ALIVE_MS = 30_000;
+
+/** Where a domain controller is, and the name its certificate must have. */
+export interface DomainController {
+  readonly name: string;
+  /** Default is the name. */
+  readonly address?: string;
+  /** Default is 636. */
+  readonly port?: number;
+}
+
+/** What every connection trusts: the given CAs (PEM) if there are any, else Node's and the system's. */
+export function trust(ca: readonly string[]): tls.SecureContext {
+  const trusted = ca.length > 0 ? [...ca] : systemCas();
+  return tls.createSecureContext({
+    minVersion: 'TLSv1.2',
+    ...(trusted !== undefined && { ca: trusted }),
+  });
+}
+
+/**
+ * Resolves with a socket whose certificate and host name were verified. Otherwise rejects with a
+ * `ConnectionError` that names the cure, and leaves nothing open.
+ */
+export async function connectTls(
+  controller: DomainController,
+  secureContext: tls.SecureContext,
+  limit: Limit,
+): Promise<tls.TLSSocket> {
+  const socket = tls.connect(tlsOptions(controller, secureContext));
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  const connected = new Promise<void>((resolve, reject) => {
+    socket.once('secureConnect', resolve);
+    socket.once('error', reject);
+    socket.once('close', () => {
+      reject(new Error('the connection was closed during the TLS handshake'));
+    });
+  });
+  const where = `${controller.name} (${socketAddress(controller)})`;
+  try {
+    await within(connected, limit, (why) => new Error(why === 'timeout' ? SILENT : 'stopped'));
+    return socket;
+  } catch (error) {
+    // Whatever a dying socket still says was said already.
+    socket.on('error', () => undefined);
+    socket.destroy();
+    throw explain(error, where, limit.ms);
+  }
+}
+
+const SILENT = 'silent';
+
+function tlsOptions(
+  { name, address, port }: DomainController,
+  secureContext: tls.SecureContext,
+): tls.ConnectionOptions {
+  return {
+    host: address ?? name,
+    port: port ?? 636,
+    secureContext,
+    // RFC 6066 section 3: an address is no server name.
+    ...(isIP(name) === 0 && { servername: name }),
+    checkServerIdentity: (_host, certificate) => tls.checkServerIdentity(name, certificate),
+  };
+}
+
+/** Newer Nodes can read the store of the operating system, where a company's own CA usually is. */
+function systemCas(): string[] | undefined {
+  const read: unknown = Reflect.get(tls, 'getCACertificates');
+  if (typeof read !== 'function') return undefined;
+  return ['default', 'system'].flatMap((store) => (read as (store: string) => string[])(store));
+}
+
+function socketAddress({ name, address, port }: DomainController): string {
+  return `${address ?? name}:${port ?? 636}`;
+}
+
+const UNTRUSTED = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+]);
+
+function explain(cause: unknown, where: string, ms: number): ConnectionError {
+  const code =
+    cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
+  const sentence = tlsSentence(code, where, messageOf(cause));
+  if (sentence !== undefined) return new ConnectionError('tls', sentence, { cause });
+  const message = messageOf(cause);
+  const why = message === SILENT ? `no answer within ${ms} ms` : message;
+  return new ConnectionError('connect', `${where}: ${why}`, { cause });
+}
+
+function tlsSentence(code: string, where: string, message: string): string | undefined {
+  if (UNTRUSTED.has(code)) {
+    return `the certificate of ${where} is not signed by a trusted CA (${code}): give the PEM file of the CA that issued it in the agent configuration`;
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return `the certificate of ${where} is for another name: configure the domain controller by a name in its certificate. ${message}`;
+  }
+  if (code === 'CERT_HAS_EXPIRED') {
+    return `the certificate of ${where} has expired: renew it on the domain controller`;
+  }
+  if (code === 'CERT_NOT_YET_VALID') {
+    return `the certificate of ${where} is not valid yet: compare the clocks of this machine and the domain controller`;
+  }
+  if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
+    return `${where} does not speak TLS 1.2 or newer there: give the LDAPS port, usually 636`;
+  }
+  return undefined;
+}
