@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises';
+import { type Command } from 'commander';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { configReference } from '../config/reference.ts';
+import { EXIT } from './exit-codes.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface ConfigFlags {
+  readonly config?: string;
+}
+
+export const CONFIG_FLAG = '-c, --config <file>';
+export const CONFIG_HELP =
+  'configuration file (YAML or JSON); without it PASSBACK_CONFIG, else the environment alone';
+
+/** Adds `config check | show | reference`. */
+export function addConfigCommand(program: Command, terminal: Terminal): void {
+  const config = program.command('config').description('check, show and explain the configuration');
+  config
+    .command('check')
+    .description('say everything that is wrong with the configuration')
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .option('--json', 'for programs: { "ok": true } or { "ok": false, "problems": […] }')
+    .addHelpText('after', '\nEnds with 0 when it is good and with 78 when it is not.')
+    .action((flags: ConfigFlags & { json?: true }) => check(flags, terminal));
+  config
+    .command('show')
+    .description('print every setting as JSON, with defaults filled in; no file is opened up')
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .action(async (flags: ConfigFlags) => {
+      terminal.print(JSON.stringify(await readConfig(flags, terminal), undefined, 2));
+    });
+  config
+    .command('reference')
+    .description('print all settings as a Markdown table')
+    .action(() => {
+      terminal.print(configReference().trimEnd());
+    });
+}
+
+/** The configuration that a command's flags and the environment name. Rejects with `ConfigError`. */
+export function readConfig({ config }: ConfigFlags, { env }: Terminal): Promise<AgentConfig> {
+  const file = config ?? (env.PASSBACK_CONFIG === '' ? undefined : env.PASSBACK_CONFIG);
+  return loadConfig({
+    ...(file !== undefined && { file }),
+    env,
+    readText: (path) => readFile(path, 'utf8'),
+  });
+}
+
+async function check(flags: ConfigFlags & { json?: true }, terminal: Terminal): Promise<void> {
+  try {
+    await readConfig(flags, terminal);
+  } catch (error) {
+    if (!(error instanceof ConfigError) || flags.json !== true) throw error;
+    terminal.print(JSON.stringify({ ok: false, problems: error.problems }));
+    terminal.setExitCode(EXIT.config);
+    return;
+  }
+  terminal.print(flags.json === true ? JSON.stringify({ ok: true }) : 'The configuration is good.');
+}

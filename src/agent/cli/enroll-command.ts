@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { type Command } from 'commander';
+import { systemClock } from '../../support/clock.ts';
+import { packageVersion } from '../../support/version.ts';
+import { defaultStateFolder } from '../config/settings.ts';
+import { enroll } from '../identity/enroll.ts';
+import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
+import type { Terminal } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
+
+interface EnrollFlags extends ConfigFlags {
+  readonly url: string;
+  readonly tokenFile: string;
+  readonly name?: string;
+  readonly caFile?: string;
+  readonly stateFolder?: string;
+  readonly json?: true;
+}
+
+const EXAMPLES = `
+Examples:
+  passback enroll --url https://reset.example.com --token-file ./token --config /etc/passback/passback.yaml
+  passback enroll --url https://reset.example.com --token-file - < ./token
+
+Make the token in the reset service; it works once, within an hour. Afterwards compare the
+fingerprint that is printed with the one the service shows, and approve the agent there. Run this
+as the account that will run the agent: the keys it writes belong to whoever runs it.`;
+
+/** Adds `enroll`. */
+export function addEnrollCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('enroll')
+    .description('make this machine an agent of a reset service')
+    .requiredOption('--url <url>', 'address of the reset service')
+    .requiredOption('--token-file <file>', 'file with the enrolment token; - reads standard input')
+    .option('--name <name>', 'what people will call this agent (default: the host name)')
+    .option('--ca-file <file>', 'PEM file of the CA of the service (default: service.caFile)')
+    .option('--state-folder <folder>', 'where keys go (default: stateFolder)')
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .option('--json', 'print the result as JSON')
+    .addHelpText('after', EXAMPLES)
+    .action((flags: EnrollFlags) => run(flags, terminal));
+}
+
+async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
+  const { stateFolder, caFile } = await places(flags, terminal);
+  const tokenText =
+    flags.tokenFile === '-' ? await standardInput() : await textOf(flags.tokenFile, '--token-file');
+  const { drain } = terminal.stopSignals(0);
+  const enrolled = await enroll(
+    {
+      url: flags.url,
+      tokenText,
+      name: flags.name ?? hostname(),
+      version: packageVersion(),
+      stateFolder,
+      ...(caFile !== undefined && { ca: await textOf(caFile, '--ca-file') }),
+      clock: systemClock,
+    },
+    drain,
+  );
+  if (flags.json === true) {
+    terminal.print(JSON.stringify({ ...enrolled, stateFolder }));
+    return;
+  }
+  terminal.print(
+    [
+      `Enrolled as agent ${enrolled.agentId} of directory ${enrolled.directory}.`,
+      `Fingerprint: ${enrolled.fingerprint}`,
+      'Compare it with what the reset service shows for this agent, and approve it there.',
+      `Keys are in ${stateFolder}; the token is used up, delete its file.`,
+    ].join('\n'),
+  );
+}
+
+/** Flags win; a configuration is read only for what they leave open, so that one is not needed to enrol. */
+async function places(
+  flags: EnrollFlags,
+  terminal: Terminal,
+): Promise<{ readonly stateFolder: string; readonly caFile?: string | undefined }> {
+  const configured = flags.config !== undefined || (terminal.env.PASSBACK_CONFIG ?? '') !== '';
+  const config = configured ? await readConfig(flags, terminal) : undefined;
+  return {
+    stateFolder: flags.stateFolder ?? config?.stateFolder ?? defaultStateFolder(terminal.env),
+    caFile: flags.caFile ?? config?.service.caFile,
+  };
+}
+
+async function textOf(path: string, flag: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${flag}: ${path} cannot be read (${code ?? 'unknown'})`);
+  }
+}
+
+async function standardInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,71 @@
+import { type Command } from 'commander';
+import { systemClock } from '../../support/clock.ts';
+import { isFault, messageOf } from '../../support/errors.ts';
+import { winstonLogger, type ClosableLogger } from '../../support/winston-logger.ts';
+import { runAgent } from '../agent.ts';
+import { nodeDebugProblem } from '../directory/node-debug.ts';
+import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
+import { EXIT } from './exit-codes.ts';
+import type { Terminal } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
+
+const NOTES = `
+Example:
+  passback run --config /etc/passback/passback.yaml
+
+The first SIGTERM or Ctrl-C lets commands in flight finish (drainMs), a second one drops them.
+Ends with 0 after a drain, with 1 when work was dropped or something failed, with 78 when the
+configuration has to be corrected first.`;
+
+/** Adds `run`. */
+export function addRunCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('run')
+    .description('run the agent until it is told to stop')
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .addHelpText('after', NOTES)
+    .action((flags: ConfigFlags) => run(flags, terminal));
+}
+
+async function run(flags: ConfigFlags, terminal: Terminal): Promise<void> {
+  const debug = nodeDebugProblem(terminal.env.NODE_DEBUG);
+  if (debug !== undefined) throw new UsageError(debug);
+  const config = await readConfig(flags, terminal);
+  const log = winstonLogger(config.logging);
+  const crashed = onCrash(log, terminal);
+  const stop = terminal.stopSignals(config.drainMs);
+  try {
+    await runAgent(config, stop, { log, clock: systemClock });
+    if (stop.abort.aborted) terminal.setExitCode(EXIT.failed);
+  } catch (error) {
+    log.error('agent.failed', failure(error));
+    terminal.complain(messageOf(error));
+    terminal.setExitCode(EXIT.failed);
+  } finally {
+    crashed.off();
+    await log.close();
+  }
+}
+
+/** An expected failure says what to do; a bug says where it is. */
+function failure(error: unknown): { code?: string; error: string; where?: readonly string[] } {
+  if (isFault(error)) return { code: error.code, error: error.message };
+  const [, ...where] = error instanceof Error ? (error.stack ?? '').split('\n    at ') : [];
+  return { error: messageOf(error), where };
+}
+
+/** A bug that no promise carried: logged, and the service manager starts the agent again. */
+function onCrash(log: ClosableLogger, terminal: Terminal): { off(): void } {
+  const listener = (error: unknown): void => {
+    log.error('agent.failed', failure(error));
+    terminal.setExitCode(EXIT.failed);
+    // What is half done is in the journal; going on with unknown state would be worse.
+    void log.close().then(() => process.exit(EXIT.failed));
+  };
+  process.on('uncaughtException', listener);
+  return {
+    off: () => {
+      process.off('uncaughtException', listener);
+    },
+  };
+}

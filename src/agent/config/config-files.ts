@@ -1,0 +1,64 @@
+import { X509Certificate } from 'node:crypto';
+import type { ConfigProblem } from './config-error.ts';
+import { SETTINGS } from './settings.ts';
+
+/** Reads a file as text; rejects with Node's coded errors. */
+export type ReadText = (path: string) => Promise<string>;
+
+/** Looks into every file that a setting names. Never rejects, never quotes a file. */
+export async function checkFiles(
+  values: ReadonlyMap<string, unknown>,
+  readText: ReadText,
+): Promise<readonly ConfigProblem[]> {
+  const checked = SETTINGS.map(async ({ key, file }) => {
+    const path = values.get(key);
+    if (file === undefined || typeof path !== 'string') return undefined;
+    const problem = await fileProblem(path, file, readText);
+    return problem === undefined ? undefined : { key, problem };
+  });
+  return (await Promise.all(checked)).filter((problem) => problem !== undefined);
+}
+
+async function fileProblem(
+  path: string,
+  kind: 'certificates' | 'secret',
+  readText: ReadText,
+): Promise<string | undefined> {
+  let text: string;
+  try {
+    text = await readText(path);
+  } catch (error) {
+    return unreadable(error, kind === 'secret' ? 'the file it names' : path);
+  }
+  if (kind === 'secret') {
+    return text.split(/\r?\n/)[0] === ''
+      ? 'the file it names has nothing on its first line'
+      : undefined;
+  }
+  return holdsCertificate(text) ? undefined : `${path} holds no certificate in PEM form`;
+}
+
+function unreadable(error: unknown, what: string): string {
+  const { code } = error as NodeJS.ErrnoException;
+  switch (code) {
+    case 'ENOENT':
+      return `${what} does not exist`;
+    case 'EACCES':
+    case 'EPERM':
+      return `${what} may not be read by the account this runs as`;
+    case 'EISDIR':
+      return `${what} is a folder`;
+    case undefined:
+    default:
+      return `${what} cannot be read (${code ?? 'unknown'})`;
+  }
+}
+
+function holdsCertificate(text: string): boolean {
+  try {
+    new X509Certificate(text);
+    return true;
+  } catch {
+    return false; // says no more than that
+  }
+}

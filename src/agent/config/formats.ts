@@ -1,0 +1,116 @@
+import { isAbsolute } from 'node:path';
+import { Op } from '../../protocol/command.ts';
+import { controllerFromText, controllerProblem, HOST_NAME } from './controllers.ts';
+import { shown } from './shown.ts';
+
+/** One kind of value: how to read it from text, and what is wrong with it. */
+export interface Format {
+  /** Completes "expected …". */
+  readonly expected: string;
+  /** What the environment (or a quoted value in the file) means; unreadable text stays as it is. */
+  readonly parse?: (text: string) => unknown;
+  /** What is wrong with a value, or undefined. */
+  readonly problem: (value: unknown) => string | undefined;
+}
+
+const SID = /^S-1-\d+(-\d+){1,15}$/;
+const ATTRIBUTE_AND_VALUE = /^\s*[a-z][a-z0-9-]*\s*=\s*\S/i;
+
+const URL_EXPECTED = 'an address such as https://reset.example.com';
+
+export const FORMATS = {
+  text: one('a text', (text) => text.trim() !== ''),
+  domain: one('the DNS name of the domain, such as corp.example.com', (text) =>
+    HOST_NAME.test(text),
+  ),
+  path: one('an absolute path', (text) => isAbsolute(text) && !text.includes('\0')),
+  level: one('one of error, warn, info, debug', (text) =>
+    ['error', 'warn', 'info', 'debug'].includes(text),
+  ),
+  url: {
+    expected: URL_EXPECTED,
+    problem: urlProblem,
+  },
+  flag: {
+    expected: 'true or false',
+    parse: (text) => ({ true: true, false: false })[text.trim().toLowerCase()] ?? text,
+    problem: (value) =>
+      typeof value === 'boolean' ? undefined : `expected true or false, found ${shown(value)}`,
+  },
+  milliseconds: whole('milliseconds', 1_000, 600_000),
+  count: whole('a number', 1, 64),
+  operations: list('a list of reset, change, unlock', (item) =>
+    Op.safeParse(item).success ? undefined : `${shown(item)} is no operation`,
+  ),
+  names: list('a list of distinguished names', (item) =>
+    isDistinguishedName(item) ? undefined : `${shown(item)} is no distinguished name`,
+  ),
+  sids: list('a list of security identifiers (S-1-5-21-…)', (item) =>
+    typeof item === 'string' && SID.test(item) ? undefined : `${shown(item)} is no SID`,
+  ),
+  controllers: {
+    ...list('a list of domain controllers, each { name, address?, port? }', controllerProblem),
+    parse: (text: string) => splitList(text).map(controllerFromText),
+  },
+} as const satisfies Record<string, Format>;
+
+export type FormatName = keyof typeof FORMATS;
+
+function one(expected: string, isGood: (text: string) => boolean): Format {
+  return {
+    expected,
+    problem: (value) =>
+      typeof value === 'string' && isGood(value)
+        ? undefined
+        : `expected ${expected}, found ${shown(value)}`,
+  };
+}
+
+function whole(what: string, min: number, max: number): Format {
+  const expected = `${what} from ${min} to ${max}`;
+  return {
+    expected,
+    parse: (text) => (/^\s*\d{1,9}\s*$/.test(text) ? Number(text) : text),
+    problem: (value) =>
+      Number.isInteger(value) && Number(value) >= min && Number(value) <= max
+        ? undefined
+        : `expected ${expected}, found ${shown(value)}`,
+  };
+}
+
+function list(expected: string, itemProblem: (item: unknown) => string | undefined): Format {
+  return {
+    expected,
+    parse: splitList,
+    problem: (value) => {
+      if (!Array.isArray(value)) return `expected ${expected}, found ${shown(value)}`;
+      const problems = (value as unknown[])
+        .map(itemProblem)
+        .filter((problem) => problem !== undefined);
+      return problems.length === 0 ? undefined : `expected ${expected}: ${problems.join('; ')}`;
+    },
+  };
+}
+
+/** Distinguished names hold commas, so a list in one text is parted by semicolons. */
+function splitList(text: string): string[] {
+  return text
+    .split(';')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+function urlProblem(value: unknown): string | undefined {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined) return `expected ${URL_EXPECTED}, found ${shown(value)}`;
+  if (url.protocol !== 'https:' && url.protocol !== 'wss:') {
+    return `expected ${URL_EXPECTED}; ${url.protocol}// is not encrypted, or not what the agent speaks`;
+  }
+  if (url.username !== '' || url.password !== '') return 'expected no user name and no password';
+  return url.search === '' && url.hash === '' ? undefined : 'expected no query and no fragment';
+}
+
+function isDistinguishedName(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  return value.split(/(?<!\\),/).every((part) => ATTRIBUTE_AND_VALUE.test(part));
+}

@@ -1,0 +1,99 @@
+import convict from 'convict';
+import type { ConfigProblem } from './config-error.ts';
+import { ConfigError } from './config-error.ts';
+import type { AgentConfig } from './agent-config.ts';
+import { checkFiles, type ReadText } from './config-files.ts';
+import { parseConfig } from './document.ts';
+import { buildSchema } from './schema.ts';
+import { environmentName, SETTINGS, defaultStateFolder } from './settings.ts';
+import { sift, siftEnvironment, type Environment } from './sift.ts';
+import { crossProblems } from './cross-rules.ts';
+import { toAgentConfig } from './to-agent-config.ts';
+
+export interface ConfigSource {
+  /** YAML or JSON; absent: the environment alone. */
+  readonly file?: string;
+  readonly env: Environment;
+  readonly readText: ReadText;
+}
+
+/**
+ * Reads the file, then the environment over it (an empty variable counts as not set), and checks
+ * all of it. Rejects with a `ConfigError` that lists every problem.
+ */
+export async function loadConfig({ file, env, readText }: ConfigSource): Promise<AgentConfig> {
+  const text = file === undefined ? '' : await readConfig(file, readText);
+  const document = parseConfig(text, file ?? '');
+  const inFile = sift(document.tree);
+  const inEnvironment = siftEnvironment(env);
+  const merged = merge(inFile.values, inEnvironment.variables, env);
+  // With a file that cannot be read as YAML every required setting would seem missing.
+  const syntaxOnly = document.problems.length > 0;
+  const problems: readonly ConfigProblem[] = syntaxOnly
+    ? document.problems
+    : [
+        ...inFile.problems,
+        ...inEnvironment.problems,
+        ...merged.problems.filter(({ key }) => !inFile.problems.some((other) => other.key === key)),
+        ...crossProblems(merged.good),
+        ...(await checkFiles(merged.good, readText)),
+      ];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return toAgentConfig(merged.good);
+}
+
+async function readConfig(file: string, readText: ReadText): Promise<string> {
+  try {
+    return await readText(file);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code ?? ''})`;
+    throw new ConfigError([{ key: file, problem: `${why}; name another with --config` }]);
+  }
+}
+
+interface Merged {
+  /** Settings whose value is as it should be, defaults included. */
+  readonly good: ReadonlyMap<string, unknown>;
+  readonly problems: readonly ConfigProblem[];
+}
+
+function merge(
+  given: ReadonlyMap<string, unknown>,
+  variables: Readonly<Record<string, string>>,
+  env: Environment,
+): Merged {
+  const schema = buildSchema({ stateFolder: defaultStateFolder(env) });
+  const config = convict<Record<string, unknown>>(schema, {
+    env: { ...variables },
+    args: [], // convict would read the process's own
+  });
+  config.load({}); // the environment counts as given
+  for (const [key, value] of given) {
+    if (!(environmentName(key) in variables)) config.set(key, value);
+  }
+  const problems = validate(config).map(({ key, problem }) => ({
+    key: environmentName(key) in variables ? `${key} (${environmentName(key)})` : key,
+    problem,
+  }));
+  const bad = new Set(problems.map(({ key }) => key.split(' ')[0]));
+  const good = SETTINGS.filter(({ key }) => !bad.has(key)).map(({ key }): [string, unknown] => [
+    key,
+    config.get(key),
+  ]);
+  return { good: new Map(good), problems };
+}
+
+/** convict gives all problems as the lines of one message, each `key: problem`. */
+function validate(config: convict.Config<Record<string, unknown>>): readonly ConfigProblem[] {
+  try {
+    config.validate({ allowed: 'strict' });
+    return [];
+  } catch (error) {
+    const lines = (error as Error).message.split('\n');
+    return lines.map((line) => {
+      const colon = line.indexOf(': ');
+      return { key: line.slice(0, colon), problem: line.slice(colon + 2) };
+    });
+  }
+}

@@ -1,0 +1,138 @@
+import { join } from 'node:path';
+import type { FormatName } from './formats.ts';
+
+/** One setting, as the schema, the reference table and the checks all read it. */
+export interface Setting {
+  readonly key: string;
+  readonly doc: string;
+  readonly format: FormatName;
+  readonly default?: string | number | boolean | readonly string[];
+  /** There is no default and no doing without. */
+  readonly required?: true;
+  /** Names a file that has to be there and to be readable. */
+  readonly file?: 'certificates' | 'secret';
+}
+
+/** Every setting there is, in the order people read about them. */
+export const SETTINGS: readonly Setting[] = [
+  {
+    key: 'service.url',
+    doc: 'Public URL of the reset service. Normally learned at enrolment; set it only where this machine has to use another address.',
+    format: 'url',
+  },
+  {
+    key: 'service.caFile',
+    doc: 'PEM file of the CA that signed the certificate of the reset service, trusted on top of the well-known ones.',
+    format: 'path',
+    file: 'certificates',
+  },
+  {
+    key: 'directory.domain',
+    doc: 'DNS name of the Active Directory domain.',
+    format: 'domain',
+    required: true,
+  },
+  {
+    key: 'directory.domainControllers',
+    doc: 'Domain controllers in the order they are tried. `name` is what the certificate says, `address` (default: the name) where the connection goes, `port` is 636 unless something is in between. In the environment: `dc1.corp.example.com;dc2.corp.example.com@10.0.0.2:636`.',
+    format: 'controllers',
+    required: true,
+  },
+  {
+    key: 'directory.caFile',
+    doc: 'PEM file of the CA that signed the certificates of the domain controllers, trusted on top of the well-known ones.',
+    format: 'path',
+    file: 'certificates',
+  },
+  {
+    key: 'directory.bind.user',
+    doc: 'Service account with Reset Password, write lockoutTime and write pwdLastSet on the base DNs and nothing else: user principal name, or distinguished name.',
+    format: 'text',
+    required: true,
+  },
+  {
+    key: 'directory.bind.passwordFile',
+    doc: 'File with the password of the service account on its first line. A password is never taken from a setting, the environment or a command line.',
+    format: 'path',
+    required: true,
+    file: 'secret',
+  },
+  {
+    key: 'guard.operations.self',
+    doc: 'What people may do to their own account: reset, change, unlock. Each wrong old password of a `change` counts towards lockout.',
+    format: 'operations',
+    default: ['reset', 'unlock'],
+  },
+  {
+    key: 'guard.operations.admin',
+    doc: 'What administrators and the help desk may do to an account of somebody else: reset, change, unlock.',
+    format: 'operations',
+    default: ['reset', 'unlock'],
+  },
+  {
+    key: 'guard.baseDns',
+    doc: 'Only accounts below one of these organisational units are touched. In the environment several are parted by semicolons.',
+    format: 'names',
+    required: true,
+  },
+  {
+    key: 'guard.deniedBaseDns',
+    doc: 'Accounts below one of these are not touched even inside `guard.baseDns`.',
+    format: 'names',
+    default: [],
+  },
+  {
+    key: 'guard.protectedGroups',
+    doc: 'SIDs of groups whose members, nested or not, are not touched, on top of the built-in privileged groups.',
+    format: 'sids',
+    default: [],
+  },
+  {
+    key: 'guard.allowServicePrincipalNames',
+    doc: 'Whether accounts with a servicePrincipalName (services that log on) may be touched.',
+    format: 'flag',
+    default: false,
+  },
+  {
+    key: 'stateFolder',
+    doc: 'Folder for keys, identity and journal, entered by nobody but the account of the agent (mode 0700).',
+    format: 'path',
+  },
+  {
+    key: 'logging.level',
+    doc: 'Least level that is logged: error (a human must act), warn, info (one line per command), debug.',
+    format: 'level',
+    default: 'info',
+  },
+  {
+    key: 'logging.file',
+    doc: 'File that log lines (JSON) are appended to. Without it they go to standard output, for the journal of the operating system.',
+    format: 'path',
+  },
+  {
+    key: 'concurrency',
+    doc: 'Commands that are worked on at the same time; per account there is always one.',
+    format: 'count',
+    default: 16,
+  },
+  {
+    key: 'drainMs',
+    doc: 'How long commands in flight may take to finish once the agent is told to stop.',
+    format: 'milliseconds',
+    default: 25_000,
+  },
+];
+
+/** The environment variable of a setting: `guard.baseDns` is PASSBACK_GUARD_BASE_DNS. */
+export function environmentName(key: string): string {
+  return `PASSBACK_${key
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .replaceAll('.', '_')
+    .toUpperCase()}`;
+}
+
+/** Where state lives unless `stateFolder` says otherwise. */
+export function defaultStateFolder(env: Readonly<Partial<Record<string, string>>>): string {
+  if (process.platform !== 'win32') return '/var/lib/passback';
+  return join(env.ProgramData ?? 'C:\\ProgramData', 'Passback');
+}

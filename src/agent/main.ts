@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { stopSignals } from '../support/stop-signals.ts';
+import { runProgram } from './cli/program.ts';
+
+// Whoever read our output has gone; that must not stop a running agent.
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+
+await runProgram(process.argv.slice(2), {
+  env: process.env,
+  print: (text) => process.stdout.write(`${text}\n`),
+  complain: (text) => process.stderr.write(`${text}\n`),
+  setExitCode: (code) => {
+    process.exitCode = code;
+  },
+  stopSignals: (drainMs) => stopSignals(process, drainMs),
+});
