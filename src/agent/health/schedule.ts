@@ -1,0 +1,26 @@
+import cron from 'node-cron';
+
+/** What is due by the calendar rather than by an event. */
+export interface Duties {
+  /** Each minute. */
+  readonly probe: () => Promise<void>;
+  /** Each five minutes. */
+  readonly report: () => Promise<void>;
+  /** Each hour. */
+  readonly rotateKeys: () => Promise<void>;
+}
+
+/** Runs the duties until disposed; one that takes longer than its interval is not started twice. */
+export function startSchedule(duties: Duties): AsyncDisposable {
+  const options = { noOverlap: true };
+  const tasks = [
+    cron.schedule('* * * * *', duties.probe, { ...options, name: 'probe' }),
+    cron.schedule('*/5 * * * *', duties.report, { ...options, name: 'report' }),
+    cron.schedule('7 * * * *', duties.rotateKeys, { ...options, name: 'rotate-keys' }),
+  ];
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(tasks.map((task) => task.destroy()));
+    },
+  };
+}
