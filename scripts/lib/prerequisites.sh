@@ -110,7 +110,11 @@ ensure_engine() {
   # let go of by the kernel when a script dies. engine.lock lets one script at a time start or stop it.
   mkdir -p "$engine_dir" || return
   exec 8>>"$engine_dir/engine.users" 9>>"$engine_dir/engine.lock"
-  flock -x 9 && flock -s 8
+  if ! { flock -w 180 -x 9 && flock -w 180 -s 8; }; then
+    exec 8>&- 9>&-
+    refuse "Another script has been starting or stopping the engine for three minutes: end it (it holds $engine_dir/engine.lock), then run this again."
+    return
+  fi
   export DOCKER_HOST=$engine_host
   # Nothing can outlive this engine, so nothing needs a reaper, whose image may be out of reach.
   export TESTCONTAINERS_RYUK_DISABLED=true
@@ -129,6 +133,8 @@ stop_engine() {
   if flock -n -x 8 && engine_pid >/dev/null; then
     progress 'Stopping the container engine' engine-stop end_engine
   fi
+  # Said aloud: a child that outlives this script would hold the lock open with its copy of it.
+  flock -u 8
   exec 8>&- 9>&-
 }
 
@@ -138,7 +144,7 @@ engine_answers() { command -v docker >/dev/null && timeout 20 docker info >/dev/
 engine_pid() {
   local pid
   pid=$(cat "$engine_pid_file" 2>/dev/null) && [ -n "$pid" ] &&
-    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "--pidfile $engine_pid_file" &&
+    grep -qzxF -- "$engine_pid_file" "/proc/$pid/cmdline" 2>/dev/null &&
     printf '%s\n' "$pid"
 }
 
@@ -161,8 +167,8 @@ start_engine() {
     return
   }
   # What a crash left of earlier labs.
-  docker container prune --force --filter label=org.passback.lab >/dev/null 2>&1
-  docker network prune --force --filter label=org.passback.lab >/dev/null 2>&1
+  docker container prune --force --filter label=org.testcontainers >/dev/null 2>&1
+  docker network prune --force --filter label=org.testcontainers >/dev/null 2>&1
   return 0
 }
 
@@ -224,14 +230,14 @@ base_image_environment() {
 }
 
 make_base_image() (
-  set -e
-  tree=$(mktemp -d "$PASSBACK_HOME/base-image.XXXXXX")
+  tree=$(mktemp -d "$PASSBACK_HOME/base-image.XXXXXX") || exit
   trap 'rm -rf "$tree"' EXIT
   # The mirror this machine already uses; none configured (Ubuntu, say) leaves debootstrap its default.
   # shellcheck disable=SC2016 # a format of apt-get
-  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' | head -n 1)
-  debootstrap --variant=minbase trixie "$tree" ${mirror:+"$mirror"}
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' | sed -n 1p)
+  debootstrap --variant=minbase trixie "$tree" ${mirror:+"$mirror"} || exit
   rm -rf "$tree"/var/cache/apt/* "$tree"/var/lib/apt/lists/* "$tree"/var/log/*
+  set -o pipefail
   tar -C "$tree" -c . |
     docker import --change 'CMD ["bash"]' --change 'LABEL org.passback.made-by=debootstrap' - "$PASSBACK_BASE_IMAGE"
 )

@@ -16,7 +16,7 @@ import {
 } from './people.ts';
 
 export interface LabOptions {
-  /** The second one joins the first, which takes about fifteen seconds. Default is 1. */
+  /** The second one joins the first, which takes about half a minute. Default is 1. */
   readonly controllers?: 1 | 2;
   /** Hears of what takes longer than a moment. */
   readonly progress?: Progress;
@@ -53,7 +53,7 @@ export async function startLab(options: LabOptions = {}): Promise<RunningLab> {
     const first = await start('DC1');
     const all: [StartedController, ...StartedController[]] = [first];
     if (options.controllers === 2) {
-      progress('Joining a second one (about fifteen seconds)');
+      progress('Joining a second one (about half a minute)');
       all.push(await start('DC2', first.controller.internalAddress));
     }
     const controllers = all.map(({ controller }) => controller);
