@@ -23,6 +23,7 @@ export const EVENTS = {
   'writeback.toggled': 30200,
   'writeback.toggle_ignored': 30201,
   'keys.rotated': 30210,
+  'keys.rotation_failed': 30213,
   'keys.key_set_changed': 30211,
   'keys.key_set_ignored': 30212,
   'directory.up': 30300,
@@ -74,8 +75,10 @@ export const EVENTS = {
   'cloud.operation_dispatched': 40201,
   'cloud.operation_finished': 40202,
   'cloud.writeback_toggled': 40210,
+  'cloud.key_set_expires': 40220,
   'cloud.request_refused': 40300,
   'cloud.request_failed': 40301,
+  'cloud.request_served': 40302,
 } as const satisfies Record<string, number>;
 
 export type EventName = keyof typeof EVENTS;

@@ -11,7 +11,7 @@ export interface Duties {
 }
 
 /** Runs the duties until disposed; one that takes longer than its interval is not started twice. */
-export function startSchedule(duties: Duties): AsyncDisposable {
+export function startSchedule(duties: Duties): Disposable {
   const options = { noOverlap: true };
   const tasks = [
     cron.schedule('* * * * *', duties.probe, { ...options, name: 'probe' }),
@@ -19,8 +19,8 @@ export function startSchedule(duties: Duties): AsyncDisposable {
     cron.schedule('7 * * * *', duties.rotateKeys, { ...options, name: 'rotate-keys' }),
   ];
   return {
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(tasks.map((task) => task.destroy()));
+    [Symbol.dispose]: () => {
+      for (const task of tasks) void task.destroy();
     },
   };
 }

@@ -85,6 +85,6 @@ function isUsable({ reachable, bound }: ControllerHealth): boolean {
 }
 
 function printable(reason: string): string {
-  // eslint-disable-next-line no-control-regex -- exactly these are what must not reach a terminal or a log
+   
   return reason.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, MAX_REASON_LENGTH);
 }

@@ -1,0 +1,219 @@
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { timestamp } from '../protocol/shapes.ts';
+import type { Clock } from '../support/clock.ts';
+import { messageOf } from '../support/errors.ts';
+import type { Logger } from '../support/logger.ts';
+import { onAbort } from '../support/on-abort.ts';
+import { Secret } from '../support/secret.ts';
+import type { StopSignals } from '../support/stop-signals.ts';
+import { tlsTrust } from '../support/tls-trust.ts';
+import { packageVersion } from '../support/version.ts';
+import { Commander } from './commands/commander.ts';
+import type { Executor } from './commands/execute.ts';
+import type { Inspector } from './commands/inspect.ts';
+import { openJournal, type Journal } from './commands/journal.ts';
+import { Toggle } from './commands/toggle.ts';
+import { Trail } from './commands/trail.ts';
+import type { Verifier } from './commands/verify.ts';
+import type { AgentConfig } from './config/agent-config.ts';
+import { openActiveDirectory } from './directory/active-directory.ts';
+import type { Directory } from './directory/directory.ts';
+import { linkHandlers, takeWelcome, type HandlerParts } from './handlers.ts';
+import { Health } from './health/health.ts';
+import { startSchedule } from './health/schedule.ts';
+import type { StatusFacts } from './health/status.ts';
+import { connectToken } from './identity/connect-token.ts';
+import { loadIdentity, type StoredIdentity } from './identity/load-identity.ts';
+import { lockStateFolder } from './identity/state-lock.ts';
+import { runLink } from './link/link.ts';
+import type { LinkOptions } from './link/link-options.ts';
+import { Reporter } from './reporter.ts';
+
+/** A sealing key is replaced after this long, so that a stolen state folder opens little. */
+const SEALING_KEY_MAX_AGE_MS = 24 * 3_600_000;
+
+export interface AgentDependencies {
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Default is Active Directory as the configuration says; a benchmark brings its own. */
+  readonly openDirectory?: (parts: Pick<Parts, 'config' | 'log' | 'clock'>) => Promise<Directory>;
+}
+
+interface Parts {
+  readonly config: AgentConfig;
+  readonly identity: StoredIdentity;
+  readonly journal: Journal;
+  readonly directory: Directory;
+  readonly abort: AbortSignal;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/**
+ * Runs the agent until it is told to stop. `drain` finishes what has begun, tells the service and
+ * resolves; `abort` drops it. Rejects for what only a human can cure (configuration, state folder,
+ * journal) and for bugs, never for what the network, the service or the directory does.
+ */
+export async function runAgent(
+  config: AgentConfig,
+  stop: StopSignals,
+  deps: AgentDependencies,
+): Promise<void> {
+  const { log, clock, openDirectory = openConfigured } = deps;
+  const identity = await loadIdentity(config.stateFolder, clock);
+  await using _lock = await lockStateFolder(config.stateFolder);
+  await using journal = await openJournal({
+    path: join(config.stateFolder, 'journal.jsonl'),
+    now: () => clock.now(),
+    uuid: randomUUID,
+    log,
+  });
+  await using directory = await openDirectory({ config, log, clock });
+  const parts = { config, identity, journal, directory, abort: stop.abort, log, clock };
+  log.info('agent.started', { agent: identity.agentId, directory: identity.directory });
+  await runParts(parts, stop);
+  log.info('agent.stopped');
+}
+
+async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
+  const { identity, journal, config, directory, log, clock } = parts;
+  const { commander, inspector, toggle } = composeCore(parts);
+  const version = packageVersion();
+  const startedAt = clock.now();
+  const health = new Health({
+    directory,
+    facts: () => ({ ...factsOf(parts, { commander, toggle }), version, startedAt }),
+    onChange: () => void reporter.tellStatus(),
+    log,
+    signal: stop.abort,
+  });
+  const { guard } = config;
+  const status = (): typeof health.report => health.report;
+  const reporter = new Reporter({ identity, journal, guard, version, status, clock });
+  const hello: HandlerParts['hello'] = (challenge) => reporter.hello(challenge);
+  const { trust } = identity;
+  const handlers = { commander, inspector, toggle, trust, hello, clock, log };
+  const off = onAbort(stop.drain, () => void commander.drain());
+  using _schedule = startSchedule({
+    probe: () => health.probe(),
+    report: () => reporter.tellStatus(),
+    rotateKeys: () => rotateKeys(parts, reporter),
+  });
+  const firstProbe = health.probe();
+  await rotateKeys(parts, reporter);
+  await runLink(await linkOptions(parts, { handlers, reporter, health }), stop);
+  off();
+  await firstProbe;
+}
+
+interface Core {
+  readonly commander: Commander;
+  readonly inspector: Inspector;
+  readonly toggle: Toggle;
+}
+
+/** What carries commands out: everything between the link and the directory. */
+function composeCore({ config, identity, journal, directory, abort, log, clock }: Parts): Core {
+  const { agentId, directory: directoryId, issuer, device, trust, sealing } = identity;
+  const now = (): number => clock.now();
+  const { commandKeys } = trust;
+  const verifier: Verifier = { agentId, directory: directoryId, issuer, commandKeys, now };
+  const executor: Executor = {
+    directory,
+    guard: config.guard,
+    sealingKey: (kid) => sealing.find(kid),
+    clock,
+  };
+  const toggle = new Toggle(journal, verifier);
+  const trail = new Trail({ agentId, directory: directoryId, device, journal, now });
+  return {
+    toggle,
+    commander: new Commander({ verifier, executor, journal, trail, toggle, log, abort }),
+    inspector: { verifier, executor, toggle, device, log, abort },
+  };
+}
+
+async function linkOptions(
+  { config, identity, log, clock }: Parts,
+  { handlers, reporter, health }: { handlers: HandlerParts; reporter: Reporter; health: Health },
+): Promise<LinkOptions> {
+  const { url = identity.issuer, caFile } = config.service;
+  return {
+    url,
+    trust: tlsTrust(caFile === undefined ? undefined : await readFile(caFile, 'utf8')),
+    connectToken: () => connectToken(identity, clock.now()),
+    hello: handlers.hello,
+    onWelcome: async (welcome, session) => {
+      await takeWelcome(welcome, session, handlers);
+      reporter.attach(session);
+      health.look();
+    },
+    handlers: linkHandlers(handlers),
+    drainMs: config.drainMs,
+    clock,
+    log,
+    random: Math.random,
+  };
+}
+
+function factsOf(
+  { identity, journal, clock }: Parts,
+  { commander, toggle }: Pick<Core, 'commander' | 'toggle'>,
+): Omit<StatusFacts, 'controllers' | 'version' | 'startedAt'> {
+  const { sealing, trust, device } = identity;
+  return {
+    at: clock.now(),
+    journal: { epoch: journal.epoch, seq: journal.seq, open: journal.open },
+    journalProblem: journal.problem?.message,
+    toggle: toggle.state,
+    keys: {
+      device: device.kid,
+      sealing: sealing.currentKid,
+      sealingSince: timestamp(sealing.currentSince),
+      keySet: trust.number,
+    },
+    counters: commander.counters,
+  };
+}
+
+/** Replaces a sealing key that has come of age and deletes what is kept no longer. Never rejects. */
+async function rotateKeys(
+  { identity: { sealing }, log, clock }: Parts,
+  reporter: Reporter,
+): Promise<void> {
+  const now = clock.now();
+  try {
+    if (now - sealing.currentSince < SEALING_KEY_MAX_AGE_MS) {
+      await sealing.expire(now);
+      return;
+    }
+    await sealing.rotate(now);
+    log.info('keys.rotated', { sealing: sealing.currentKid });
+    await reporter.tellSealingKey();
+  } catch (error) {
+    // The old key goes on working and the next hour tries again.
+    log.error('keys.rotation_failed', { reason: messageOf(error) });
+  }
+}
+
+async function openConfigured({
+  config,
+  log,
+  clock,
+}: Pick<Parts, 'config' | 'log' | 'clock'>): Promise<Directory> {
+  const { domainControllers, caFile, bind } = config.directory;
+  const [first, ...others] = domainControllers;
+  if (first === undefined) throw new TypeError('a checked configuration has a domain controller');
+  const password = async (): Promise<Secret> =>
+    new Secret((await readFile(bind.passwordFile, 'utf8')).replace(/\r?\n$/, ''));
+  return openActiveDirectory({
+    domainControllers: [first, ...others],
+    ...(caFile !== undefined && { ca: [await readFile(caFile, 'utf8')] }),
+    bind: { user: bind.user, password },
+    connections: config.concurrency,
+    clock,
+    log,
+  });
+}

@@ -1,0 +1,81 @@
+import { RPC_ERRORS, type Welcome } from '../protocol/messages.ts';
+import { RpcError } from '../protocol/rpc.ts';
+import { TokenError } from '../protocol/tokens.ts';
+import type { Clock } from '../support/clock.ts';
+import type { Logger } from '../support/logger.ts';
+import type { Commander } from './commands/commander.ts';
+import { inspect, UnsignedQuestion, type Inspector } from './commands/inspect.ts';
+import type { Toggle } from './commands/toggle.ts';
+import type { Trust } from './identity/identity.ts';
+import type { LinkHandlers, SessionHandle } from './link/link-options.ts';
+
+export interface HandlerParts {
+  readonly commander: Commander;
+  readonly inspector: Inspector;
+  readonly toggle: Toggle;
+  readonly trust: Trust;
+  readonly hello: (challenge: { session: string; nonce: string }) => Promise<string>;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** What the service may ask, answered by the command core. */
+export function linkHandlers(parts: HandlerParts): LinkHandlers {
+  const { commander, inspector, hello } = parts;
+  return {
+    'account.inspect': async ({ request }, { id }) => ({
+      inspection: await inspect(request, id, inspector).catch(toRpcError),
+    }),
+    'command.execute': async ({ command }, session) => ({
+      outcome: await commander.execute(command, {
+        id: session.id,
+        began: (notice) => {
+          session.notify('command.began', notice);
+        },
+      }),
+    }),
+    'writeback.set': async ({ toggle }) => {
+      if ((await takeToggle(toggle, parts).catch(toRpcError)) === 'older') {
+        const { version } = parts.toggle.state;
+        const message = `version ${version} is known, this one is not newer`;
+        throw new RpcError(RPC_ERRORS.notAccepted, message, 'OLD_VERSION');
+      }
+      const { version, enabled } = parts.toggle.state;
+      return { version, enabled };
+    },
+    'session.renew': async ({ nonce }, { id }) => ({ hello: await hello({ session: id, nonce }) }),
+  };
+}
+
+/** Takes what a welcome carries. Rejects with `TokenError` when its statements are not the service's. */
+export async function takeWelcome(
+  { keySet, toggle, approved }: Welcome,
+  session: SessionHandle,
+  parts: HandlerParts,
+): Promise<void> {
+  const { trust, clock, log } = parts;
+  const taken = await trust.offer(keySet, clock.now());
+  if (taken === 'newer') log.info('keys.key_set_changed', { number: trust.number });
+  if (taken === 'older') log.warn('keys.key_set_ignored', { kept: trust.number });
+  if (toggle !== undefined) await takeToggle(toggle, parts);
+  log.info(approved ? 'session.approved' : 'session.pending', { session: session.id });
+}
+
+async function takeToggle(
+  statement: string,
+  { toggle, log }: HandlerParts,
+): Promise<'newer' | 'same' | 'older'> {
+  const taken = await toggle.offer(statement);
+  const { version, enabled, reason } = toggle.state;
+  if (taken === 'newer') log.info('writeback.toggled', { version, enabled, reason });
+  if (taken === 'older') log.warn('writeback.toggle_ignored', { kept: version });
+  return taken;
+}
+
+/** What was not signed by the service is refused by its code; anything else is a bug. */
+function toRpcError(error: unknown): never {
+  if (error instanceof UnsignedQuestion || error instanceof TokenError) {
+    throw new RpcError(RPC_ERRORS.notAccepted, error.message, error.code);
+  }
+  throw error;
+}

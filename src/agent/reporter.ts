@@ -1,0 +1,87 @@
+import {
+  PROTOCOL_VERSION,
+  type GuardSummary,
+  type HelloClaims,
+  type StatusReport,
+} from '../protocol/status.ts';
+import { signToken } from '../protocol/tokens.ts';
+import type { Clock } from '../support/clock.ts';
+import type { GuardSettings } from './commands/guard-settings.ts';
+import type { Journal } from './commands/journal.ts';
+import type { StoredIdentity } from './identity/load-identity.ts';
+import type { SessionHandle } from './link/link-options.ts';
+
+export interface ReporterOptions {
+  readonly identity: StoredIdentity;
+  readonly journal: Journal;
+  readonly guard: GuardSettings;
+  readonly version: string;
+  readonly status: () => StatusReport;
+  readonly clock: Clock;
+}
+
+/** What the agent says of itself, under its device key: in greetings, and while a session lasts. */
+export class Reporter {
+  readonly #options: ReporterOptions;
+  #session: SessionHandle | undefined;
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+  }
+
+  /** The session that is told from now on, until it ends. */
+  attach(session: SessionHandle): void {
+    this.#session = session;
+  }
+
+  /** A signed hello over the service's challenge. */
+  hello({ session, nonce }: { session: string; nonce: string }): Promise<string> {
+    const { identity, journal, guard, version, status } = this.#options;
+    const { epoch, seq, head } = journal;
+    const claims: HelloClaims = {
+      iss: identity.agentId,
+      aud: identity.issuer,
+      iat: this.#seconds(),
+      nonce,
+      sid: session,
+      version,
+      protocol: PROTOCOL_VERSION,
+      sealingKey: identity.sealing.statement,
+      capabilities: ['reset', 'change', 'unlock'],
+      guard: summaryOf(guard),
+      status: status(),
+      journal: { epoch, seq, head },
+    };
+    return signToken('hello', claims, identity.device);
+  }
+
+  /** Tells the service how the agent is; does nothing without a session. */
+  async tellStatus(): Promise<void> {
+    const session = this.#live;
+    if (session === undefined) return;
+    const { identity, status } = this.#options;
+    const { agentId: iss, issuer: aud, device } = identity;
+    const claims = { iss, aud, iat: this.#seconds(), report: status() };
+    session.notify('agent.status', { status: await signToken('status', claims, device) });
+  }
+
+  /** Tells the service the newest sealing key; without a session the next hello does. */
+  async tellSealingKey(): Promise<void> {
+    const session = this.#live;
+    const sealingKey = this.#options.identity.sealing.statement;
+    await session?.call('agent.keys', { sealingKey }, session.ended);
+  }
+
+  get #live(): SessionHandle | undefined {
+    return this.#session?.ended.aborted === false ? this.#session : undefined;
+  }
+
+  #seconds(): number {
+    return Math.floor(this.#options.clock.now() / 1000);
+  }
+}
+
+function summaryOf({ operations, baseDns }: GuardSettings): GuardSummary {
+  const { self, admin } = operations;
+  return { self: [...self], admin: [...admin], baseDns: [...baseDns], dryRun: false };
+}
