@@ -29,7 +29,8 @@ export type PublicKey = z.infer<typeof PublicKey>;
 /** A public key that signatures are verified with. */
 export const VerificationKey = PublicKey.refine(({ use }) => use === 'sig', { path: ['use'] });
 
-const EncryptionKey = PublicKey.refine(({ use }) => use === 'enc', { path: ['use'] });
+/** A public key that secrets are sealed to. */
+export const EncryptionKey = PublicKey.refine(({ use }) => use === 'enc', { path: ['use'] });
 
 /** The numbered, expiring set of the service's command-signing keys, as the root signs it. */
 export const KeySetClaims = z.strictObject({

@@ -93,16 +93,18 @@ test.each(Object.entries(AWKWARD))('%s arrive unchanged', async (_, password) =>
   expect(content).toEqual({ password, oldPassword: password });
 });
 
+// fast-check's own "binary" unit takes most of a second to build.
+const character = fc
+  .oneof(fc.integer({ min: 1, max: 0xd7ff }), fc.integer({ min: 0xe000, max: 0x10ffff }))
+  .map((point) => String.fromCodePoint(point));
+
 test('any well-formed text without NUL arrives unchanged', async () => {
   await fc.assert(
-    fc.asyncProperty(
-      fc.string({ unit: 'binary', maxLength: 128 }).filter((text) => !text.includes('\0')),
-      async (password) => {
-        const sealed = await seal({ password }, keys(1), BINDING);
-        const content = await open(dispatched(sealed, agent.publicKey), agent.privateKey, BINDING);
-        return content.password === password;
-      },
-    ),
+    fc.asyncProperty(fc.string({ unit: character, maxLength: 128 }), async (password) => {
+      const sealed = await seal({ password }, keys(1), BINDING);
+      const content = await open(dispatched(sealed, agent.publicKey), agent.privateKey, BINDING);
+      return content.password === password;
+    }),
     { ...SEEDED, numRuns: 20 },
   );
 });
