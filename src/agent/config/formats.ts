@@ -37,7 +37,7 @@ export const FORMATS = {
     problem: (value) =>
       typeof value === 'boolean' ? undefined : `expected true or false, found ${shown(value)}`,
   },
-  milliseconds: whole('milliseconds', 1_000, 600_000),
+  milliseconds: whole('milliseconds', 0, 600_000),
   count: whole('a number', 1, 64),
   operations: list('a list of reset, change, unlock', (item) =>
     Op.safeParse(item).success ? undefined : `${shown(item)} is no operation`,

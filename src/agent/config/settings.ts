@@ -40,7 +40,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     key: 'directory.caFile',
-    doc: 'PEM file of the CA that signed the certificates of the domain controllers, trusted on top of the well-known ones.',
+    doc: 'PEM file of the CA that signed the certificates of the domain controllers, believed instead of the well-known ones.',
     format: 'path',
     file: 'certificates',
   },
