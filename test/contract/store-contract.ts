@@ -53,7 +53,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     test('keeps an agent as it was given, and changes only what it is told to', async () => {
       expect(await store.agents.add(agent('a'))).toBe(true);
       expect(await store.agents.find('a')).toEqual(agent('a'));
-      const trail = { epoch: 'e', seq: 3, head: KID, ahead: [] };
+      const trail = { epoch: 'e', seq: 3, head: KID, seen: 4, ahead: [] };
       await store.agents.update('a', { state: 'approved', decidedAt: NOW, trail });
       expect(await store.agents.find('a')).toEqual({
         ...agent('a'),
@@ -152,11 +152,15 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       await store.operations.prepare(operation('o'));
       await store.operations.addDispatch(dispatch('d2', NOW + 2));
       await store.operations.addDispatch(dispatch('d1', NOW + 1));
-      await store.operations.updateDispatch('d1', { answeredAt: NOW + 3, code: 'PAUSED' });
+      await store.operations.updateDispatch('d1', {
+        answeredAt: NOW + 3,
+        code: 'PAUSED',
+        answer: 'a.b.c',
+      });
       await store.operations.loseDispatches(NOW + 4);
       await store.operations.loseDispatches(NOW + 5);
       expect(await store.operations.dispatches('o')).toEqual([
-        { ...dispatch('d1', NOW + 1), answeredAt: NOW + 3, code: 'PAUSED' },
+        { ...dispatch('d1', NOW + 1), answeredAt: NOW + 3, code: 'PAUSED', answer: 'a.b.c' },
         { ...dispatch('d2', NOW + 2), lostAt: NOW + 4 },
       ]);
     });

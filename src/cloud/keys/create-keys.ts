@@ -4,10 +4,10 @@ import { base64url } from 'jose';
 import { sha256 } from '../../protocol/canonical.ts';
 import type { PublicKey } from '../../protocol/keys.ts';
 import { signToken, verifyToken } from '../../protocol/tokens.ts';
+import { privateFolder } from '../../support/files.ts';
 import { importPublicKey } from './import-public-key.ts';
 import { KeyFolderError } from './key-folder-error.ts';
 import { KeyFolder, type SigningPair, type StorageKeyFile } from './key-folder.ts';
-import { makePrivateFolder } from './private-file.ts';
 
 const KEY_SET_LIFETIME_S = 365 * 24 * 3600;
 
@@ -29,10 +29,10 @@ export async function createKeys(
       `keys: ${path} is there already; use another data folder, or \`passback-cloud keys rotate\``,
     );
   }
-  await makePrivateFolder(dirname(path));
+  await privateFolder(dirname(path));
   const draft = new KeyFolder(`${path}.new`);
   await rm(draft.path, { recursive: true, force: true });
-  await makePrivateFolder(draft.path);
+  await privateFolder(draft.path);
   const root = await draft.createPair('root');
   await draft.writeRootPublic(root);
   await draft.writeStorage(await createStorageKey());

@@ -5,10 +5,10 @@ import { z } from 'zod';
 import { publicKey, PublicKey } from '../../protocol/keys.ts';
 import { Base64Url, CompactJws, Sha256 } from '../../protocol/shapes.ts';
 import type { SigningKey } from '../../protocol/tokens.ts';
+import { writeFileDurably } from '../../support/files.ts';
 import { KeyFolderError } from './key-folder-error.ts';
-import { writePrivateFile } from './private-file.ts';
 
-const PrivateKeyFile = PublicKey.extend({ d: Base64Url.length(43) });
+const PrivateKeyFile = PublicKey.safeExtend({ d: Base64Url.length(43) });
 
 const StorageKeyFile = z.strictObject({
   kty: z.literal('oct'),
@@ -114,7 +114,7 @@ export class KeyFolder {
   }
 
   async #write(name: string, content: object): Promise<void> {
-    await writePrivateFile(join(this.path, name), `${JSON.stringify(content)}\n`);
+    await writeFileDurably(join(this.path, name), `${JSON.stringify(content)}\n`);
   }
 
   #damaged(name: string): KeyFolderError {

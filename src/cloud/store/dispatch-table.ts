@@ -10,18 +10,25 @@ export function dispatchTable(
 ): Pick<Operations, 'addDispatch' | 'updateDispatch' | 'dispatches' | 'loseDispatches'> {
   return {
     addDispatch: async ({ jti, operation, agent, session, token, at }) => {
-      const blank = { controller: null, lost_at: null, answered_at: null, code: null };
+      const blank = {
+        controller: null,
+        lost_at: null,
+        answered_at: null,
+        code: null,
+        answer: null,
+      };
       await db
         .insertInto('dispatches')
         .values({ jti, operation, agent, session, token, at, ...blank })
         .execute();
     },
-    updateDispatch: async (jti, { controller, lostAt, answeredAt, code }) => {
+    updateDispatch: async (jti, { controller, lostAt, answeredAt, code, answer }) => {
       const columns: Updateable<DispatchTable> = {
         ...(controller !== undefined && { controller }),
         ...(lostAt !== undefined && { lost_at: lostAt }),
         ...(answeredAt !== undefined && { answered_at: answeredAt }),
         ...(code !== undefined && { code }),
+        ...(answer !== undefined && { answer }),
       };
       await db.updateTable('dispatches').set(columns).where('jti', '=', jti).execute();
     },
@@ -57,5 +64,6 @@ function toRecord(row: Selectable<DispatchTable>): DispatchRecord {
     ...(row.lost_at !== null && { lostAt: row.lost_at }),
     ...(row.answered_at !== null && { answeredAt: row.answered_at }),
     ...(row.code !== null && { code: row.code as OutcomeCode }), // as it was written
+    ...(row.answer !== null && { answer: row.answer }),
   };
 }

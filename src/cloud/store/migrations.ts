@@ -110,6 +110,7 @@ async function createOperations(db: Kysely<unknown>): Promise<void> {
     .addColumn('lost_at', 'bigint')
     .addColumn('answered_at', 'bigint')
     .addColumn('code', 'text')
+    .addColumn('answer', 'text')
     .execute();
   await createIndex(db, 'dispatches', ['operation']);
 }

@@ -29,6 +29,8 @@ export interface OutcomeTrail {
   readonly epoch: string;
   readonly seq: number;
   readonly head: string;
+  /** The highest number the agent itself ever named; it must not name a lower one. */
+  readonly seen: number;
   readonly ahead: readonly TrailLink[];
 }
 
@@ -141,6 +143,8 @@ export interface DispatchRecord {
   readonly lostAt?: Moment;
   readonly answeredAt?: Moment;
   readonly code?: OutcomeCode;
+  /** The agent's signed outcome. */
+  readonly answer?: string;
 }
 
 export interface AuditEntry {

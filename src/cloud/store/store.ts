@@ -98,7 +98,9 @@ export interface Operations {
   addDispatch(dispatch: DispatchRecord): Promise<void>;
   updateDispatch(
     jti: string,
-    change: Partial<Pick<DispatchRecord, 'controller' | 'lostAt' | 'answeredAt' | 'code'>>,
+    change: Partial<
+      Pick<DispatchRecord, 'controller' | 'lostAt' | 'answeredAt' | 'code' | 'answer'>
+    >,
   ): Promise<void>;
   dispatches(operation: string): Promise<readonly DispatchRecord[]>;
   /** After a restart: every dispatch that was under way has lost its session. */

@@ -91,6 +91,7 @@ export interface DispatchTable {
   lost_at: number | null;
   answered_at: number | null;
   code: string | null;
+  answer: string | null;
 }
 
 export interface AuditTable {

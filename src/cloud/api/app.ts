@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto';
+import { OpenAPIHono, type Hook } from '@hono/zod-openapi';
+import type { Context, ErrorHandler, MiddlewareHandler } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import { HTTPException } from 'hono/http-exception';
+import { secureHeaders } from 'hono/secure-headers';
+import { isFault } from '../../support/errors.ts';
+import type { ApiKeyRecord } from '../store/records.ts';
+import { maskError } from '../writeback/mask.ts';
+import { ServiceError } from '../writeback/service-error.ts';
+import { agentRoutes } from './agent-routes.ts';
+import { authenticate } from './authenticate.ts';
+import { callerOf, type ApiEnv, type ApiOptions } from './context.ts';
+import { directoryRoutes } from './directory-routes.ts';
+import { operationRoutes } from './operation-routes.ts';
+import { problem, ProblemError, serviceProblem } from './problem.ts';
+
+const MAX_BODY_BYTES = 16 * 1024;
+
+/** The HTTP API. Every answer that is no success is a problem document; nothing it logs quotes a body. */
+export function createApp(options: ApiOptions): OpenAPIHono<ApiEnv> {
+  const app = new OpenAPIHono<ApiEnv>({ defaultHook: invalid });
+  app.use(requestId(options));
+  app.use(
+    secureHeaders({
+      contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    }),
+  );
+  app.use(noStore);
+  healthRoutes(app, options);
+  app.use('/v1/*', refuseWhileDraining(options.draining));
+  app.use('/v1/*', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }));
+  app.use('/v1/directories/:directory/*', authenticate(options.core));
+  operationRoutes(app, options);
+  agentRoutes(app, options);
+  directoryRoutes(app, options);
+  app.notFound((c) =>
+    problem(c, 404, { code: 'NOT_FOUND', detail: 'there is nothing at this path' }),
+  );
+  app.onError(onError(options));
+  return app;
+}
+
+const invalid: Hook<unknown, ApiEnv, string, unknown> = (result, c) => {
+  if (result.success) return undefined;
+  return problem(c, 400, {
+    code: 'INVALID_REQUEST',
+    detail: `look at \`errors\`: what is wrong in ${PLACES[result.target] ?? result.target}`,
+    errors: result.error.issues.map(({ path, message }) => ({
+      path: path.map(String).join('.'),
+      detail: message,
+    })),
+  });
+};
+
+const PLACES: Partial<Record<string, string>> = {
+  json: 'the body',
+  param: 'the path',
+  query: 'the query',
+};
+
+function requestId({ core }: ApiOptions): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const id = randomUUID();
+    c.set('requestId', id);
+    const startedAt = core.clock.monotonic();
+    await next();
+    c.header('x-request-id', id);
+    const { method, path } = c.req;
+    const ms = Math.round(core.clock.monotonic() - startedAt);
+    core.log.debug('cloud.request_served', {
+      requestId: id,
+      method,
+      path,
+      status: c.res.status,
+      ms,
+    });
+  };
+}
+
+const noStore: MiddlewareHandler = async (c, next) => {
+  await next();
+  c.header('cache-control', 'no-store');
+};
+
+function refuseWhileDraining(draining: AbortSignal): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    if (draining.aborted) {
+      return problem(c, 503, { code: 'STOPPING', detail: 'the service is stopping; try again' });
+    }
+    await next();
+    return undefined;
+  };
+}
+
+function tooLarge(c: Context): Response {
+  return problem(c, 413, {
+    code: 'TOO_LARGE',
+    detail: `a request has at most ${MAX_BODY_BYTES} bytes`,
+  });
+}
+
+function healthRoutes(app: OpenAPIHono<ApiEnv>, { core, draining }: ApiOptions): void {
+  app.get('/livez', (c) => c.text('ok\n'));
+  app.get('/readyz', async (c) => {
+    if (draining.aborted) return c.text('stopping\n', 503);
+    try {
+      await core.store.ping();
+      return c.text('ok\n');
+    } catch {
+      return c.text('the database does not answer\n', 503); // the log of the next request says why
+    }
+  });
+}
+
+function onError({ core }: ApiOptions): ErrorHandler<ApiEnv> {
+  return (error, c) => {
+    if (error instanceof ServiceError) {
+      const key = c.get('apiKey') as ApiKeyRecord | undefined; // enrolment comes without one
+      return serviceProblem(c, key === undefined ? error : maskError(callerOf(key), error));
+    }
+    if (error instanceof ProblemError) return problem(c, error.status, error.facts);
+    if (error instanceof HTTPException) return fromHono(c, error);
+    core.log.error('cloud.request_failed', {
+      requestId: c.get('requestId'),
+      name: error.name,
+      code: isFault(error) ? error.code : undefined,
+      where: (error.stack ?? '').split('\n    at ').slice(1, 6),
+    });
+    return problem(c, isFault(error) && error.retryable ? 503 : 500, {
+      code: 'INTERNAL',
+      detail: 'the service failed; its log has this request id',
+    });
+  };
+}
+
+/** What the framework itself refuses: its messages may quote the body, so they are not passed on. */
+function fromHono(c: Context, error: HTTPException): Response {
+  if (error.status === 415) {
+    return problem(c, 415, { code: 'UNSUPPORTED_MEDIA_TYPE', detail: 'send application/json' });
+  }
+  if (error.status === 413) return tooLarge(c);
+  return problem(c, 400, { code: 'INVALID_REQUEST', detail: 'the body is not valid JSON' });
+}

@@ -1,0 +1,162 @@
+import { z } from '@hono/zod-openapi';
+import { AccountName, AccountRef, Baseline, EffectivePolicy } from '../../protocol/account.ts';
+import { CODES, OUTCOME_CODES } from '../../protocol/codes.ts';
+import { Op, OperationOptions } from '../../protocol/command.ts';
+import { EncryptionKey } from '../../protocol/keys.ts';
+import { Outcome, RetryName } from '../../protocol/outcome.ts';
+import { SealedSecret } from '../../protocol/sealed.ts';
+import {
+  CompactJws,
+  DirectoryId,
+  Sha256,
+  ShortText,
+  Timestamp,
+  Uuid,
+} from '../../protocol/shapes.ts';
+import { GuardSummary, StatusReport } from '../../protocol/status.ts';
+import { CONNECTIVITY } from '../writeback/connectivity.ts';
+
+export const DirectoryParam = z.object({ directory: DirectoryId });
+
+export const OperationParam = DirectoryParam.extend({ id: Uuid });
+
+export const AgentParam = DirectoryParam.extend({ id: Uuid });
+
+export const PrepareRequest = z
+  .strictObject({
+    account: z.union([z.strictObject({ name: AccountName }), AccountRef]),
+    op: Op,
+    options: z
+      .strictObject({ unlock: z.boolean().optional(), mustChange: z.boolean().optional() })
+      .default({}),
+  })
+  .meta({ id: 'PrepareRequest' });
+
+export const RecipientKey = z
+  .object({
+    agent: Uuid,
+    name: z.string(),
+    fingerprint: Sha256.meta({
+      description: 'Thumbprint of the device key; compare it with what the machine shows.',
+    }),
+    key: EncryptionKey,
+    statement: CompactJws.meta({ description: "The device key's word for `key`." }),
+  })
+  .meta({ id: 'RecipientKey' });
+
+export const PreparedOperation = z
+  .object({
+    operation: Uuid,
+    objectGuid: Uuid,
+    op: Op,
+    options: OperationOptions,
+    baseline: Baseline,
+    notAfter: Timestamp,
+    recipients: z.array(RecipientKey),
+    aad: z.string().meta({ description: 'What the secret is bound to, as canonical JSON.' }),
+    policy: EffectivePolicy,
+  })
+  .meta({ id: 'PreparedOperation' });
+
+export const SubmitRequest = z
+  .strictObject({ secret: SealedSecret.optional() })
+  .meta({ id: 'SubmitRequest', description: 'An unlock has no secret: `{}`.' });
+
+export const OperationView = z
+  .object({
+    operation: Uuid,
+    status: z.enum(['prepared', 'pending', 'applied', 'refused', 'failed', 'unknown', 'expired']),
+    final: z.boolean().meta({ description: 'Nothing that happens later can change the status.' }),
+    op: Op,
+    objectGuid: Uuid,
+    createdAt: Timestamp,
+    notAfter: Timestamp,
+    finishedAt: Timestamp.optional(),
+    code: z.enum(OUTCOME_CODES).optional(),
+    retry: RetryName.optional(),
+    meaning: z.string().optional(),
+    action: z.string().optional(),
+    agent: Uuid.optional(),
+    outcome: Outcome.optional(),
+    signedOutcome: CompactJws.optional(),
+  })
+  .meta({ id: 'OperationView' });
+
+export const ToggleRequest = z
+  .strictObject({ enabled: z.boolean(), reason: ShortText.default('') })
+  .meta({ id: 'ToggleRequest' });
+
+export const ToggleView = z
+  .object({
+    enabled: z.boolean(),
+    version: z.int(),
+    reason: z.string(),
+    by: z.string(),
+    at: Timestamp,
+  })
+  .meta({ id: 'ToggleView' });
+
+export const AgentView = z
+  .object({
+    id: Uuid,
+    name: z.string(),
+    state: z.enum(['pending', 'approved', 'revoked']),
+    connected: z.boolean(),
+    fingerprint: Sha256,
+    version: z.string(),
+    enrolledAt: Timestamp,
+    decidedAt: Timestamp.optional(),
+    decidedBy: z.string().optional(),
+    seenAt: Timestamp.optional(),
+    sealingKey: z.object({ kid: Sha256, since: Timestamp }),
+    guard: GuardSummary.optional(),
+    report: StatusReport.optional(),
+  })
+  .meta({ id: 'AgentView' });
+
+export const AgentList = z.object({ agents: z.array(AgentView) }).meta({ id: 'AgentList' });
+
+export const ApproveRequest = z
+  .strictObject({ fingerprint: Sha256 })
+  .meta({ id: 'ApproveRequest' });
+
+export const TokenView = z
+  .object({ id: Uuid, token: z.string(), expiresAt: Timestamp })
+  .meta({ id: 'EnrollmentToken' });
+
+export const StatusView = z
+  .object({
+    directory: DirectoryId,
+    connectivity: z.enum(CONNECTIVITY),
+    writeback: ToggleView,
+    pendingOperations: z.int(),
+    agents: z.array(AgentView),
+  })
+  .meta({ id: 'DirectoryStatus' });
+
+export const AuditQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  before: z.coerce.number().int().positive().optional(),
+});
+
+export const AuditView = z
+  .object({
+    entries: z.array(
+      z.object({
+        seq: z.int(),
+        at: Timestamp,
+        actor: z.string(),
+        action: z.string(),
+        target: z.string().optional(),
+        detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+        signedOutcome: CompactJws.optional(),
+      }),
+    ),
+    next: z.int().optional().meta({ description: 'Pass as `before` for the next page.' }),
+  })
+  .meta({ id: 'AuditPage' });
+
+/** Every outcome code with its meaning, for the document. */
+export const CODE_LIST = Object.entries(CODES)
+  .map(([code, { meaning }]) => `- \`${code}\`: ${meaning}`)
+  .join('\n');

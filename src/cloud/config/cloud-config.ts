@@ -1,0 +1,18 @@
+import type { LogLevel } from '../../support/winston-logger.ts';
+
+/** All that an admin can set, checked, frozen, with every default filled in. */
+export interface CloudConfig {
+  /** What agents and callers reach the service by, without a slash at the end. */
+  readonly url: string;
+  readonly dataFolder: string;
+  readonly listen: {
+    readonly host: string;
+    /** 0: any that is free. */
+    readonly port: number;
+    /** PEM; absent: plain HTTP, on the loopback interface only. */
+    readonly certificateFile?: string;
+    readonly keyFile?: string;
+  };
+  readonly logging: { readonly level: LogLevel; readonly file?: string };
+  readonly drainMs: number;
+}

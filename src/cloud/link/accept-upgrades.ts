@@ -1,0 +1,144 @@
+import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { CONNECT_PATH, MAX_FRAME_BYTES, SUBPROTOCOL } from '../../protocol/messages.ts';
+import type { AgentRecord } from '../store/records.ts';
+import { raiseAlarm } from '../writeback/alarm.ts';
+import type { Core } from '../writeback/core.ts';
+import { admit } from './admission.ts';
+import { LinkSession, type SessionDuties } from './link-session.ts';
+import type { LiveSessions } from './live-sessions.ts';
+import { ReplayCache } from './replay-cache.ts';
+
+/** Upgrades being decided at one time; the rest is asked to come back. */
+const MAX_DECIDING = 256;
+const RETRY_AFTER_S = 5;
+
+export interface UpgradeOptions {
+  readonly core: Core;
+  readonly sessions: LiveSessions;
+  readonly duties: SessionDuties;
+  /** Aborted: nobody new is let in. */
+  readonly draining: AbortSignal;
+}
+
+/** Lets agents in: refuses with an HTTP status before a WebSocket exists, runs a session for the rest. */
+export function acceptUpgrades(server: Pick<Server, 'on'>, options: UpgradeOptions): void {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    // A little more than is taken, so that our own check gives the close code; many tiny fragments
+    // cost far more memory than their bytes.
+    maxPayload: 4 * MAX_FRAME_BYTES,
+    maxFragments: 64,
+    maxBufferedChunks: 1024,
+    handleProtocols: () => SUBPROTOCOL,
+  });
+  const replays = new ReplayCache();
+  let deciding = 0;
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy());
+    if (deciding >= MAX_DECIDING || options.draining.aborted) {
+      refuse(socket, { status: 503, code: 'NOT_READY', detail: 'the service is not ready' });
+      return;
+    }
+    deciding += 1;
+    decide(request, options, replays)
+      .then((decision) => {
+        if (!('agent' in decision)) {
+          logRefusal(options.core, request, decision);
+          refuse(socket, decision);
+          return;
+        }
+        sockets.handleUpgrade(request, socket, head, (opened) => {
+          startSession(opened, decision.agent, options);
+        });
+      })
+      .catch((error: unknown) => {
+        const name = error instanceof Error ? error.name : typeof error;
+        options.core.log.error('cloud.request_failed', { path: CONNECT_PATH, name });
+        refuse(socket, { status: 500, code: 'INTERNAL', detail: 'the service failed' });
+      })
+      .finally(() => {
+        deciding -= 1;
+      });
+  });
+}
+
+interface UpgradeRefusal {
+  readonly status: number;
+  readonly code: string;
+  readonly detail: string;
+}
+
+async function decide(
+  request: IncomingMessage,
+  { core, sessions }: UpgradeOptions,
+  replays: ReplayCache,
+): Promise<{ readonly agent: AgentRecord } | UpgradeRefusal> {
+  if (pathOf(request) !== CONNECT_PATH) {
+    return { status: 404, code: 'NOT_FOUND', detail: `agents connect at ${CONNECT_PATH}` };
+  }
+  const offered = request.headers['sec-websocket-protocol'] ?? '';
+  if (!offered.split(',').some((name) => name.trim() === SUBPROTOCOL)) {
+    return { status: 426, code: 'UPGRADE_REQUIRED', detail: `this service speaks ${SUBPROTOCOL}` };
+  }
+  const admission = await admit(request.headers.authorization, core, replays);
+  if (!('agent' in admission)) return admission;
+  const { agent } = admission;
+  if (await sessions.makeRoom(agent.id)) return { agent };
+  await raiseAlarm(core, agent, 'SECOND_SESSION');
+  return {
+    status: 409,
+    code: 'SECOND_SESSION',
+    detail:
+      'this agent is connected already: two machines may be running copies of one state folder',
+  };
+}
+
+function startSession(
+  socket: WebSocket,
+  agent: AgentRecord,
+  { core, sessions, duties, draining }: UpgradeOptions,
+): void {
+  const log = core.log.child({ agent: agent.id, directory: agent.directory });
+  const { id: agentId, directory } = agent;
+  const session = new LinkSession(socket, { agentId, directory, duties, clock: core.clock, log });
+  if (draining.aborted || !sessions.add(session)) {
+    session.terminate();
+    return;
+  }
+  void session.run();
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '').split('?', 1)[0] ?? '';
+}
+
+function logRefusal(core: Core, request: IncomingMessage, { status, code }: UpgradeRefusal): void {
+  const remote = request.socket.remoteAddress;
+  core.log.warn('cloud.link_refused', { status, code, remote });
+}
+
+/** An answer by hand: no WebSocket was made, and none will be on this connection. */
+function refuse(socket: Duplex, { status, code, detail }: UpgradeRefusal): void {
+  const body = JSON.stringify({
+    type: 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    code,
+    detail,
+  });
+  const headers = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+    ...(status === 426 ? [`Sec-WebSocket-Protocol: ${SUBPROTOCOL}`, 'Upgrade: websocket'] : []),
+    ...(status === 503 ? [`Retry-After: ${RETRY_AFTER_S}`] : []),
+  ];
+  socket.once('finish', () => socket.destroy());
+  socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);
+}

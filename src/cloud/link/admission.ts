@@ -1,0 +1,79 @@
+import { decodeJwt, errors } from 'jose';
+import { CLOCK_TOLERANCE_S, TOKEN_LIFETIME_S } from '../../protocol/command.ts';
+import { TokenError, verifyToken } from '../../protocol/tokens.ts';
+import { importPublicKey } from '../keys/import-public-key.ts';
+import type { AgentRecord } from '../store/records.ts';
+import type { Core } from '../writeback/core.ts';
+import type { ReplayCache } from './replay-cache.ts';
+
+export type Admission =
+  | { readonly agent: AgentRecord }
+  | { readonly status: 401 | 403; readonly code: string; readonly detail: string };
+
+const MAX_TOKEN = 4_096;
+
+/** Decides by the upgrade request's bearer token who is there, before any WebSocket exists. */
+export async function admit(
+  authorization: string | undefined,
+  core: Pick<Core, 'issuer' | 'store' | 'clock'>,
+  replays: ReplayCache,
+): Promise<Admission> {
+  const token = /^Bearer ([\w.-]+)$/i.exec(authorization ?? '')?.[1];
+  if (token === undefined || token.length > MAX_TOKEN) return UNKNOWN;
+  const agent = await claimedAgent(token, core);
+  if (agent === undefined) return UNKNOWN;
+  const now = core.clock.now();
+  try {
+    const claims = await verifyToken('connect', token, {
+      key: await importPublicKey(agent.deviceKey),
+      now,
+      audience: core.issuer,
+      issuer: agent.id,
+    });
+    if (claims.sub !== agent.id || claims.exp - claims.iat > TOKEN_LIFETIME_S) return UNKNOWN;
+    if (agent.state === 'revoked') return REVOKED;
+    const until = (claims.exp + CLOCK_TOLERANCE_S) * 1000;
+    return replays.take(claims.jti, until, now) ? { agent } : REPLAYED;
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+    return { ...UNKNOWN, code: error.code, detail: DETAILS[error.code] ?? UNKNOWN.detail };
+  }
+}
+
+const UNKNOWN = {
+  status: 401,
+  code: 'AGENT_UNKNOWN',
+  detail: 'no enrolled agent signed this token',
+} as const;
+
+const REPLAYED = {
+  status: 401,
+  code: 'TOKEN_REPLAYED',
+  detail: 'this token was used before; each connection needs a new one',
+} as const;
+
+const REVOKED = {
+  status: 403,
+  code: 'AGENT_REVOKED',
+  detail: 'this agent was revoked; enrol it again if that is not wanted',
+} as const;
+
+const DETAILS: Partial<Record<string, string>> = {
+  EXPIRED: 'the token is too old: compare the clocks of agent and service',
+  NOT_YET_VALID: 'the token is from the future: compare the clocks of agent and service',
+  WRONG_AUDIENCE: 'the token is for another service than this URL',
+};
+
+/** Whom the token claims to be from; nothing of it is believed yet. */
+async function claimedAgent(
+  token: string,
+  { store }: Pick<Core, 'store'>,
+): Promise<AgentRecord | undefined> {
+  let issuer: string | undefined;
+  try {
+    issuer = decodeJwt(token).iss;
+  } catch (error) {
+    if (!(error instanceof errors.JOSEError)) throw error;
+  }
+  return issuer === undefined ? undefined : store.agents.find(issuer);
+}

@@ -1,0 +1,57 @@
+import { CLOSE_CODES, RPC_ERRORS } from '../../protocol/messages.ts';
+import { RpcError } from '../../protocol/rpc.ts';
+import { TokenError, verifyToken } from '../../protocol/tokens.ts';
+import { importPublicKey } from '../keys/import-public-key.ts';
+import type { AgentRecord } from '../store/records.ts';
+import { raiseAlarm } from '../writeback/alarm.ts';
+import type { Core } from '../writeback/core.ts';
+import { verifySealingKey } from '../writeback/sealing-key.ts';
+import { acceptHello } from './hello.ts';
+import type { LinkSession, SessionDuties } from './link-session.ts';
+import type { LiveSessions } from './live-sessions.ts';
+
+/** What is done with what an agent says in its session; every statement is verified first. */
+export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties {
+  return {
+    hello: (session, hello) => acceptHello(session, hello, { core, sessions }),
+    status: async (session, status) => {
+      const agent = await mustFind(core, session);
+      const { report } = await verified(core, session, async () =>
+        verifyToken('status', status, {
+          key: await importPublicKey(agent.deviceKey),
+          now: core.clock.now(),
+          audience: core.issuer,
+          issuer: agent.id,
+        }),
+      );
+      if (agent.report !== undefined && report.at < agent.report.at) return;
+      await core.store.agents.update(agent.id, { report, seenAt: core.clock.now() });
+    },
+    sealingKey: async (session, statement) => {
+      const agent = await mustFind(core, session);
+      const sealing = await verified(core, session, () =>
+        verifySealingKey(agent, statement, core.clock.now()),
+      );
+      await core.store.agents.update(agent.id, sealing);
+    },
+  };
+}
+
+async function mustFind(core: Core, session: LinkSession): Promise<AgentRecord> {
+  const agent = await core.store.agents.find(session.agentId);
+  if (agent !== undefined && agent.state !== 'revoked') return agent;
+  throw new RpcError(RPC_ERRORS.notNow, 'this agent was revoked', 'AGENT_REVOKED');
+}
+
+/** A statement in an agent's own session that the agent did not sign means that somebody else is on it. */
+async function verified<T>(core: Core, session: LinkSession, verify: () => Promise<T>): Promise<T> {
+  try {
+    return await verify();
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+    const { agentId: id, directory } = session;
+    await raiseAlarm(core, { id, directory }, `STATEMENT_${error.code}`);
+    session.close(CLOSE_CODES.protocolError, 'statement not accepted');
+    throw new RpcError(RPC_ERRORS.notAccepted, 'the statement was not accepted', error.code);
+  }
+}

@@ -1,0 +1,274 @@
+import { randomUUID } from 'node:crypto';
+import { base64url } from 'jose';
+import type { WebSocket } from 'ws';
+import {
+  CLOSE_CODES,
+  FROM_AGENT,
+  FROM_SERVICE,
+  MAX_FRAME_BYTES,
+  RPC_ERRORS,
+  SILENCE_LIMIT_MS,
+  type FromAgent,
+  type FromService,
+  type Params,
+  type Welcome,
+} from '../../protocol/messages.ts';
+import {
+  Peer,
+  ProtocolError,
+  RpcError,
+  UnansweredError,
+  type Handlers,
+} from '../../protocol/rpc.ts';
+import type { Clock } from '../../support/clock.ts';
+import type { Logger } from '../../support/logger.ts';
+import type { AgentSession, CommandFrame } from '../writeback/agent-session.ts';
+import { FrameBudget } from './frame-budget.ts';
+
+const HELLO_WITHIN_MS = 10_000;
+const CLOSE_WITHIN_MS = 2_000;
+const MAX_BUFFERED_BYTES = 1024 * 1024;
+
+/** What the service does with what an agent says. A rejection with `RpcError` is the answer. */
+export interface SessionDuties {
+  hello(session: LinkSession, hello: string): Promise<Welcome>;
+  status(session: LinkSession, status: string): Promise<void>;
+  sealingKey(session: LinkSession, statement: string): Promise<void>;
+}
+
+export interface LinkSessionOptions {
+  readonly agentId: string;
+  readonly directory: string;
+  readonly duties: SessionDuties;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** One agent's open socket. Whatever the other side sends costs at most this session. */
+export class LinkSession implements AgentSession {
+  readonly id = randomUUID();
+  readonly nonce = base64url.encode(crypto.getRandomValues(new Uint8Array(32)));
+  readonly agentId: string;
+  readonly directory: string;
+  approved = false;
+  readonly #socket: WebSocket;
+  readonly #options: LinkSessionOptions;
+  readonly #peer: Peer<FromAgent, FromService>;
+  readonly #closed = new AbortController();
+  readonly #began = new Map<string, CommandFrame['onBegan']>();
+  readonly #frames: FrameBudget;
+  #greeted = false;
+  #heardAt: number;
+
+  constructor(socket: WebSocket, options: LinkSessionOptions) {
+    this.agentId = options.agentId;
+    this.directory = options.directory;
+    this.#socket = socket;
+    this.#options = options;
+    this.#heardAt = options.clock.monotonic();
+    this.#frames = new FrameBudget(options.clock);
+    this.#peer = new Peer({
+      incoming: FROM_AGENT,
+      outgoing: FROM_SERVICE,
+      handlers: this.#handlers(),
+      send: (frame) => {
+        this.#send(frame);
+      },
+      onBug: (method, error) => {
+        const name = error instanceof Error ? error.name : typeof error;
+        options.log.error('cloud.request_failed', { session: this.id, method, name });
+      },
+    });
+    this.#listen();
+  }
+
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** Whether anything can still be said to the agent. */
+  get isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
+  }
+
+  /** Challenges the agent and watches over the session. Resolves when the socket is gone. */
+  async run(): Promise<void> {
+    this.#peer.notify('session.challenge', { session: this.id, nonce: this.nonce });
+    await Promise.all([this.#awaitHello(), this.#watchSilence()]);
+  }
+
+  async inspect(request: string, signal: AbortSignal): Promise<string> {
+    this.#mustBeApproved();
+    return (await this.#peer.call('account.inspect', { request }, signal)).inspection;
+  }
+
+  async execute({ command, jti, onBegan }: CommandFrame, signal: AbortSignal): Promise<string> {
+    this.#mustBeApproved();
+    this.#began.set(jti, onBegan);
+    try {
+      return (await this.#peer.call('command.execute', { command }, signal)).outcome;
+    } finally {
+      this.#began.delete(jti);
+    }
+  }
+
+  async setToggle(toggle: string, signal: AbortSignal): Promise<void> {
+    await this.#peer.call('writeback.set', { toggle }, signal);
+  }
+
+  /** Says why, then closes. */
+  goodbye(reason: string, code: number): void {
+    this.#peer.notify('session.goodbye', { reason });
+    this.close(code, reason);
+  }
+
+  close(code: number, reason: string): void {
+    if (this.closed.aborted) return;
+    this.#options.log.debug('cloud.link_down', { session: this.id, code, reason });
+    this.#socket.close(code, reason);
+    // Whoever does not close back is cut off; the session counts as over when the socket is gone.
+    void this.#options.clock.sleep(CLOSE_WITHIN_MS, this.closed).then(() => {
+      this.#socket.terminate();
+    });
+  }
+
+  /** Whether the other end answers a ping in time: a socket may look open long after its machine is gone. */
+  probe(withinMs: number): Promise<boolean> {
+    if (this.closed.aborted) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      const decided = new AbortController();
+      const settle = (alive: boolean): void => {
+        decided.abort();
+        this.#socket.off('pong', onPong);
+        resolve(alive);
+      };
+      const onPong = (): void => {
+        settle(true);
+      };
+      this.#socket.on('pong', onPong);
+      this.closed.addEventListener(
+        'abort',
+        () => {
+          settle(false);
+        },
+        { once: true, signal: decided.signal },
+      );
+      this.#socket.ping();
+      void this.#options.clock.sleep(withinMs, decided.signal).then(() => {
+        settle(false);
+      });
+    });
+  }
+
+  /** Cuts the socket without a word: nobody is there to hear one. */
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  #listen(): void {
+    const heard = (): void => {
+      this.#heardAt = this.#options.clock.monotonic();
+    };
+    this.#socket.on('message', (data, isBinary) => {
+      heard();
+      this.#receive(data as Buffer, isBinary); // the default `binaryType` gives whole Buffers
+    });
+    this.#socket.on('ping', () => {
+      heard();
+      if (!this.#frames.take()) this.#breach('too many frames');
+    });
+    this.#socket.on('pong', heard);
+    this.#socket.on('error', () => undefined); // 'close' follows, and says all there is to say
+    this.#socket.on('close', () => {
+      this.#closed.abort();
+      this.#peer.close();
+    });
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (isBinary || data.length > MAX_FRAME_BYTES) {
+      this.#breach(isBinary ? 'a binary frame' : 'a frame over 64 KiB');
+      return;
+    }
+    if (!this.#frames.take()) {
+      this.#breach('too many frames');
+      return;
+    }
+    try {
+      this.#peer.receive(data.toString('utf8'));
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#breach(error.message);
+    }
+  }
+
+  #breach(reason: string): void {
+    this.#options.log.warn('cloud.link_refused', { session: this.id, reason });
+    this.close(CLOSE_CODES.protocolError, 'protocol error');
+  }
+
+  #send(frame: string): void {
+    if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) this.#socket.terminate();
+    if (this.#socket.readyState !== this.#socket.OPEN) throw new Error('the socket is not open');
+    this.#socket.send(frame);
+  }
+
+  #handlers(): Handlers<FromAgent> {
+    return {
+      'agent.hello': ({ hello }) => this.#hello(hello),
+      'agent.status': ({ status }) => {
+        this.#mustBeGreeted();
+        return this.#options.duties.status(this, status).then(() => undefined);
+      },
+      'agent.keys': ({ sealingKey }) => {
+        this.#mustBeGreeted();
+        return this.#options.duties.sealingKey(this, sealingKey).then(() => ({}));
+      },
+      'command.began': (notice) => {
+        this.#onBegan(notice);
+        return undefined;
+      },
+      'session.goodbye': () => undefined,
+    };
+  }
+
+  async #hello(hello: string): Promise<Welcome> {
+    if (this.#greeted) {
+      throw new RpcError(RPC_ERRORS.notNow, 'this session has said hello already', 'NOT_NOW');
+    }
+    this.#greeted = true;
+    return this.#options.duties.hello(this, hello);
+  }
+
+  #mustBeApproved(): void {
+    if (!this.approved) throw new UnansweredError('the agent is not approved');
+  }
+
+  #mustBeGreeted(): void {
+    if (this.#greeted) return;
+    throw new RpcError(RPC_ERRORS.notNow, 'say hello first', 'NOT_NOW');
+  }
+
+  #onBegan({ jti, controller }: Params<FromAgent, 'command.began'>): void {
+    this.#began.get(jti)?.(controller);
+  }
+
+  async #awaitHello(): Promise<void> {
+    await this.#options.clock.sleep(HELLO_WITHIN_MS, this.closed);
+    if (!this.#greeted && !this.closed.aborted) this.#breach('no hello in time');
+  }
+
+  async #watchSilence(): Promise<void> {
+    const { clock, log } = this.#options;
+    while (!this.closed.aborted) {
+      const leftMs = this.#heardAt + SILENCE_LIMIT_MS - clock.monotonic();
+      if (leftMs <= 0) {
+        log.warn('cloud.link_down', { session: this.id, reason: 'silence' });
+        this.#socket.terminate();
+        return;
+      }
+      await clock.sleep(leftMs, this.closed);
+    }
+  }
+}

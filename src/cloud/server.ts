@@ -1,0 +1,203 @@
+import { readFile } from 'node:fs/promises';
+import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { CLOSE_CODES } from '../protocol/messages.ts';
+import { timestamp } from '../protocol/shapes.ts';
+import type { Clock } from '../support/clock.ts';
+import type { Logger } from '../support/logger.ts';
+import { onAbort } from '../support/on-abort.ts';
+import { createApp } from './api/app.ts';
+import type { CloudConfig } from './config/cloud-config.ts';
+import { ConfigError } from './config/config-error.ts';
+import { dataFolder } from './data-folder.ts';
+import { KeyFolder } from './keys/key-folder.ts';
+import { loadServiceKeys, type ServiceKeys } from './keys/service-keys.ts';
+import { acceptUpgrades } from './link/accept-upgrades.ts';
+import { sessionDuties } from './link/duties.ts';
+import { LiveSessions } from './link/live-sessions.ts';
+import { lockForServing } from './setup/serve-lock.ts';
+import { openSqliteStore } from './store/sqlite.ts';
+import type { Store } from './store/store.ts';
+import type { Core } from './writeback/core.ts';
+import { Dispatcher } from './writeback/dispatcher.ts';
+
+const DAY_MS = 24 * 3600_000;
+const WARN_BEFORE_MS = 30 * DAY_MS;
+
+export interface CloudDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface RunningCloud {
+  /** Where it listens, which may differ from the public URL. */
+  readonly address: string;
+  /** Lets what is under way end, says goodbye to the agents, stops. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Starts the service. Rejects with `ConfigError`, `KeyFolderError`, `SetupError` or `StoreError`. */
+export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<RunningCloud> {
+  const folder = dataFolder(config.dataFolder);
+  const keys = await loadServiceKeys(new KeyFolder(folder.keys), config.url, deps.clock.now());
+  const lock = lockForServing(folder.lock);
+  let store: Store | undefined;
+  try {
+    store = await openSqliteStore(folder.database);
+    const server = await createServer(config.listen);
+    const service = new Service(server, { ...deps, config, keys, store, lock });
+    return await service.start();
+  } catch (error) {
+    await store?.[Symbol.asyncDispose]();
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+interface Parts extends CloudDeps {
+  readonly config: CloudConfig;
+  readonly keys: ServiceKeys;
+  readonly store: Store;
+  readonly lock: Disposable;
+}
+
+class Service implements RunningCloud {
+  readonly #server: Server;
+  readonly #parts: Parts;
+  readonly #sessions = new LiveSessions();
+  readonly #core: Core;
+  readonly #dispatcher: Dispatcher;
+  readonly #draining = new AbortController();
+  readonly #stopping = new AbortController();
+  #closed: Promise<void> | undefined;
+
+  constructor(server: Server, parts: Parts) {
+    const { config, keys, store, clock, log } = parts;
+    this.#server = server;
+    this.#parts = parts;
+    this.#core = { issuer: config.url, store, keys, sessions: this.#sessions, clock, log };
+    this.#dispatcher = new Dispatcher(this.#core);
+  }
+
+  get address(): string {
+    const { listen } = this.#parts.config;
+    const scheme = listen.certificateFile === undefined ? 'http' : 'https';
+    const { port } = this.#server.address() as AddressInfo; // it listens on TCP
+    const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
+    return `${scheme}://${host}:${port}`;
+  }
+
+  async start(): Promise<RunningCloud> {
+    const [draining, stopping] = [this.#draining.signal, this.#stopping.signal];
+    const app = createApp({ core: this.#core, dispatcher: this.#dispatcher, draining, stopping });
+    const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+    this.#server.on('request', (request, response) => void listener(request, response));
+    acceptUpgrades(this.#server, {
+      core: this.#core,
+      sessions: this.#sessions,
+      duties: sessionDuties(this.#core, this.#sessions),
+      draining,
+    });
+    await this.#listen();
+    await this.#dispatcher.resume();
+    void this.#dispatcher.sweep();
+    void this.#watchKeySet();
+    const { config, log } = this.#parts;
+    log.info('cloud.started', { url: config.url, address: this.address });
+    return this;
+  }
+
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const { config, store, lock, log } = this.#parts;
+    log.info('cloud.stopping');
+    this.#draining.abort();
+    await this.#dispatcher.close(config.drainMs);
+    this.#stopping.abort();
+    const sessions = this.#sessions.all();
+    for (const session of sessions) session.goodbye('the service is stopping', CLOSE_CODES.drain);
+    await Promise.all(sessions.map((session) => untilAborted(session.closed)));
+    await this.#stopListening();
+    await store[Symbol.asyncDispose]();
+    lock[Symbol.dispose]();
+    log.info('cloud.stopped');
+  }
+
+  async #listen(): Promise<void> {
+    const { host, port } = this.#parts.config.listen;
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (error) => {
+        reject(
+          new ConfigError('listen', [
+            `cannot listen on ${host} port ${port}: ${error.message}; choose another port or stop what uses it`,
+          ]),
+        );
+      });
+      this.#server.listen(port, host, resolve);
+    });
+  }
+
+  async #stopListening(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      this.#server.close(() => {
+        resolve();
+      });
+    });
+    this.#server.closeIdleConnections();
+    await Promise.race([closed, this.#parts.clock.sleep(2_000, new AbortController().signal)]);
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  /** Warns every day once the key set nears its end: agents refuse an expired one. */
+  async #watchKeySet(): Promise<void> {
+    const { keys, clock, log } = this.#parts;
+    const { expiresAt, number } = keys.keySet;
+    while (!this.#stopping.signal.aborted) {
+      if (clock.now() > expiresAt - WARN_BEFORE_MS) {
+        log.warn('cloud.key_set_expires', { number, expiresAt: timestamp(expiresAt) });
+      }
+      await clock.sleep(DAY_MS, this.#stopping.signal);
+    }
+  }
+}
+
+async function createServer(listen: CloudConfig['listen']): Promise<Server> {
+  const { certificateFile, keyFile } = listen;
+  const limits = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
+  if (certificateFile === undefined || keyFile === undefined) return createHttpServer(limits);
+  const [cert, key] = await Promise.all([
+    readPem(certificateFile, 'listen.certificateFile'),
+    readPem(keyFile, 'listen.keyFile'),
+  ]);
+  try {
+    return createHttpsServer({ ...limits, cert, key, minVersion: 'TLSv1.2' });
+  } catch (error) {
+    throw new ConfigError('listen', [
+      `certificateFile and keyFile are no matching PEM pair (${codeOf(error)}); give the certificate chain and its unencrypted key`,
+    ]);
+  }
+}
+
+async function readPem(path: string, name: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new ConfigError('listen', [`${name}: cannot read ${path} (${codeOf(error)})`]);
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    onAbort(signal, resolve);
+  });
+}

@@ -1,0 +1,42 @@
+import { randomUUID } from 'node:crypto';
+import { base64url } from 'jose';
+import { sha256 } from '../../protocol/canonical.ts';
+import { Secret } from '../../support/secret.ts';
+import type { Scope } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+import { SetupError } from './setup-error.ts';
+
+export interface KeyWish {
+  readonly directory: string;
+  readonly scopes: readonly Scope[];
+  readonly actor: string;
+}
+
+/** Makes an API key. Only its hash is kept, so this is the one time that it can be read. */
+export async function createApiKey(
+  store: Store,
+  { directory, scopes, actor }: KeyWish,
+  now: number,
+): Promise<Secret> {
+  const key = `pbk_${base64url.encode(crypto.getRandomValues(new Uint8Array(32)))}`;
+  const hash = await sha256(key);
+  const id = randomUUID();
+  await store.atomically(async (inside) => {
+    if ((await inside.directories.find(directory)) === undefined) {
+      throw new SetupError(
+        'UNKNOWN_DIRECTORY',
+        `key add: there is no directory ${directory}; run \`passback-cloud directory add ${directory}\` first`,
+      );
+    }
+    await inside.apiKeys.add({ id, directory, scopes, actor, createdAt: now }, hash);
+    await inside.audit.append({
+      at: now,
+      directory,
+      actor: 'passback-cloud',
+      action: 'key.created',
+      target: id,
+      detail: { actor, scopes: scopes.join(' ') },
+    });
+  });
+  return new Secret(key);
+}

@@ -1,0 +1,15 @@
+import type { Fault } from '../../support/errors.ts';
+
+export type SetupErrorCode = 'UNKNOWN_DIRECTORY' | 'DIRECTORY_EXISTS' | 'ALREADY_SERVING';
+
+/** Something cannot be set up as asked; the message says what to do instead. */
+export class SetupError extends Error implements Fault {
+  override readonly name = 'SetupError';
+  readonly code: SetupErrorCode;
+  readonly retryable = false;
+
+  constructor(code: SetupErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,37 @@
+/** The port: an agent that has said hello and whose socket is open. */
+export interface AgentSession {
+  readonly id: string;
+  readonly agentId: string;
+  readonly directory: string;
+  /** Whether a person has approved the agent; nothing is asked of it before. */
+  readonly approved: boolean;
+  /** Aborts when the socket is gone. */
+  readonly closed: AbortSignal;
+  /** The signed answer. Rejects with `UnansweredError` or `RpcError`. */
+  inspect(request: string, signal: AbortSignal): Promise<string>;
+  /** The signed outcome; `onBegan` is called when the write is about to begin. Rejects likewise. */
+  execute(command: CommandFrame, signal: AbortSignal): Promise<string>;
+  /** Hands a toggle over. Rejects likewise. */
+  setToggle(toggle: string, signal: AbortSignal): Promise<void>;
+  /** Ends the session; idempotent. */
+  close(code: number, reason: string): void;
+}
+
+export interface CommandFrame {
+  readonly command: string;
+  readonly jti: string;
+  readonly onBegan: (controller: string | undefined) => void;
+}
+
+/** The port: who is connected. */
+export interface AgentSessions {
+  find(agentId: string): AgentSession | undefined;
+  /** The sessions of a directory's approved agents. */
+  approved(directory: string): readonly AgentSession[];
+  /** Makes a live session count as approved at once. */
+  approve(agentId: string): void;
+  /** Closes whatever session an agent has, also one that has not said hello yet. */
+  disconnect(agentId: string, code: number, reason: string): void;
+  /** Calls `listener` whenever somebody comes, goes or is approved; the result stops that. */
+  onChange(listener: () => void): () => void;
+}

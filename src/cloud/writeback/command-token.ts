@@ -1,0 +1,77 @@
+import { randomUUID } from 'node:crypto';
+import {
+  START_WITHIN_MS,
+  TOKEN_LIFETIME_S,
+  WRITE_WITHIN_MS,
+  type CommandClaims,
+} from '../../protocol/command.ts';
+import { SealedSecret, secretFor } from '../../protocol/sealed.ts';
+import { timestamp } from '../../protocol/shapes.ts';
+import type { DispatchRecord, OperationRecord } from '../store/records.ts';
+import type { AgentSession } from './agent-session.ts';
+import { nowSeconds, type Core } from './core.ts';
+import { openDispatches } from './dispatch-plan.ts';
+import { secretPurpose } from './secret-purpose.ts';
+
+type Attempts = CommandClaims['attempts'];
+
+/** The claims of one dispatch. Rejects with `StorageCipherError` when the storage key is another one. */
+export async function commandClaims(
+  core: Core,
+  operation: OperationRecord,
+  session: AgentSession,
+  dispatches: readonly DispatchRecord[],
+): Promise<CommandClaims> {
+  const iat = nowSeconds(core.clock);
+  const common = {
+    iss: core.issuer,
+    aud: operation.directory,
+    agent: session.agentId,
+    cmd: operation.id,
+    jti: randomUUID(),
+    sid: session.id,
+    iat,
+    exp: iat + TOKEN_LIFETIME_S,
+    notAfter: timestamp(operation.notAfter),
+    startWithinMs: START_WITHIN_MS,
+    account: { objectGuid: operation.objectGuid },
+    by: operation.by,
+    actor: operation.actor,
+    ...operation.options,
+    attempts: attemptsOf(dispatches, core.clock.now()),
+    baseline: operation.baseline,
+  };
+  if (operation.op === 'unlock') return { ...common, op: 'unlock' };
+  if (operation.secret === undefined) throw new TypeError('commandClaims: the secret is gone');
+  const sealed = await unwrapSecret(core, operation.id, operation.secret);
+  const kid = operation.recipients.find(({ agent }) => agent === session.agentId)?.kid;
+  const secret = kid === undefined ? undefined : secretFor(sealed, kid);
+  if (secret === undefined) throw new TypeError('commandClaims: not sealed to this agent');
+  const recipients = sealed.recipients.map(({ header }) => header.kid);
+  return { ...common, op: operation.op, recipients, secret };
+}
+
+/** Whose write a moved baseline may be: every agent that got the operation and never answered. */
+export function attemptsOf(dispatches: readonly DispatchRecord[], now: number): Attempts {
+  const byAgent = new Map<string, { from: number; until: number; controller?: string }>();
+  for (const { agent, at, lostAt, controller } of openDispatches(dispatches)) {
+    const before = byAgent.get(agent);
+    byAgent.set(agent, {
+      ...before,
+      from: before?.from ?? at,
+      until: (lostAt ?? now) + START_WITHIN_MS + WRITE_WITHIN_MS,
+      ...(controller !== undefined && { controller }),
+    });
+  }
+  return [...byAgent].slice(-16).map(([agent, { from, until, controller }]) => ({
+    agent,
+    from: timestamp(from),
+    until: timestamp(until),
+    ...(controller !== undefined && { controller }),
+  }));
+}
+
+async function unwrapSecret(core: Core, id: string, wrapped: string): Promise<SealedSecret> {
+  const text = await core.keys.storage.unwrap(wrapped, secretPurpose(id));
+  return JSON.parse(text) as SealedSecret; // wrapped by `submit` after it was validated
+}

@@ -1,0 +1,21 @@
+import type { Clock } from '../../support/clock.ts';
+import type { Logger } from '../../support/logger.ts';
+import type { ServiceKeys } from '../keys/service-keys.ts';
+import type { Store } from '../store/store.ts';
+import type { AgentSessions } from './agent-session.ts';
+
+/** What every part of the service's work with agents needs. */
+export interface Core {
+  /** The public URL: issuer of our tokens, audience of the agents'. */
+  readonly issuer: string;
+  readonly store: Store;
+  readonly keys: ServiceKeys;
+  readonly sessions: AgentSessions;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** RFC 7519 NumericDate of now. */
+export function nowSeconds(clock: Clock): number {
+  return Math.floor(clock.now() / 1000);
+}

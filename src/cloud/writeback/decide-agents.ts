@@ -1,0 +1,90 @@
+import { CLOSE_CODES } from '../../protocol/messages.ts';
+import { MAX_RECIPIENTS } from '../../protocol/sealed.ts';
+import type { AgentRecord } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+import type { Caller } from './caller.ts';
+import type { Core } from './core.ts';
+import { ServiceError } from './service-error.ts';
+import { pushToggle } from './toggle.ts';
+
+/**
+ * Lets a pending agent work from now on, in the session it has. The caller names the fingerprint
+ * that a person compared. Idempotent; rejects with `ServiceError`.
+ */
+export async function approveAgent(
+  core: Core,
+  caller: Caller,
+  { id, fingerprint }: { readonly id: string; readonly fingerprint: string },
+): Promise<AgentRecord> {
+  const agent = await core.store.atomically(async (store) => {
+    const found = await mustFind(store, caller.directory, id);
+    if (found.deviceKey.kid !== fingerprint) {
+      throw new ServiceError('WRONG_FINGERPRINT', {
+        detail:
+          'the fingerprint is not the one of this agent; compare it with what `passback enroll` printed on the machine',
+      });
+    }
+    if (found.state === 'approved') return found;
+    if (found.state === 'revoked') {
+      throw new ServiceError('AGENT_REVOKED', { detail: 'this agent was revoked; enrol it again' });
+    }
+    await refuseTooMany(store, caller.directory);
+    return decide(core, store, { caller, agent: found, state: 'approved' });
+  });
+  core.sessions.approve(id);
+  const directory = await core.store.directories.find(caller.directory);
+  if (directory !== undefined) await pushToggle(core, directory, id);
+  core.log.info('cloud.agent_approved', { agent: id, directory: agent.directory });
+  return agent;
+}
+
+/** Ends an agent's part for good and closes its session; its public keys stay for old outcomes. Idempotent. */
+export async function revokeAgent(core: Core, caller: Caller, id: string): Promise<AgentRecord> {
+  const agent = await core.store.atomically(async (store) => {
+    const found = await mustFind(store, caller.directory, id);
+    if (found.state === 'revoked') return found;
+    return decide(core, store, { caller, agent: found, state: 'revoked' });
+  });
+  core.sessions.disconnect(id, CLOSE_CODES.revoked, 'revoked');
+  core.log.warn('cloud.agent_revoked', { agent: id, directory: agent.directory });
+  return agent;
+}
+
+async function mustFind(store: Store, directory: string, id: string): Promise<AgentRecord> {
+  const agent = await store.agents.find(id);
+  if (agent?.directory === directory) return agent;
+  throw new ServiceError('UNKNOWN_AGENT', {
+    detail: 'there is no such agent; `passback-cloud agent list` shows all',
+  });
+}
+
+async function refuseTooMany(store: Store, directory: string): Promise<void> {
+  const agents = await store.agents.list(directory);
+  if (agents.filter(({ state }) => state === 'approved').length < MAX_RECIPIENTS) return;
+  throw new ServiceError('TOO_MANY_AGENTS', {
+    detail: `a directory has at most ${MAX_RECIPIENTS} approved agents; revoke one first`,
+  });
+}
+
+async function decide(
+  core: Core,
+  store: Store,
+  decision: {
+    readonly caller: Caller;
+    readonly agent: AgentRecord;
+    readonly state: 'approved' | 'revoked';
+  },
+): Promise<AgentRecord> {
+  const { caller, agent, state } = decision;
+  const change = { state, decidedAt: core.clock.now(), decidedBy: caller.actor };
+  await store.agents.update(agent.id, change);
+  await store.audit.append({
+    at: change.decidedAt,
+    directory: agent.directory,
+    actor: caller.actor,
+    action: `agent.${state}`,
+    target: agent.id,
+    detail: { name: agent.name, fingerprint: agent.deviceKey.kid },
+  });
+  return { ...agent, ...change };
+}

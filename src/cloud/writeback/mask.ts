@@ -1,0 +1,24 @@
+import type { OutcomeCode } from '../../protocol/codes.ts';
+import type { OperationResult } from '../store/records.ts';
+import type { Caller } from './caller.ts';
+import { ServiceError } from './service-error.ts';
+
+/** What an ordinary caller cannot tell apart: not there, not ours, not allowed. */
+const UNSEEN: ReadonlySet<string> = new Set<OutcomeCode>([
+  'ACCOUNT_NOT_FOUND',
+  'OUT_OF_SCOPE',
+  'PROTECTED_ACCOUNT',
+]);
+
+/** The refusal as this caller may see it: accounts that must not be touched look like none. */
+export function maskError(caller: Caller, error: ServiceError): ServiceError {
+  if (caller.seesAll || !UNSEEN.has(error.code)) return error;
+  return new ServiceError('ACCOUNT_NOT_FOUND');
+}
+
+/** The result as this caller may see it; the signed outcome would tell. */
+export function maskResult(caller: Caller, result: OperationResult): OperationResult {
+  if (caller.seesAll || result.code === undefined || !UNSEEN.has(result.code)) return result;
+  const { state, final } = result;
+  return { state, final, code: 'ACCOUNT_NOT_FOUND' };
+}

@@ -1,0 +1,114 @@
+import { decodeJwt } from 'jose';
+import { sha256 } from '../../protocol/canonical.ts';
+import { factsOf } from '../../protocol/codes.ts';
+import { OutcomeClaims } from '../../protocol/outcome.ts';
+import type { DispatchRecord, OperationRecord, OperationResult } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+import type { Core } from './core.ts';
+import { plan, type Step } from './dispatch-plan.ts';
+import { extendTrail, type TrailAlarm } from './outcome-trail.ts';
+
+export interface Answer {
+  readonly dispatch: DispatchRecord;
+  readonly outcome: OutcomeClaims;
+  readonly signed: string;
+}
+
+/**
+ * Writes down a verified answer, extends the agent's trail and, where the answer decides the
+ * operation, ends it: all in one transaction.
+ */
+export async function settle(
+  core: Core,
+  operation: OperationRecord,
+  answer: Answer,
+): Promise<void> {
+  const { dispatch, outcome, signed } = answer;
+  const now = core.clock.now();
+  const change = { answeredAt: now, code: outcome.outcome.code, answer: signed };
+  const hash = await sha256(signed);
+  const alarm = await core.store.atomically(async (store) => {
+    await store.operations.updateDispatch(dispatch.jti, change);
+    const step = plan({
+      operation,
+      dispatches: await store.operations.dispatches(operation.id),
+      candidates: [],
+      now,
+    });
+    if (step.type === 'end') await end(store, operation, toResult(step.by), now);
+    return extendStoredTrail(store, answer, { hash, now });
+  });
+  if (alarm !== undefined) {
+    core.log.error('cloud.agent_alarm', { agent: dispatch.agent, alarm });
+  }
+}
+
+/** Ends an operation, or says for now what can be said of it, with its line in the audit. */
+export async function end(
+  store: Store,
+  operation: OperationRecord,
+  result: OperationResult,
+  at: number,
+): Promise<void> {
+  await store.operations.finish(operation.id, result, at);
+  await store.audit.append({
+    at,
+    directory: operation.directory,
+    actor: operation.actor,
+    action: `operation.${result.state}`,
+    target: operation.objectGuid,
+    detail: {
+      cmd: operation.id,
+      op: operation.op,
+      by: operation.by,
+      final: result.final,
+      ...(result.code !== undefined && { code: result.code }),
+      ...(result.agent !== undefined && { agent: result.agent }),
+    },
+    ...(result.signed !== undefined && { signed: result.signed }),
+  });
+}
+
+/** What an operation comes to when the plan says that it is over. */
+export function resultOf(step: Extract<Step, { type: 'end' | 'unknown' }>): OperationResult {
+  return step.type === 'unknown'
+    ? { state: 'unknown', final: step.final, code: 'INDETERMINATE' }
+    : toResult(step.by);
+}
+
+function toResult(dispatch: DispatchRecord | undefined): OperationResult {
+  if (dispatch?.answer === undefined || dispatch.code === undefined) {
+    return { state: 'expired', final: true };
+  }
+  // Verified before it was stored.
+  const { outcome } = OutcomeClaims.parse(decodeJwt(dispatch.answer));
+  return {
+    state: factsOf(dispatch.code).status,
+    final: true,
+    code: dispatch.code,
+    agent: dispatch.agent,
+    outcome,
+    signed: dispatch.answer,
+  };
+}
+
+async function extendStoredTrail(
+  store: Store,
+  { dispatch, outcome }: Answer,
+  { hash, now }: { readonly hash: string; readonly now: number },
+): Promise<TrailAlarm | undefined> {
+  const agent = await store.agents.find(dispatch.agent);
+  if (outcome.chain === undefined || agent?.trail === undefined) return undefined;
+  const { trail, alarm } = extendTrail(agent.trail, { ...outcome.chain, hash, at: now });
+  await store.agents.update(agent.id, { trail });
+  if (alarm === undefined) return undefined;
+  await store.audit.append({
+    at: now,
+    directory: agent.directory,
+    actor: 'passback-cloud',
+    action: 'agent.alarm',
+    target: agent.id,
+    detail: { alarm, cmd: dispatch.operation },
+  });
+  return alarm;
+}

@@ -1,0 +1,75 @@
+import { signToken } from '../../protocol/tokens.ts';
+import { messageOf } from '../../support/errors.ts';
+import type { DirectoryRecord, Toggle } from '../store/records.ts';
+import { nowSeconds, type Core } from './core.ts';
+
+const PUSH_WITHIN_MS = 10_000;
+
+/** The current toggle of a directory as the signed statement that agents take. */
+export function signToggle(core: Core, directory: DirectoryRecord): Promise<string> {
+  const { version, enabled, reason, by } = directory.toggle;
+  return signToken(
+    'writeback',
+    {
+      iss: core.issuer,
+      aud: directory.id,
+      iat: nowSeconds(core.clock),
+      version,
+      enabled,
+      reason,
+      by,
+    },
+    core.keys.signing,
+  );
+}
+
+/** Turns writeback on or off: durably, in the audit, and at every connected agent. */
+export async function setToggle(
+  core: Core,
+  directoryId: string,
+  wish: { readonly enabled: boolean; readonly reason: string; readonly by: string },
+): Promise<Toggle> {
+  const directory = await core.store.atomically(async (store) => {
+    const found = await store.directories.find(directoryId);
+    if (found === undefined) throw new TypeError(`setToggle: no directory ${directoryId}`);
+    const at = core.clock.now();
+    const toggle = { version: found.toggle.version + 1, ...wish, at };
+    await store.directories.setToggle(directoryId, toggle);
+    await store.audit.append({
+      at,
+      directory: directoryId,
+      actor: wish.by,
+      action: wish.enabled ? 'writeback.enabled' : 'writeback.paused',
+      detail: { version: toggle.version, reason: wish.reason },
+    });
+    return { ...found, toggle };
+  });
+  const { version, enabled } = directory.toggle;
+  core.log.info('cloud.writeback_toggled', { directory: directoryId, version, enabled });
+  await Promise.all(
+    core.sessions
+      .approved(directoryId)
+      .map((session) => pushToggle(core, directory, session.agentId)),
+  );
+  return directory.toggle;
+}
+
+/** Hands the current toggle to one connected agent; one that does not take it hears of it in its next welcome. */
+export async function pushToggle(
+  core: Core,
+  directory: DirectoryRecord,
+  agentId: string,
+): Promise<void> {
+  const session = core.sessions.find(agentId);
+  if (session === undefined) return;
+  try {
+    const statement = await signToggle(core, directory);
+    await session.setToggle(statement, AbortSignal.timeout(PUSH_WITHIN_MS));
+  } catch (error) {
+    core.log.warn('cloud.writeback_toggled', {
+      agent: agentId,
+      directory: directory.id,
+      problem: messageOf(error),
+    });
+  }
+}

@@ -1,0 +1,201 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { dataFolder, type DataFolder } from '../../src/cloud/data-folder.ts';
+import { createKeys } from '../../src/cloud/keys/create-keys.ts';
+import { startCloud, type RunningCloud } from '../../src/cloud/server.ts';
+import { addDirectory } from '../../src/cloud/setup/add-directory.ts';
+import { createApiKey } from '../../src/cloud/setup/create-api-key.ts';
+import { SCOPES, type Scope } from '../../src/cloud/store/records.ts';
+import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
+import type { Store } from '../../src/cloud/store/store.ts';
+import { systemClock, type Clock } from '../../src/support/clock.ts';
+import { MemoryLog } from './memory-log.ts';
+import { createTestCa } from './test-ca.ts';
+
+export const TEST_DIRECTORY = 'corp';
+
+/** Issuer and audience of all tokens; the address that is dialled is `TestCloud.address`. */
+export const TEST_ISSUER = 'https://reset.example';
+
+export interface TestCloudOptions {
+  readonly clock?: Clock;
+  /** PEM of the CA and a certificate for 127.0.0.1 to use instead of new ones. */
+  readonly tls?: TestTls;
+  readonly issuer?: string;
+}
+
+export interface TestTls {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Parsed JSON, or the text when it is none. */
+  readonly body: unknown;
+}
+
+export interface ApiCall {
+  readonly body?: unknown;
+  /** Sent as it is instead of `body`. */
+  readonly text?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Undefined: a key with every scope. */
+  readonly key?: string;
+}
+
+/** The reset service over HTTPS on a free port, with one directory, and a key for each scope. */
+export interface TestCloud extends AsyncDisposable {
+  readonly address: string;
+  readonly issuer: string;
+  readonly tls: TestTls;
+  readonly folder: DataFolder;
+  readonly log: MemoryLog;
+  /** Every scope. */
+  readonly adminKey: string;
+  readonly keys: Readonly<Record<Scope, string>>;
+  /** Calls the API; `path` is below the directory unless it begins with a slash. */
+  call(method: string, path: string, options?: ApiCall): Promise<ApiAnswer>;
+  /** Stops the service and starts it again on the same data folder and port. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+  start(): Promise<void>;
+  /** Looks into the database beside the service. */
+  inspect<T>(look: (store: Store) => Promise<T>): Promise<T>;
+}
+
+/** Starts a cloud that `[Symbol.asyncDispose]` stops and removes again. */
+export async function startTestCloud(options: TestCloudOptions = {}): Promise<TestCloud> {
+  const path = await mkdtemp(join(tmpdir(), 'passback-cloud-'));
+  const tls = options.tls ?? (await makeTls());
+  await writeFile(join(path, 'cert.pem'), tls.cert);
+  await writeFile(join(path, 'key.pem'), tls.key, { mode: 0o600 });
+  const folder = dataFolder(join(path, 'data'));
+  const clock = options.clock ?? systemClock;
+  const issuer = options.issuer ?? TEST_ISSUER;
+  await createKeys(folder.keys, issuer, clock.now());
+  const { adminKey, keys } = await populate(folder, clock);
+  const log = new MemoryLog();
+  let port = 0;
+  let running: RunningCloud | undefined;
+  const start = async (): Promise<void> => {
+    running = await startCloud(
+      {
+        url: issuer,
+        dataFolder: folder.path,
+        listen: {
+          host: '127.0.0.1',
+          port,
+          certificateFile: join(path, 'cert.pem'),
+          keyFile: join(path, 'key.pem'),
+        },
+        logging: { level: 'debug' },
+        drainMs: 2_000,
+      },
+      { clock, log },
+    );
+    port = Number(new URL(running.address).port);
+  };
+  const stop = async (): Promise<void> => {
+    await running?.close();
+    running = undefined;
+  };
+  await start();
+  return {
+    get address() {
+      return `https://127.0.0.1:${port}`;
+    },
+    issuer,
+    tls,
+    folder,
+    log,
+    adminKey,
+    keys,
+    call: (method, target, call = {}) => {
+      const full = target.startsWith('/') ? target : `/v1/directories/${TEST_DIRECTORY}/${target}`;
+      const url = new URL(full, `https://127.0.0.1:${port}`);
+      return send(method, url, { key: adminKey, ...call }, tls.ca);
+    },
+    start,
+    stop,
+    restart: async () => {
+      await stop();
+      await start();
+    },
+    inspect: async (look) => {
+      await using store = await openSqliteStore(folder.database);
+      return await look(store);
+    },
+    [Symbol.asyncDispose]: async () => {
+      await stop();
+      await rm(path, { recursive: true, force: true });
+    },
+  };
+}
+
+async function makeTls(): Promise<TestTls> {
+  return (await createTestCa()).issue(['127.0.0.1', 'localhost']);
+}
+
+async function populate(
+  folder: DataFolder,
+  clock: Clock,
+): Promise<{ adminKey: string; keys: Record<Scope, string> }> {
+  await using store = await openSqliteStore(folder.database);
+  await addDirectory(store, TEST_DIRECTORY, clock.now());
+  const make = async (scopes: readonly Scope[], actor: string): Promise<string> => {
+    const wish = { directory: TEST_DIRECTORY, scopes, actor };
+    return (await createApiKey(store, wish, clock.now())).reveal();
+  };
+  const keys = {} as Record<Scope, string>;
+  for (const scope of SCOPES) keys[scope] = await make([scope], `only-${scope}`);
+  return { adminKey: await make(SCOPES, 'admin'), keys };
+}
+
+function send(
+  method: string,
+  url: URL,
+  { body, text, headers = {}, key }: ApiCall,
+  ca: string,
+): Promise<ApiAnswer> {
+  const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
+  return new Promise((resolve, reject) => {
+    const sent = request(
+      url,
+      {
+        method,
+        ca,
+        agent: false,
+        headers: {
+          ...(key !== undefined && key !== '' && { authorization: `Bearer ${key}` }),
+          ...(content !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
+        },
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const answer = Buffer.concat(chunks).toString('utf8');
+          const { statusCode: status = 0 } = response;
+          resolve({ status, headers: response.headers, body: parse(answer) });
+        });
+      },
+    );
+    sent.on('error', reject);
+    sent.end(content);
+  });
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
