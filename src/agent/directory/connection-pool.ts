@@ -1,7 +1,6 @@
 import type { Clock } from '../../support/clock.ts';
 import { ConnectionError } from './connection-error.ts';
 import { within, type Late } from './deadline.ts';
-import type { LdapConnection } from './ldap-connection.ts';
 import { Semaphore } from './semaphore.ts';
 
 /** A domain controller drops what is idle for 15 min (MaxConnIdleTime), firewalls often earlier. */
@@ -11,10 +10,21 @@ const MAX_AGE_MS = 30 * 60_000;
 /** After so long, whoever gets a connection first learns whether the other end still lives. */
 const TRUSTED_IDLE_MS = 15_000;
 
-export interface PoolOptions {
-  readonly open: (signal: AbortSignal) => Promise<LdapConnection>;
+/** What the pool has to know of a connection. */
+export interface Pooled {
+  /** Nobody is waiting on it, and it is as good as when it was made. */
+  readonly usable: boolean;
+  readonly idleMs: number;
+  readonly ageMs: number;
+  /** Never rejects. */
+  close(): Promise<void>;
+  destroy(problem: string): void;
+}
+
+export interface PoolOptions<C extends Pooled> {
+  readonly open: (signal: AbortSignal) => Promise<C>;
   /** Rejects when the connection is dead. */
-  readonly probe: (connection: LdapConnection, signal: AbortSignal) => Promise<void>;
+  readonly probe: (connection: C, signal: AbortSignal) => Promise<void>;
   readonly size: number;
   /** How long a caller waits for its turn. */
   readonly waitMs: number;
@@ -22,15 +32,15 @@ export interface PoolOptions {
 }
 
 /** Connected and bound connections to one controller, each lent to one user at a time. */
-export class ConnectionPool {
-  readonly #options: PoolOptions;
+export class ConnectionPool<C extends Pooled> {
+  readonly #options: PoolOptions<C>;
   readonly #turns: Semaphore;
   readonly #closing = new AbortController();
-  #idle: LdapConnection[] = [];
+  #idle: C[] = [];
   #open = 0;
   #sweeping = false;
 
-  constructor(options: PoolOptions) {
+  constructor(options: PoolOptions<C>) {
     this.#options = options;
     this.#turns = new Semaphore(options.size);
   }
@@ -39,7 +49,7 @@ export class ConnectionPool {
    * Lends a connection for as long as `work` takes, and settles as it does. Rejects before `work`
    * has begun with a `ConnectionError` or the error of `open`.
    */
-  async use<T>(work: (connection: LdapConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async use<T>(work: (connection: C) => Promise<T>, signal: AbortSignal): Promise<T> {
     await this.#turn(signal);
     try {
       const connection = await this.#take(signal);
@@ -99,7 +109,7 @@ export class ConnectionPool {
     }
   }
 
-  async #take(signal: AbortSignal): Promise<LdapConnection> {
+  async #take(signal: AbortSignal): Promise<C> {
     if (this.#closing.signal.aborted) throw new ConnectionError('connect', 'closed');
     for (;;) {
       const connection = this.#idle.pop();
@@ -116,7 +126,7 @@ export class ConnectionPool {
     }
   }
 
-  async #isAlive(connection: LdapConnection, signal: AbortSignal): Promise<boolean> {
+  async #isAlive(connection: C, signal: AbortSignal): Promise<boolean> {
     if (!this.#isFresh(connection)) {
       await connection.close();
       return false;
@@ -131,11 +141,11 @@ export class ConnectionPool {
     }
   }
 
-  #isFresh(connection: LdapConnection): boolean {
+  #isFresh(connection: C): boolean {
     return connection.usable && connection.idleMs < IDLE_MS && connection.ageMs < MAX_AGE_MS;
   }
 
-  #putBack(connection: LdapConnection): void {
+  #putBack(connection: C): void {
     if (this.#closing.signal.aborted || !this.#isFresh(connection)) {
       this.#open -= 1;
       void connection.close();

@@ -58,7 +58,7 @@ export class Controller {
   readonly name: string;
   readonly #where: DomainController;
   readonly #context: ControllerContext;
-  readonly #pools: Readonly<Record<Kind, ConnectionPool>>;
+  readonly #pools: Readonly<Record<Kind, ConnectionPool<LdapConnection>>>;
   readonly #profile: Expiring<ControllerProfile>;
   readonly #domain: Expiring<DomainFacts>;
   readonly #domainNames: Expiring<readonly string[]>;
@@ -139,7 +139,7 @@ export class Controller {
     await Promise.all([this.#pools.read.close(), this.#pools.write.close()]);
   }
 
-  #pool(): ConnectionPool {
+  #pool(): ConnectionPool<LdapConnection> {
     const { connections, timeouts, clock } = this.#context;
     return new ConnectionPool({
       open: (signal) => this.#connect(signal),

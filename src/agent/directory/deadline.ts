@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../support/clock.ts';
 
 export interface Limit {
@@ -33,6 +34,8 @@ export function within<T>(
       onAbort();
       return;
     }
+    // One signal ends any number of calls; Node would warn at the eleventh.
+    setMaxListeners(0, signal);
     signal.addEventListener('abort', onAbort);
     void clock.sleep(Math.max(0, ms), timer.signal).then(() => {
       if (timer.signal.aborted) return;

@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../support/clock.ts';
 import { messageOf } from '../../support/errors.ts';
 import { ConnectionError } from './connection-error.ts';
+import type { Pooled } from './connection-pool.ts';
 import { within } from './deadline.ts';
 import { PduGuard } from './pdu-guard.ts';
 
@@ -26,7 +27,7 @@ export interface CallLimit {
  * anything but an answer it is `usable` no more. Results that the server itself gave (ldapts'
  * `ResultCodeError`) reject and leave it usable; everything else is a `ConnectionError`.
  */
-export class LdapConnection {
+export class LdapConnection implements Pooled {
   readonly openedAt: number;
   readonly certificateExpiresAt: number | undefined;
   readonly #socket: TLSSocket;
@@ -54,7 +55,6 @@ export class LdapConnection {
     this.#watch();
   }
 
-  /** Nobody is waiting on it, and it is as good as when it was made. */
   get usable(): boolean {
     return this.#problem === undefined && this.#pending === 0;
   }
