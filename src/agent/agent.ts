@@ -37,6 +37,8 @@ const SEALING_KEY_MAX_AGE_MS = 24 * 3_600_000;
 export interface AgentDependencies {
   readonly log: Logger;
   readonly clock: Clock;
+  /** Uniform in [0, 1): spreads redialling. Default is `Math.random`. */
+  readonly random?: () => number;
   /** Default is Active Directory as the configuration says; a benchmark brings its own. */
   readonly openDirectory?: (parts: Pick<Parts, 'config' | 'log' | 'clock'>) => Promise<Directory>;
 }
@@ -49,6 +51,7 @@ interface Parts {
   readonly abort: AbortSignal;
   readonly log: Logger;
   readonly clock: Clock;
+  readonly random: () => number;
 }
 
 /**
@@ -61,7 +64,7 @@ export async function runAgent(
   stop: StopSignals,
   deps: AgentDependencies,
 ): Promise<void> {
-  const { log, clock, openDirectory = openConfigured } = deps;
+  const { log, clock, random = Math.random, openDirectory = openConfigured } = deps;
   const identity = await loadIdentity(config.stateFolder, clock);
   await using _lock = await lockStateFolder(config.stateFolder);
   await using journal = await openJournal({
@@ -71,7 +74,8 @@ export async function runAgent(
     log,
   });
   await using directory = await openDirectory({ config, log, clock });
-  const parts = { config, identity, journal, directory, abort: stop.abort, log, clock };
+  const abort = stop.abort;
+  const parts = { config, identity, journal, directory, abort, log, clock, random };
   log.info('agent.started', { agent: identity.agentId, directory: identity.directory });
   await runParts(parts, stop);
   log.info('agent.stopped');
@@ -94,7 +98,10 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   const reporter = new Reporter({ identity, journal, guard, version, status, clock });
   const hello: HandlerParts['hello'] = (challenge) => reporter.hello(challenge);
   const { trust } = identity;
-  const handlers = { commander, inspector, toggle, trust, hello, clock, log };
+  const onToggled = (): void => {
+    health.look();
+  };
+  const handlers = { commander, inspector, toggle, trust, hello, onToggled, clock, log };
   const off = onAbort(stop.drain, () => void commander.drain());
   using _schedule = startSchedule({
     probe: () => health.probe(),
@@ -136,7 +143,7 @@ function composeCore({ config, identity, journal, directory, abort, log, clock }
 }
 
 async function linkOptions(
-  { config, identity, log, clock }: Parts,
+  { config, identity, log, clock, random }: Parts,
   { handlers, reporter, health }: { handlers: HandlerParts; reporter: Reporter; health: Health },
 ): Promise<LinkOptions> {
   const { url = identity.issuer, caFile } = config.service;
@@ -154,7 +161,7 @@ async function linkOptions(
     drainMs: config.drainMs,
     clock,
     log,
-    random: Math.random,
+    random,
   };
 }
 

@@ -15,6 +15,8 @@ export interface HandlerParts {
   readonly toggle: Toggle;
   readonly trust: Trust;
   readonly hello: (challenge: { session: string; nonce: string }) => Promise<string>;
+  /** Hears that writeback was paused or resumed. */
+  readonly onToggled: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -63,11 +65,14 @@ export async function takeWelcome(
 
 async function takeToggle(
   statement: string,
-  { toggle, log }: HandlerParts,
+  { toggle, log, onToggled }: HandlerParts,
 ): Promise<'newer' | 'same' | 'older'> {
   const taken = await toggle.offer(statement);
   const { version, enabled, reason } = toggle.state;
-  if (taken === 'newer') log.info('writeback.toggled', { version, enabled, reason });
+  if (taken === 'newer') {
+    log.info('writeback.toggled', { version, enabled, reason });
+    onToggled();
+  }
   if (taken === 'older') log.warn('writeback.toggle_ignored', { kept: version });
   return taken;
 }

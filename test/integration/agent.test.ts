@@ -1,0 +1,163 @@
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { signToken } from '../../src/protocol/tokens.ts';
+import { eventually } from '../support/eventually.ts';
+import { FakeDirectory } from '../support/fake-directory.ts';
+import { resetClaims } from '../support/make-command.ts';
+import { ScriptedService } from '../support/scripted-service.ts';
+import { StartedAgent } from '../support/start-agent.ts';
+
+const PASSWORD = 'Planted-Correct-Horse-7';
+
+let directory: FakeDirectory;
+let ann: string;
+let service: ScriptedService;
+let agent: StartedAgent;
+
+beforeEach(async () => {
+  directory = new FakeDirectory();
+  ann = directory.add({ sam: 'ann', password: 'Old-Password-1' });
+  service = await ScriptedService.start();
+  agent = await StartedAgent.enroll(service, { directory });
+  agent.start();
+  await eventually(() => agent.ready);
+});
+
+afterEach(async () => {
+  await agent[Symbol.asyncDispose]();
+  await service[Symbol.asyncDispose]();
+});
+
+async function reset(): ReturnType<ScriptedService['execute']> {
+  const { account } = await service.inspect({ account: { name: 'ann@corp.test' }, op: 'reset' });
+  if (account === undefined) throw new Error('ann cannot be reset');
+  const { objectGuid, baseline } = account;
+  return service.execute(await resetClaims(service, objectGuid, baseline, PASSWORD));
+}
+
+test('a reset travels the whole way, and what crosses the link tells nobody the password', async () => {
+  const { outcome, chain } = await reset();
+  expect(outcome.code).toBe('APPLIED');
+  expect(chain?.seq).toBe(1);
+  expect(directory.passwordOf(ann)).toBe(PASSWORD);
+  expect(service.session.began).toHaveLength(1);
+  const state = await readdir(agent.stateFolder);
+  const files = await Promise.all(
+    state.map((name) => readFile(join(agent.stateFolder, name), 'utf8')),
+  );
+  expect(agent.log.text() + service.session.frames.join() + files.join()).not.toContain('Planted');
+});
+
+test('the hello says what the agent is, what its guard allows and where its journal stands', async () => {
+  expect(service.session.hello).toMatchObject({
+    protocol: 1,
+    version: '0.1.0',
+    journal: { seq: 0 },
+    guard: { baseDns: ['OU=People,DC=corp,DC=test'], dryRun: false },
+    status: { state: 'running', keys: { keySet: 1 } },
+  });
+});
+
+test('a lost link is dialled again, and a known operation is answered on the new session', async () => {
+  const { account } = await service.inspect({ account: { objectGuid: ann }, op: 'reset' });
+  if (account === undefined) throw new Error('ann cannot be reset');
+  const claims = await resetClaims(service, ann, account.baseline);
+  const first = await service.execute(claims);
+  service.session.socket.terminate();
+  await eventually(() => service.sessions.length === 2 && agent.log.of('link.up').length === 2);
+  const { sid, jti } = service.envelope();
+  expect(await service.execute({ ...claims, sid, jti })).toEqual(first);
+  expect(directory.wrote(ann)).toBe(1);
+});
+
+test('a command for the session before is dead with it', async () => {
+  const { account } = await service.inspect({ account: { objectGuid: ann }, op: 'reset' });
+  if (account === undefined) throw new Error('ann cannot be reset');
+  const stale = await resetClaims(service, ann, account.baseline);
+  service.session.socket.terminate();
+  await eventually(() => service.sessions.length === 2 && agent.log.of('link.up').length === 2);
+  expect((await service.execute(stale)).outcome.code).toBe('WRONG_AGENT');
+  expect(directory.writes).toBe(0);
+});
+
+test('a question that the service did not sign is not answered', async () => {
+  const claims = { ...service.envelope(), account: { objectGuid: ann }, op: 'reset' as const };
+  const request = await signToken('inspect', claims, service.keys.root);
+  const asked = service.session.peer.call('account.inspect', { request }, AbortSignal.timeout(5e3));
+  await expect(asked).rejects.toMatchObject({ code: 'BAD_SIGNATURE' });
+  expect(directory.reads).toBe(0);
+});
+
+test('an account that may not be touched is answered with the verdict alone', async () => {
+  directory.alter(ann, { adminCount: true });
+  const answer = await service.inspect({ account: { objectGuid: ann }, op: 'reset' });
+  expect(answer.verdict?.code).toBe('PROTECTED_ACCOUNT');
+  expect(answer.account).toBeUndefined();
+});
+
+test('a toggle pauses at once, an older one is refused by its code, and status says so in words', async () => {
+  const set = async (toggle: Promise<string>): Promise<unknown> =>
+    service.session.peer.call('writeback.set', { toggle: await toggle }, AbortSignal.timeout(5e3));
+  expect(await set(service.toggle(4, false, 'maintenance'))).toEqual({
+    version: 4,
+    enabled: false,
+  });
+  await expect(set(service.toggle(3, true))).rejects.toMatchObject({ code: 'OLD_VERSION' });
+  const refused = await service.inspect({ account: { objectGuid: ann }, op: 'reset' });
+  expect(refused.verdict?.code).toBe('PAUSED');
+  await eventually(() => {
+    expect(agent.log.text()).toContain('paused by the service: maintenance');
+    expect(service.session.statements).not.toHaveLength(0);
+  });
+});
+
+test('an older key set in the welcome is ignored, and one that the root did not sign drops the link', async () => {
+  service.welcome = { keySet: await service.keySet(2) };
+  service.session.socket.terminate();
+  await eventually(() => agent.log.of('keys.key_set_changed').length === 1);
+  service.welcome = { keySet: await service.keySet(1, [service.keys.root.jwk]) };
+  service.session.socket.terminate();
+  await eventually(() => agent.log.of('keys.key_set_ignored').length === 1);
+  await eventually(() => agent.log.of('link.up').length === 3);
+
+  service.welcome = { keySet: await signKeySet(service.keys.signing) };
+  service.session.socket.terminate();
+  await eventually(
+    () => service.sessions.length === 4 && agent.log.of('link.protocol_error').length > 0,
+  );
+  expect(agent.log.of('link.up')).toHaveLength(3);
+});
+
+test('garbage, oversize and binary frames cost the session and nothing else', async () => {
+  const garbage = ['not json', '{"jsonrpc":"2.0"}', 'x'.repeat(70_000), Buffer.from([0xff, 0x00])];
+  for (const [i, frame] of garbage.entries()) {
+    service.session.socket.send(frame);
+    await eventually(
+      () => service.sessions.length === i + 2 && agent.log.of('link.up').length === i + 2,
+      20_000,
+    );
+  }
+  expect((await reset()).outcome.code).toBe('APPLIED');
+});
+
+test('draining, what has begun is finished and answered before the goodbye', async () => {
+  const { account } = await service.inspect({ account: { objectGuid: ann }, op: 'reset' });
+  if (account === undefined) throw new Error('ann cannot be reset');
+  const claims = await resetClaims(service, ann, account.baseline);
+  const release = directory.hold();
+  const running = service.execute(claims);
+  await eventually(() => directory.reads === 2);
+  const stopped = agent.stop();
+  release();
+  expect((await running).outcome.code).toBe('APPLIED');
+  await stopped;
+  expect(service.session.goodbye).toBe('the agent is stopping');
+  expect(agent.log.lines.at(-1)?.event).toBe('agent.stopped');
+});
+
+async function signKeySet(root: ScriptedService['keys']['root']): Promise<string> {
+  const iat = Math.floor(Date.now() / 1000);
+  const claims = { iss: service.url, number: 9, iat, exp: iat + 60, keys: [root.jwk] };
+  return signToken('key-set', claims, root);
+}
