@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
 import { packageVersion } from '../../support/version.ts';
+import { FORMATS } from '../config/formats.ts';
 import { defaultStateFolder } from '../config/settings.ts';
 import { enroll } from '../identity/enroll.ts';
 import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
@@ -17,6 +18,9 @@ interface EnrollFlags extends ConfigFlags {
   readonly stateFolder?: string;
   readonly json?: true;
 }
+
+/** As long as the protocol lets a name be. */
+const MAX_NAME = 64;
 
 const EXAMPLES = `
 Examples:
@@ -44,6 +48,7 @@ export function addEnrollCommand(program: Command, terminal: Terminal): void {
 }
 
 async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
+  checkFlags(flags);
   const { stateFolder, caFile } = await places(flags, terminal);
   const tokenText =
     flags.tokenFile === '-' ? await standardInput() : await textOf(flags.tokenFile, '--token-file');
@@ -52,7 +57,7 @@ async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
     {
       url: flags.url,
       tokenText,
-      name: flags.name ?? hostname(),
+      name: flags.name ?? hostname().slice(0, MAX_NAME),
       version: packageVersion(),
       stateFolder,
       ...(caFile !== undefined && { ca: await textOf(caFile, '--ca-file') }),
@@ -72,6 +77,14 @@ async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
       `Keys are in ${stateFolder}; the token is used up, delete its file.`,
     ].join('\n'),
   );
+}
+
+function checkFlags({ url, name }: EnrollFlags): void {
+  const problem = FORMATS.url.problem(url);
+  if (problem !== undefined) throw new UsageError(`--url: ${problem}`);
+  if (name !== undefined && !/^[^\p{Cc}]{1,64}$/u.test(name)) {
+    throw new UsageError('--name: expected 1 to 64 characters on one line');
+  }
 }
 
 /** Flags win; a configuration is read only for what they leave open, so that one is not needed to enrol. */

@@ -52,6 +52,8 @@ async function readConfig(file: string, readText: ReadText): Promise<string> {
   }
 }
 
+const ORDER = SETTINGS.map(({ key }) => key);
+
 interface Merged {
   /** Settings whose value is as it should be, defaults included. */
   readonly good: ReadonlyMap<string, unknown>;
@@ -68,20 +70,24 @@ function merge(
     env: { ...variables },
     args: [], // convict would read the process's own
   });
-  config.load({}); // the environment counts as given
   for (const [key, value] of given) {
     if (!(environmentName(key) in variables)) config.set(key, value);
   }
-  const problems = validate(config).map(({ key, problem }) => ({
+  const found = inOrder(validate(config));
+  const problems = found.map(({ key, problem }) => ({
     key: environmentName(key) in variables ? `${key} (${environmentName(key)})` : key,
     problem,
   }));
-  const bad = new Set(problems.map(({ key }) => key.split(' ')[0]));
+  const bad = new Set(found.map(({ key }) => key));
   const good = SETTINGS.filter(({ key }) => !bad.has(key)).map(({ key }): [string, unknown] => [
     key,
     config.get(key),
   ]);
   return { good: new Map(good), problems };
+}
+
+function inOrder(problems: readonly ConfigProblem[]): readonly ConfigProblem[] {
+  return problems.toSorted((a, b) => ORDER.indexOf(a.key) - ORDER.indexOf(b.key));
 }
 
 /** convict gives all problems as the lines of one message, each `key: problem`. */

@@ -1,0 +1,188 @@
+import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { runProgram } from '../../src/agent/cli/program.ts';
+import { openEnrollmentDesk } from '../support/enrollment-desk.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+interface Ran {
+  readonly out: string;
+  readonly err: string;
+  readonly code: number;
+}
+
+async function passback(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
+  const out: string[] = [];
+  const err: string[] = [];
+  let code = 0;
+  await runProgram(args, {
+    env,
+    print: (text) => out.push(text),
+    complain: (text) => err.push(text),
+    setExitCode: (value) => {
+      code = value;
+    },
+    stopSignals: () => ({
+      drain: new AbortController().signal,
+      abort: new AbortController().signal,
+    }),
+  });
+  return { out: out.join('\n'), err: err.join('\n'), code };
+}
+
+async function files(): Promise<{ path: string; config: string; state: string }> {
+  const temporary = await temporaryFolder();
+  onTestFinished(() => temporary[Symbol.asyncDispose]());
+  const path = temporary.path;
+  const config = join(path, 'passback.yaml');
+  const state = join(path, 'state');
+  await writeFile(join(path, 'bind-password'), 'Planted-Password\n');
+  await writeFile(
+    config,
+    `directory:
+  domain: corp.test
+  domainControllers: [{ name: dc1.corp.test }]
+  bind: { user: svc@corp.test, passwordFile: ${join(path, 'bind-password')} }
+guard: { baseDns: ["OU=People,DC=corp,DC=test"] }
+stateFolder: ${state}
+`,
+  );
+  return { path, config, state };
+}
+
+test('a good configuration is said to be good, for people and for programs', async () => {
+  const { config } = await files();
+  expect(await passback(['config', 'check', '--config', config])).toMatchObject({
+    out: 'The configuration is good.',
+    code: 0,
+  });
+  const { out } = await passback(['config', 'check', '-c', config, '--json']);
+  expect(JSON.parse(out)).toEqual({ ok: true });
+});
+
+test('the shipped example is good once its files are there', async () => {
+  const { path } = await files();
+  const example = await readFile('config/passback.example.yaml', 'utf8');
+  const config = join(path, 'example.yaml');
+  await writeFile(
+    config,
+    example.replace(/\/etc\/passback\/bind-password/, join(path, 'bind-password')),
+  );
+  expect(await passback(['config', 'check', '-c', config])).toMatchObject({ err: '', code: 0 });
+});
+
+test('a bad configuration ends with 78 and every problem, for people and for programs', async () => {
+  const { config } = await files();
+  const env = {
+    PASSBACK_DRAIN_MS: 'soon',
+    PASSBACK_CONFIG: config,
+    PASSBACK_LOGGING_LEVEL: 'loud',
+  };
+  const people = await passback(['config', 'check'], env);
+  expect(people.code).toBe(78);
+  expect(people.err).toContain('2 problems');
+  expect(people.err).toContain('drainMs (PASSBACK_DRAIN_MS)');
+  const programs = await passback(['config', 'check', '--json'], env);
+  expect(programs.code).toBe(78);
+  const answer = JSON.parse(programs.out) as { ok: boolean; problems: unknown[] };
+  expect(answer.ok).toBe(false);
+  expect(answer.problems).toHaveLength(2);
+});
+
+test('running with a bad configuration ends with 78 too', async () => {
+  const ran = await passback(['run', '--config', '/nowhere/passback.yaml']);
+  expect(ran).toMatchObject({ code: 78 });
+  expect(ran.err).toContain('/nowhere/passback.yaml');
+});
+
+test('running without an identity says to enrol', async () => {
+  const { config } = await files();
+  const ran = await passback(['run', '--config', config]);
+  expect(ran.code).toBe(1);
+  expect(ran.err).toContain('passback enroll');
+});
+
+test.each(['ldapts', '*', 'http,LDAPTS'])(
+  'running with NODE_DEBUG=%s is refused',
+  async (value) => {
+    const { config } = await files();
+    const ran = await passback(['run', '--config', config], { NODE_DEBUG: value });
+    expect(ran.code).toBe(1);
+    expect(ran.err).toContain('NODE_DEBUG');
+  },
+);
+
+test('show prints the whole configuration and opens no file up', async () => {
+  const { config, state } = await files();
+  const { out, code } = await passback(['config', 'show', '-c', config]);
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ stateFolder: state, drainMs: 25_000 });
+  expect(out).not.toContain('Planted');
+});
+
+test('enrolling prints what a person has to compare, and nothing secret', async () => {
+  const { path, config, state } = await files();
+  await using desk = await openEnrollmentDesk();
+  await writeFile(join(path, 'token'), `${desk.token}\n`);
+  await writeFile(join(path, 'ca.pem'), desk.ca);
+  const ran = await passback([
+    ...['enroll', '--url', desk.url, '--token-file', join(path, 'token')],
+    ...['--config', config, '--ca-file', join(path, 'ca.pem'), '--name', 'one', '--json'],
+  ]);
+  expect(ran).toMatchObject({ err: '', code: 0 });
+  expect(JSON.parse(ran.out)).toMatchObject({ agentId: desk.agent, stateFolder: state });
+  expect(ran.out).toContain(desk.requests[0]?.deviceKey.kid);
+  expect(ran.out).not.toContain(desk.token);
+  expect(await readdir(state)).toContain('identity.json');
+
+  const again = await passback([
+    ...['enroll', '--url', desk.url, '--token-file', join(path, 'token')],
+    ...['--config', config, '--ca-file', join(path, 'ca.pem')],
+  ]);
+  expect(again.code).toBe(1);
+  expect(again.err).toContain('already belongs to agent');
+  expect(again.err).not.toContain(desk.token);
+});
+
+test.each([
+  [['enroll'], '--url'],
+  [['enroll', '--url', 'https://a.b'], '--token-file'],
+  [['enroll', '--url', 'https://a.b', '--token-file', '/nowhere/token'], '/nowhere/token'],
+  [['enroll', '--url', 'nonsense', '--token-file', '/dev/null'], '--url'],
+  [['run', '--verbose'], '--verbose'],
+  [['frob'], 'frob'],
+])('%j is refused with what is wrong', async (args, words) => {
+  const ran = await passback(args);
+  expect(ran.code).toBe(1);
+  expect(ran.err).toContain(words);
+});
+
+test('help and version are no failure', async () => {
+  for (const args of [
+    ['--help'],
+    ['run', '--help'],
+    ['enroll', '--help'],
+    ['version'],
+    ['--version'],
+  ]) {
+    const ran = await passback(args);
+    expect(ran, args.join(' ')).toMatchObject({ err: '', code: 0 });
+    expect(ran.out).not.toBe('');
+  }
+  expect((await passback(['--help'])).out).toContain('78');
+});
+
+test('a state folder that others can enter stops the start with the cure', async () => {
+  const { path, config, state } = await files();
+  await using desk = await openEnrollmentDesk();
+  await writeFile(join(path, 'token'), desk.token);
+  await writeFile(join(path, 'ca.pem'), desk.ca);
+  await passback([
+    ...['enroll', '--url', desk.url, '--token-file', join(path, 'token')],
+    ...['--config', config, '--ca-file', join(path, 'ca.pem')],
+  ]);
+  await chmod(state, 0o755);
+  const ran = await passback(['run', '--config', config]);
+  expect(ran.code).toBe(1);
+  expect(ran.err).toContain(`chmod 700 '${state}'`);
+});

@@ -1,0 +1,386 @@
+import { getEventListeners } from 'node:events';
+import { expect, onTestFinished, test } from 'vitest';
+import { runLink } from '../../src/agent/link/link.ts';
+import type { LinkOptions } from '../../src/agent/link/link-options.ts';
+import type { LinkState } from '../../src/agent/link/link-state.ts';
+import type { Clock } from '../../src/support/clock.ts';
+import { systemClock } from '../../src/support/clock.ts';
+import { tlsTrust } from '../../src/support/tls-trust.ts';
+import { eventually } from '../support/eventually.ts';
+import { MemoryLog } from '../support/memory-log.ts';
+import { SocketService, type SocketServiceOptions } from '../support/socket-service.ts';
+import { createTestCa } from '../support/test-ca.ts';
+
+const HELLO = 'hello.of.agent';
+
+interface Scene {
+  readonly service: SocketService;
+  readonly log: MemoryLog;
+  readonly states: LinkState[];
+  readonly drain: AbortController;
+  readonly abort: AbortController;
+  readonly ended: Promise<void>;
+  readonly slept: number[];
+}
+
+/** Real time, except that waits between tries are noted and not waited for. */
+function hurried(slept: number[], pingAtOnce: boolean): Clock {
+  return {
+    ...systemClock,
+    sleep: async (ms, signal) => {
+      slept.push(ms);
+      const short = ms === 25_000 && !pingAtOnce ? ms : Math.min(ms, 20);
+      await systemClock.sleep(ms === 10_000 || ms === 5_000 ? Math.min(ms, 300) : short, signal);
+    },
+  };
+}
+
+async function scene(
+  behaviour: SocketServiceOptions = {},
+  changes: Partial<LinkOptions> & { readonly pingAtOnce?: boolean } = {},
+): Promise<Scene> {
+  const { pingAtOnce = false, ...options } = changes;
+  const service = await SocketService.start(behaviour);
+  const log = new MemoryLog();
+  const states: LinkState[] = [];
+  const slept: number[] = [];
+  const drain = new AbortController();
+  const abort = new AbortController();
+  const ended = runLink(
+    {
+      url: service.url,
+      trust: tlsTrust(service.ca),
+      connectToken: async () => 'connect.token.here',
+      hello: async () => HELLO,
+      onWelcome: async () => undefined,
+      handlers: {
+        'account.inspect': async () => ({ inspection: 'i.n.s' }),
+        'command.execute': async () => ({ outcome: 'o.u.t' }),
+        'writeback.set': async () => ({ version: 1, enabled: true }),
+        'session.renew': async () => ({ hello: HELLO }),
+      },
+      onState: (state) => states.push(state),
+      drainMs: 2_000,
+      clock: hurried(slept, pingAtOnce),
+      log,
+      random: () => 0.5,
+      ...options,
+    },
+    { drain: drain.signal, abort: abort.signal },
+  );
+  onTestFinished(async () => {
+    abort.abort();
+    await ended;
+    await service[Symbol.asyncDispose]();
+    expect(getEventListeners(abort.signal, 'abort')).toHaveLength(0);
+    expect(getEventListeners(drain.signal, 'abort')).toHaveLength(0);
+  });
+  return { service, log, states, drain, abort, ended, slept };
+}
+
+const command = { id: 7, method: 'command.execute', params: { command: 'c.o.m' } };
+
+test('the agent dials with its token, answers the challenge and serves commands', async () => {
+  const { service, log, states } = await scene();
+  await eventually(() => log.of('link.up').length === 1);
+  const connection = service.connection();
+  expect(connection.upgrade.url).toBe('/v1/connect');
+  expect(connection.upgrade.headers.authorization).toBe('Bearer connect.token.here');
+  expect(connection.upgrade.headers['sec-websocket-protocol']).toBe('passback.v1');
+  expect(connection.upgrade.headers['sec-websocket-extensions']).toBeUndefined();
+  expect(connection.of('agent.hello')).toMatchObject([{ params: { hello: HELLO } }]);
+  expect(log.of('link.up')).toMatchObject([{ fields: { session: connection.session } }]);
+  expect(states).toEqual(['dialing', 'greeting', 'ready']);
+  connection.send(command);
+  await eventually(() => {
+    expect(connection.frames.at(-1)).toMatchObject({ id: 7, result: { outcome: 'o.u.t' } });
+  });
+});
+
+test('nothing is served before the welcome', async () => {
+  const { service } = await scene({
+    behave: (connection) => {
+      connection.challenge();
+      connection.send(command);
+    },
+  });
+  await eventually(() => {
+    expect(service.connection().frames).toContainEqual(
+      expect.objectContaining({
+        id: 7,
+        error: expect.objectContaining({ code: -32_000 }) as object,
+      }),
+    );
+  });
+});
+
+const breaches: [string, SocketServiceOptions['behave'] & object][] = [
+  [
+    'garbage',
+    (connection) => {
+      connection.socket.send('garbage');
+    },
+  ],
+  [
+    'JSON that is no JSON-RPC',
+    (connection) => {
+      connection.socket.send('[1,2]');
+    },
+  ],
+  [
+    'a binary frame',
+    (connection) => {
+      connection.socket.send(Buffer.from('{}'));
+    },
+  ],
+  ['silence instead of a challenge', () => undefined],
+  [
+    'silence instead of a welcome',
+    (connection) => {
+      connection.challenge();
+    },
+  ],
+  [
+    'a welcome for another session',
+    (connection) => {
+      connection.greet({ session: '00000000-0000-4000-8000-000000000000' });
+    },
+  ],
+];
+
+test.each(breaches)(
+  '%s closes the session with 4004, and the agent comes again',
+  async (_, behave) => {
+    const { service, log } = await scene({
+      behave: (connection, index) => {
+        if (index === 0) behave(connection, index);
+        else connection.greet();
+      },
+    });
+    await eventually(() => log.of('link.up').length === 1);
+    expect(service.connection(0).closed).toEqual({ code: 4004 });
+    expect(log.of('link.protocol_error')).toHaveLength(1);
+    expect(log.text()).not.toContain('garbage');
+  },
+);
+
+test('a frame over 64 KiB ends the session, and the agent comes again', async () => {
+  const { service, log } = await scene({
+    behave: (connection, index) => {
+      if (index === 0) connection.socket.send('x'.repeat(64 * 1024 + 1));
+      else connection.greet();
+    },
+  });
+  await eventually(() => log.of('link.up').length === 1);
+  expect(service.connection(0).closed).toEqual({ code: 1009 });
+  expect(log.of('link.protocol_error')).toHaveLength(1);
+});
+
+test('garbage in a ready session ends it, and the agent comes again', async () => {
+  const { service, log } = await scene();
+  await eventually(() => log.of('link.up').length === 1);
+  service.connection().socket.send('{"jsonrpc":"1.0"}');
+  await eventually(() => log.of('link.up').length === 2);
+  expect(service.connection(0).closed).toEqual({ code: 4004 });
+});
+
+test('a welcome that is not accepted ends the session before anything is served', async () => {
+  let welcomes = 0;
+  const { service, log } = await scene(
+    {},
+    {
+      onWelcome: async () => {
+        welcomes += 1;
+        if (welcomes === 1) throw new TypeError('planted secret');
+      },
+    },
+  );
+  await eventually(() => log.of('link.up').length === 1);
+  expect(service.connection(0).closed).toEqual({ code: 4004 });
+  expect(log.of('link.handler_failed')).toHaveLength(1);
+  expect(log.text()).not.toContain('planted');
+});
+
+test('a handler that fails is answered with an internal error and logged without its message', async () => {
+  const { service, log } = await scene(
+    {},
+    {
+      handlers: {
+        'account.inspect': async () => ({ inspection: 'i.n.s' }),
+        'command.execute': async () => {
+          throw new TypeError('planted secret');
+        },
+        'writeback.set': async () => ({ version: 1, enabled: true }),
+        'session.renew': async () => ({ hello: HELLO }),
+      },
+    },
+  );
+  await eventually(() => log.of('link.up').length === 1);
+  service.connection().send(command);
+  await eventually(() => {
+    expect(service.connection().frames.at(-1)).toMatchObject({ id: 7, error: { code: -32_603 } });
+  });
+  expect(log.of('link.handler_failed')).toMatchObject([{ fields: { name: 'TypeError' } }]);
+  expect(log.text() + JSON.stringify(service.connection().frames)).not.toContain('planted');
+});
+
+test('a peer that answers no ping is given up', async () => {
+  const { service, log } = await scene(
+    {
+      behave: (connection, index) => {
+        connection.greet();
+        // Reading stops, so no pong leaves, while the socket stays open.
+        if (index === 0)
+          setTimeout(() => {
+            connection.socket.pause();
+          }, 50);
+      },
+    },
+    { pingAtOnce: true },
+  );
+  await eventually(() => log.of('link.up').length === 2);
+  expect(log.of('link.down')[0]?.fields.reason).toContain('no answer to a ping');
+  expect(service.connections.length).toBeGreaterThanOrEqual(2);
+});
+
+test.each([
+  ['401 Unauthorized', 'link.rejected', 'revoked'],
+  ['403 Forbidden', 'link.rejected', 'revoked'],
+  ['426 Upgrade Required', 'link.rejected', 'update it'],
+  ['407 Proxy Authentication Required', 'link.dial_failed', 'proxy'],
+  ['503 Service Unavailable', 'link.dial_failed', 'not ready'],
+  ['302 Found\r\nLocation: https://example.com', 'link.dial_failed', 'HTTP 302'],
+  ['200 OK', 'link.dial_failed', 'HTTP 200'],
+] as const)('an upgrade refused with %s is said once, in words', async (status, event, words) => {
+  const { service, log, slept } = await scene({ refuse: () => status });
+  await eventually(() => service.upgrades >= 3);
+  const told = log.of(event);
+  expect(told.filter(({ level }) => level !== 'debug')).toHaveLength(1);
+  expect(told[0]?.fields.reason).toContain(words);
+  const rare = event === 'link.rejected';
+  expect(slept.every((ms) => (rare ? ms >= 600_000 && ms <= 900_000 : ms <= 60_000))).toBe(true);
+});
+
+test('a longer wish of the service is honoured, up to a quarter of an hour', async () => {
+  const answers = ['503 Busy\r\nRetry-After: 120', '503 Busy\r\nRetry-After: 999999'];
+  const { service, slept } = await scene({ refuse: (index) => answers[index] });
+  await eventually(() => service.connections.length === 1);
+  expect(slept.slice(0, 2)).toEqual([120_000, 900_000]);
+});
+
+test('a service without our subprotocol is not talked to', async () => {
+  const { service, log } = await scene({ subprotocol: 'chat' });
+  await eventually(() => log.of('link.dial_failed').length > 0);
+  expect(log.of('link.dial_failed')[0]?.fields.reason).toContain('passback.v1');
+  expect(service.connections.flatMap(({ frames }) => frames)).toEqual([]);
+});
+
+test('a certificate of an unknown CA is not talked to, and the cure is named', async () => {
+  const other = await createTestCa('Another CA');
+  const { service, log } = await scene({}, { trust: tlsTrust(other.ca) });
+  await eventually(() => log.of('link.dial_failed').length > 0);
+  expect(log.of('link.dial_failed')[0]?.fields.reason).toContain('service.caFile');
+  expect(service.upgrades).toBe(0);
+});
+
+test.each([
+  ['refused', 'https://localhost:1', 'connection refused'],
+  ['no host', 'https://nowhere.invalid', 'DNS'],
+])('%s is said in words', async (_, url, words) => {
+  const { log } = await scene({}, { url });
+  await eventually(() => log.of('link.dial_failed').length > 0, 10_000);
+  expect(log.of('link.dial_failed')[0]?.fields.reason).toContain(words);
+});
+
+test.each([
+  [4001, 'revoked'],
+  [4003, 'newer agent'],
+])('close code %i is taken for good: the agent stays up and asks rarely', async (code, words) => {
+  const { service, log, slept, states } = await scene();
+  await eventually(() => log.of('link.up').length === 1);
+  service.connection().socket.close(code);
+  await eventually(() => log.of('link.rejected').length === 1);
+  expect(log.of('link.rejected')[0]).toMatchObject({ level: 'error' });
+  expect(log.of('link.rejected')[0]?.fields.reason).toContain(words);
+  expect(slept.at(-1)).toBe(750_000);
+  expect(states).toContain('rejected');
+});
+
+test('a goodbye of the service is honoured with its waiting time', async () => {
+  const { service, log, slept } = await scene();
+  await eventually(() => log.of('link.up').length === 1);
+  const params = { reason: 'maintenance', retryAfterMs: 45_000 };
+  service.connection().send({ method: 'session.goodbye', params });
+  service.connection().socket.close(1001);
+  await eventually(() => log.of('link.up').length === 2);
+  expect(log.of('link.down')[0]?.fields.reason).toContain('maintenance');
+  expect(slept).toContain(45_000);
+});
+
+test('draining answers what is in flight, says goodbye, closes with 1001', async () => {
+  let finish: () => void = () => undefined;
+  const { service, log, drain, ended, states } = await scene(
+    {},
+    {
+      handlers: {
+        'account.inspect': async () => ({ inspection: 'i.n.s' }),
+        'command.execute': () =>
+          new Promise((resolve) => {
+            finish = () => {
+              resolve({ outcome: 'o.u.t' });
+            };
+          }),
+        'writeback.set': async () => ({ version: 1, enabled: true }),
+        'session.renew': async () => ({ hello: HELLO }),
+      },
+    },
+  );
+  await eventually(() => log.of('link.up').length === 1);
+  const connection = service.connection();
+  connection.send(command);
+  connection.send({ id: 8, method: 'account.inspect', params: { request: 'r.e.q' } });
+  await eventually(() => connection.frames.some(({ id }) => id === 8));
+  drain.abort();
+  await eventually(() => states.includes('draining'));
+  expect(connection.closed).toBeUndefined();
+  finish();
+  await ended;
+  await eventually(() => {
+    expect(connection.closed).toEqual({ code: 1001 });
+  });
+  const last = connection.frames.slice(-2);
+  expect(last).toMatchObject([
+    { id: 7, result: { outcome: 'o.u.t' } },
+    { method: 'session.goodbye' },
+  ]);
+  expect(service.upgrades).toBe(1);
+  expect(states.at(-1)).toBe('closed');
+});
+
+test('aborting drops the connection at once', async () => {
+  const { service, log, abort, ended } = await scene();
+  await eventually(() => log.of('link.up').length === 1);
+  abort.abort();
+  await ended;
+  await eventually(() => {
+    expect(service.connection().closed).toEqual({ code: 1006 });
+  });
+});
+
+test('aborting while dialling a host that says nothing ends at once', async () => {
+  const { service, abort, ended } = await scene({ refuse: () => '100 Continue' });
+  await eventually(() => service.upgrades === 1);
+  abort.abort();
+  await ended;
+});
+
+test('a flood that the agent cannot answer fast enough costs the session, not the memory', async () => {
+  const { service, log } = await scene();
+  await eventually(() => log.of('link.up').length === 1);
+  const { socket } = service.connection();
+  socket.pause(); // answers pile up at the agent
+  const flood = JSON.stringify({ jsonrpc: '2.0', id: 'x'.repeat(64), method: 'm', params: {} });
+  for (let i = 0; i < 60_000; i++) socket.send(flood);
+  await eventually(() => log.of('link.down').length === 1, 20_000);
+  await eventually(() => log.of('link.up').length === 2);
+});

@@ -1,0 +1,288 @@
+import { expect, test } from 'vitest';
+import type { AgentConfig } from '../../../../src/agent/config/agent-config.ts';
+import { ConfigError, type ConfigProblem } from '../../../../src/agent/config/config-error.ts';
+import { loadConfig } from '../../../../src/agent/config/load-config.ts';
+import { configReference } from '../../../../src/agent/config/reference.ts';
+import { environmentName, SETTINGS } from '../../../../src/agent/config/settings.ts';
+
+const MINIMAL = `
+directory:
+  domain: corp.test
+  domainControllers:
+    - name: dc1.corp.test
+  bind:
+    user: svc@corp.test
+    passwordFile: /secrets/bind
+guard:
+  baseDns:
+    - OU=People,DC=corp,DC=test
+`;
+
+/** A self-signed certificate; only its form matters here. */
+const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBczCCARmgAwIBAgIUX1Q8U0WcQ0t4bY0O1bJfP8S0vKkwCgYIKoZIzj0EAwIw
+-----END CERTIFICATE-----`;
+
+type Disk = Readonly<Record<string, string>>;
+
+function load(
+  yaml: string,
+  { env = {}, disk = {} }: { env?: Record<string, string>; disk?: Disk } = {},
+): Promise<AgentConfig> {
+  const files: Disk = { '/passback.yaml': yaml, '/secrets/bind': 'bind secret\n', ...disk };
+  return loadConfig({
+    file: '/passback.yaml',
+    env,
+    readText: async (path) => {
+      const text = files[path];
+      if (text === undefined) throw Object.assign(new Error(path), { code: 'ENOENT' });
+      if (text === 'EACCES') throw Object.assign(new Error(path), { code: 'EACCES' });
+      return text;
+    },
+  });
+}
+
+async function problemsOf(...args: Parameters<typeof load>): Promise<readonly ConfigProblem[]> {
+  const error: unknown = await load(...args).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ConfigError)) throw new Error('no ConfigError', { cause: error });
+  return error.problems;
+}
+
+test('the least that is needed gives a whole configuration with every default', async () => {
+  await expect(load(MINIMAL)).resolves.toEqual({
+    service: {},
+    directory: {
+      domain: 'corp.test',
+      domainControllers: [{ name: 'dc1.corp.test' }],
+      bind: { user: 'svc@corp.test', passwordFile: '/secrets/bind' },
+    },
+    guard: {
+      operations: { self: ['reset', 'unlock'], admin: ['reset', 'unlock'] },
+      baseDns: ['OU=People,DC=corp,DC=test'],
+      deniedBaseDns: [],
+      protectedGroups: [],
+      allowServicePrincipalNames: false,
+    },
+    stateFolder: '/var/lib/passback',
+    logging: { level: 'info' },
+    concurrency: 16,
+    drainMs: 25_000,
+  });
+});
+
+test('the result is frozen through and through', async () => {
+  const config = await load(MINIMAL);
+  expect(Object.isFrozen(config)).toBe(true);
+  expect(Object.isFrozen(config.guard.operations.self)).toBe(true);
+  expect(Object.isFrozen(config.directory.domainControllers[0])).toBe(true);
+});
+
+test('JSON is read like YAML', async () => {
+  const config = await load(
+    JSON.stringify({
+      directory: {
+        domain: 'corp.test',
+        domainControllers: [{ name: 'dc1', address: '10.0.0.1', port: 6636 }],
+        bind: { user: 'u', passwordFile: '/secrets/bind' },
+      },
+      guard: { baseDns: ['DC=corp,DC=test'] },
+    }),
+  );
+  expect(config.directory.domainControllers).toEqual([
+    { name: 'dc1', address: '10.0.0.1', port: 6636 },
+  ]);
+});
+
+test('the environment wins over the file, and can be all there is', async () => {
+  const env = {
+    PASSBACK_DIRECTORY_DOMAIN: 'corp.test',
+    PASSBACK_DIRECTORY_DOMAIN_CONTROLLERS: 'dc1.corp.test; dc2.corp.test@10.0.0.2:6636',
+    PASSBACK_DIRECTORY_BIND_USER: 'svc@corp.test',
+    PASSBACK_DIRECTORY_BIND_PASSWORD_FILE: '/secrets/bind',
+    PASSBACK_GUARD_BASE_DNS: 'OU=A,DC=corp,DC=test;OU=B,DC=corp,DC=test',
+    PASSBACK_GUARD_OPERATIONS_SELF: 'unlock',
+    PASSBACK_GUARD_ALLOW_SERVICE_PRINCIPAL_NAMES: 'true',
+    PASSBACK_DRAIN_MS: '1000',
+  };
+  const config = await load('', { env });
+  expect(config.directory.domainControllers).toEqual([
+    { name: 'dc1.corp.test' },
+    { name: 'dc2.corp.test', address: '10.0.0.2', port: 6636 },
+  ]);
+  expect(config.guard.baseDns).toEqual(['OU=A,DC=corp,DC=test', 'OU=B,DC=corp,DC=test']);
+  expect(config.guard.allowServicePrincipalNames).toBe(true);
+  const over = await load(MINIMAL, {
+    env: { PASSBACK_DRAIN_MS: '1000', PASSBACK_CONCURRENCY: '' },
+  });
+  expect(over.drainMs).toBe(1000);
+});
+
+test('an empty variable counts as not set, and so does a setting without a value', async () => {
+  const env = { PASSBACK_DIRECTORY_DOMAIN: '', PASSBACK_LOGGING_LEVEL: ' ' };
+  const config = await load(`${MINIMAL}\nlogging:\ndrainMs:\n`, { env });
+  expect(config.directory.domain).toBe('corp.test');
+  expect(config).toMatchObject({ logging: { level: 'info' }, drainMs: 25_000 });
+});
+
+test('all problems are told at once', async () => {
+  const problems = await problemsOf('drainMs: soon\nlogging: { level: loud }\nfoo: 1');
+  expect(problems.map(({ key }) => key).sort()).toEqual([
+    'directory.bind.passwordFile',
+    'directory.bind.user',
+    'directory.domain',
+    'directory.domainControllers',
+    'drainMs',
+    'foo',
+    'guard.baseDns',
+    'logging.level',
+  ]);
+});
+
+test.each([
+  ['a setting nobody knows', 'stateFoldr: /x', 'stateFoldr', 'did you mean stateFolder?'],
+  ['one in the wrong place', 'baseDns: [a]', 'baseDns', 'did you mean guard.baseDns?'],
+  ['one in another spelling', 'state_folder: /x', 'state_folder', 'did you mean stateFolder?'],
+  ['a dotted one', 'service.url: https://a.b', 'service.url', 'nested'],
+  ['a group that is a value', 'service: https://a.b', 'service', 'url, caFile'],
+  ['a value that is a group', 'drainMs: { a: { b: 1 } }', 'drainMs', 'found a mapping'],
+  ['text for a number', 'drainMs: 10s', 'drainMs', 'found "10s"'],
+  ['a fraction', 'drainMs: 1.5', 'drainMs', 'found 1.5'],
+  ['a negative number', 'drainMs: -1', 'drainMs', 'from 0'],
+  ['a number for a list', 'concurrency: [1]', 'concurrency', 'found a list'],
+  ['a level nobody knows', 'logging: { level: loud }', 'logging.level', 'warn, info'],
+  ['a relative path', 'stateFolder: state', 'stateFolder', 'absolute path'],
+  ['http', 'service: { url: "http://a.b" }', 'service.url', 'not encrypted'],
+  ['no URL', 'service: { url: "a b" }', 'service.url', 'https://reset.example.com'],
+  ['a URL with a password', 'service: { url: "https://u:p@a.b" }', 'service.url', 'no user name'],
+  ['a CA file that is not there', 'service: { caFile: /no }', 'service.caFile', 'does not exist'],
+])('%s is told with its key and what is expected', async (_, yaml, key, words) => {
+  const problems = await problemsOf(`${MINIMAL}\n${yaml}`);
+  expect(problems).toEqual([{ key, problem: expect.stringContaining(words) as string }]);
+});
+
+test.each([
+  ['port 389', '{ name: dc1, port: 389 }', 'plain LDAP'],
+  ['port 3268', '{ name: dc1, port: 3268 }', 'global catalog'],
+  ['port 3269', '{ name: dc1, port: 3269 }', 'global catalog'],
+  ['port 0', '{ name: dc1, port: 0 }', 'no port'],
+  ['ldap://', 'ldap://dc1', 'LDAPS only'],
+  ['a bare name', 'dc1', 'write name: dc1'],
+  ['no name', '{ address: 10.0.0.1 }', 'the one in the certificate'],
+  ['a key nobody knows', '{ name: dc1, host: x }', '"host"'],
+  ['a path as address', '{ name: dc1, address: a/b }', 'neither an IP address'],
+])('a domain controller with %s is refused with the reason', async (_, item, words) => {
+  const yaml = MINIMAL.replace('- name: dc1.corp.test', `- ${item}`);
+  const problems = await problemsOf(yaml);
+  expect(problems).toEqual([
+    { key: 'directory.domainControllers', problem: expect.stringContaining(words) as string },
+  ]);
+});
+
+test.each([
+  ['no list', 'baseDns: 5', 'found 5'],
+  ['an empty list', 'baseDns: []', 'at least one'],
+  ['no distinguished name', 'baseDns: [People]', '"People" is no distinguished name'],
+  ['another domain', 'baseDns: ["OU=People,DC=other,DC=test"]', 'not in the domain corp.test'],
+])('base DNs with %s are refused', async (_, yaml, words) => {
+  const problems = await problemsOf(MINIMAL.replace(/baseDns:\n.*\n/, `${yaml}\n`));
+  expect(problems).toEqual([
+    { key: 'guard.baseDns', problem: expect.stringContaining(words) as string },
+  ]);
+});
+
+test('operations and groups are checked item by item', async () => {
+  const yaml = `${MINIMAL}  operations: { self: [reset, erase] }\n  protectedGroups: [Admins]\n`;
+  expect(await problemsOf(yaml)).toEqual([
+    { key: 'guard.operations.self', problem: expect.stringContaining('"erase"') as string },
+    { key: 'guard.protectedGroups', problem: expect.stringContaining('"Admins"') as string },
+  ]);
+});
+
+test('a password in a setting is refused, and no message shows it', async () => {
+  const yaml = MINIMAL.replace('passwordFile: /secrets/bind', 'password: Planted-1').replace(
+    'domain: corp.test',
+    'domain: corp.test\n  secret: Planted-2',
+  );
+  const problems = await problemsOf(yaml);
+  expect(problems.map(({ key }) => key)).toContain('directory.bind.password');
+  expect(JSON.stringify(problems)).not.toContain('Planted');
+});
+
+test('a password where the name of its file belongs is not shown', async () => {
+  for (const value of ['Planted-1', '/Planted-1', '[Planted-1]', '{ a: Planted-1 }']) {
+    const yaml = MINIMAL.replace('/secrets/bind', value);
+    const problems = await problemsOf(yaml);
+    expect(problems.map(({ key }) => key)).toEqual(['directory.bind.passwordFile']);
+    expect(JSON.stringify(problems)).not.toContain('Planted');
+  }
+});
+
+test.each([
+  ['is not there', undefined, 'does not exist'],
+  ['may not be read', 'EACCES', 'may not be read'],
+  ['is empty', '\n', 'nothing on its first line'],
+])('a password file that %s is refused', async (_, text, words) => {
+  const yaml = MINIMAL.replace('/secrets/bind', '/secrets/other');
+  const disk: Disk = text === undefined ? {} : { '/secrets/other': text };
+  expect(await problemsOf(yaml, { disk })).toEqual([
+    { key: 'directory.bind.passwordFile', problem: expect.stringContaining(words) as string },
+  ]);
+});
+
+test('a CA file without a certificate is refused', async () => {
+  const yaml = `${MINIMAL}\nservice: { caFile: /ca.pem }`;
+  expect(await problemsOf(yaml, { disk: { '/ca.pem': CERTIFICATE } })).toEqual([
+    { key: 'service.caFile', problem: expect.stringContaining('no certificate') as string },
+  ]);
+});
+
+test('a problem with a variable names the variable', async () => {
+  const problems = await problemsOf(MINIMAL, { env: { PASSBACK_DRAIN_MS: 'soon' } });
+  expect(problems).toEqual([
+    { key: 'drainMs (PASSBACK_DRAIN_MS)', problem: expect.stringContaining('"soon"') as string },
+  ]);
+});
+
+test('a variable that nearly is one of ours is told, others are left alone', async () => {
+  const env = { PASSBACK_DRAIN_MSS: '5', PASSBACK_CONFIG: '/x', PASSBACK_LAB: '1', HOME: '/root' };
+  expect(await problemsOf(MINIMAL, { env })).toEqual([
+    { key: 'PASSBACK_DRAIN_MSS', problem: expect.stringContaining('PASSBACK_DRAIN_MS') as string },
+  ]);
+});
+
+test.each([
+  ['a tab', 'directory:\n\tdomain: x', 'line 2'],
+  ['a setting given twice', 'drainMs: 1\ndrainMs: 2', 'line 2'],
+  ['an open quote', 'drainMs: 1\nstateFolder: "Planted', 'line 2'],
+  ['bytes', '\u0000\u0001\u0002', 'settings'],
+  ['a list', '- 1', 'settings'],
+  ['a text', 'Planted', 'settings'],
+  ['an alias without its anchor', 'drainMs: *Planted', ''],
+])('%s in the file is told with its line and not quoted', async (_, yaml, words) => {
+  const problems = await problemsOf(yaml);
+  expect(problems[0]?.key).toBe('/passback.yaml');
+  expect(problems[0]?.problem).toContain(words);
+  expect(JSON.stringify(problems)).not.toContain('Planted');
+  expect(problems.every(({ key }) => key === '/passback.yaml')).toBe(true);
+});
+
+test('names that poison prototypes are settings nobody knows', async () => {
+  const yaml = `${MINIMAL}\n__proto__: { polluted: 1 }\nconstructor: { prototype: { polluted: 1 } }`;
+  const problems = await problemsOf(yaml);
+  expect(problems.map(({ key }) => key)).toEqual(['__proto__', 'constructor']);
+  expect(({} as { polluted?: number }).polluted).toBeUndefined();
+});
+
+test('the reference tells of every setting and its variable', () => {
+  const reference = configReference();
+  for (const { key } of SETTINGS) {
+    expect(reference).toContain(`\`${key}\``);
+    expect(reference).toContain(`\`${environmentName(key)}\``);
+  }
+  expect(environmentName('directory.bind.passwordFile')).toBe(
+    'PASSBACK_DIRECTORY_BIND_PASSWORD_FILE',
+  );
+});
