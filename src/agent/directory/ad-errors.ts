@@ -20,6 +20,7 @@ interface Row {
 }
 
 const POLICY = 'the password breaks the policy';
+const MAY_NOT_CHANGE = 'the account may not change its password: reset it instead';
 const RIGHTS =
   'delegate Reset Password and write on lockoutTime and pwdLastSet to the service account';
 const ENCRYPTION = 'the controller demands encryption or signing: use its LDAPS port';
@@ -40,11 +41,13 @@ const ROWS: readonly Row[] = [
   { result: 53, win32: '00000533', code: 'ACCOUNT_DISABLED', message: 'the account is disabled' },
   { result: 19, win32: '00000701', code: 'ACCOUNT_EXPIRED', message: 'the account has expired' },
   { result: 53, win32: '00000701', code: 'ACCOUNT_EXPIRED', message: 'the account has expired' },
+  { result: 50, asked: 'change', code: 'CANNOT_CHANGE_PASSWORD', message: MAY_NOT_CHANGE },
   {
-    result: 50,
+    result: 19,
     asked: 'change',
+    text: /^error in module acl/i, // Samba's way to deny Change Password
     code: 'CANNOT_CHANGE_PASSWORD',
-    message: 'the account may not change its password: reset it instead',
+    message: MAY_NOT_CHANGE,
   },
 
   // The password.
@@ -58,7 +61,7 @@ const ROWS: readonly Row[] = [
   },
   {
     result: 19,
-    text: /in history/i,
+    text: /already used/i,
     code: 'PASSWORD_POLICY',
     rule: 'history',
     message: POLICY,
