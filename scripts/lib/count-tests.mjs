@@ -4,7 +4,13 @@ import { readFileSync } from 'node:fs';
 
 const [path] = process.argv.slice(2);
 const report = JSON.parse(readFileSync(path, 'utf8'));
-const { numPassedTests: passed, numFailedTests, numPendingTests, numTodoTests, testResults } = report;
+const {
+  numPassedTests: passed,
+  numFailedTests,
+  numPendingTests,
+  numTodoTests,
+  testResults,
+} = report;
 // A file that failed to load has no tests in it, but it did fail.
 const brokenFiles = testResults.filter(
   ({ status, assertionResults }) =>

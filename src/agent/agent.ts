@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { timestamp } from '../protocol/shapes.ts';
@@ -75,6 +76,7 @@ export async function runAgent(
   });
   await using directory = await openDirectory({ config, log, clock });
   const abort = stop.abort;
+  setMaxListeners(0, abort); // one listener for each command in flight
   const parts = { config, identity, journal, directory, abort, log, clock, random };
   log.info('agent.started', { agent: identity.agentId, directory: identity.directory });
   await runParts(parts, stop);
