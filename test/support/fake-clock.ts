@@ -44,13 +44,14 @@ export class FakeClock implements Clock {
       return;
     }
     await new Promise<void>((resolve) => {
-      const sleeper = { until: this.#monotonic + ms, wake: resolve };
-      this.#sleepers.push(sleeper);
-      const onAbort = (): void => {
+      const end = (): void => {
         this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
+        signal.removeEventListener('abort', end);
         resolve();
       };
-      signal.addEventListener('abort', onAbort, { once: true });
+      const sleeper = { until: this.#monotonic + ms, wake: end };
+      this.#sleepers.push(sleeper);
+      signal.addEventListener('abort', end);
     });
   }
 
@@ -59,7 +60,6 @@ export class FakeClock implements Clock {
     this.#now += ms;
     this.#monotonic += ms;
     const due = this.#sleepers.filter(({ until }) => until <= this.#monotonic);
-    this.#sleepers = this.#sleepers.filter(({ until }) => until > this.#monotonic);
     for (const sleeper of due.sort((a, b) => a.until - b.until)) sleeper.wake();
   }
 

@@ -39,6 +39,7 @@ export class ConnectionPool<C extends Pooled> {
   #idle: C[] = [];
   #open = 0;
   #sweeping = false;
+  #warming = false;
 
   constructor(options: PoolOptions<C>) {
     this.#options = options;
@@ -66,9 +67,12 @@ export class ConnectionPool<C extends Pooled> {
   /** Opens a connection for a use that is about to come, if there is none. Never rejects. */
   async warm(): Promise<void> {
     const lent = this.#open - this.#idle.length;
-    if (lent > 0 || this.#idle.some((connection) => this.#isFresh(connection))) return;
+    const ready = lent > 0 || this.#idle.some((connection) => this.#isFresh(connection));
+    if (ready || this.#warming) return;
+    this.#warming = true;
     // Whoever uses the pool next meets the same error and reports it.
     await this.use(() => Promise.resolve(), this.#closing.signal).catch(() => undefined);
+    this.#warming = false;
   }
 
   /** Closes what is idle; what is lent is closed when it comes back unusable. */
