@@ -133,8 +133,11 @@ class Service implements RunningCloud {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error) => {
         reject(
-          new ConfigError('listen', [
-            `cannot listen on ${host} port ${port}: ${error.message}; choose another port or stop what uses it`,
+          new ConfigError([
+            {
+              key: 'listen.port',
+              problem: `cannot listen on ${host} port ${port} (${codeOf(error)}); choose another port or stop what uses it`,
+            },
           ]),
         );
       });
@@ -178,8 +181,11 @@ async function createServer(listen: CloudConfig['listen']): Promise<Server> {
   try {
     return createHttpsServer({ ...limits, cert, key, minVersion: 'TLSv1.2' });
   } catch (error) {
-    throw new ConfigError('listen', [
-      `certificateFile and keyFile are no matching PEM pair (${codeOf(error)}); give the certificate chain and its unencrypted key`,
+    throw new ConfigError([
+      {
+        key: 'listen.certificateFile',
+        problem: `this and keyFile are no matching PEM pair (${codeOf(error)}); give the certificate chain and its unencrypted key`,
+      },
     ]);
   }
 }
@@ -188,7 +194,7 @@ async function readPem(path: string, name: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    throw new ConfigError('listen', [`${name}: cannot read ${path} (${codeOf(error)})`]);
+    throw new ConfigError([{ key: name, problem: `cannot read ${path} (${codeOf(error)})` }]);
   }
 }
 

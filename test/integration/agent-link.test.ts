@@ -306,6 +306,40 @@ test.each([
   expect(states).toContain('rejected');
 });
 
+test('a hello that is refused for good is asked again rarely, with what the service said', async () => {
+  const { log, slept } = await scene({
+    behave: (connection) => {
+      connection.challenge();
+      connection.socket.once('message', (data) => {
+        const { id } = JSON.parse((data as Buffer).toString()) as { id: number };
+        const error = { code: -32_001, message: 'update it', data: { code: 'UPGRADE_REQUIRED' } };
+        connection.send({ id, error });
+        connection.socket.close(4003);
+      });
+    },
+  });
+  await eventually(() => log.of('link.rejected').length > 0);
+  expect(log.of('link.rejected')[0]?.fields.reason).toContain('UPGRADE_REQUIRED');
+  expect(slept).toContain(750_000);
+});
+
+test.each(['EXPIRED', 'NOT_YET_VALID'])(
+  'a token refused as %s is a matter of clocks, and of the next try',
+  async (code) => {
+    const body = JSON.stringify({ type: 'about:blank', status: 401, code });
+    const { service, log, slept } = await scene({
+      refuse: (index) =>
+        index === 0
+          ? `401 Unauthorized\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+          : undefined,
+    });
+    await eventually(() => log.of('link.up').length === 1);
+    expect(log.of('link.dial_failed')[0]?.fields.reason).toContain('clocks');
+    expect(Math.max(...slept.filter((ms) => ms !== 25_000))).toBeLessThanOrEqual(10_000);
+    expect(service.upgrades).toBe(2);
+  },
+);
+
 test('a goodbye of the service is honoured with its waiting time', async () => {
   const { service, log, slept } = await scene();
   await eventually(() => log.of('link.up').length === 1);

@@ -219,7 +219,7 @@ export class ScriptedAgent implements AsyncDisposable {
     const challenged = new Promise<{ session: string; nonce: string }>((resolve) => {
       challenge = resolve;
     });
-    const peer: Peer<FromService, FromAgent> = new Peer({
+    const peer = new Peer<FromService, FromAgent>({
       incoming: FROM_SERVICE,
       outgoing: FROM_AGENT,
       handlers: {

@@ -1,4 +1,5 @@
-import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import type { z } from '@hono/zod-openapi';
+import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { EnrollRequest, EnrollResponse } from '../../protocol/enrollment.ts';
 import { ENROLL_PATH } from '../../protocol/messages.ts';
 import { timestamp } from '../../protocol/shapes.ts';

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { OpenAPIHono, type Hook } from '@hono/zod-openapi';
 import type { Context, ErrorHandler, MiddlewareHandler } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
 import { isFault } from '../../support/errors.ts';
@@ -29,7 +28,7 @@ export function createApp(options: ApiOptions): OpenAPIHono<ApiEnv> {
   app.use(noStore);
   healthRoutes(app, options);
   app.use('/v1/*', refuseWhileDraining(options.draining));
-  app.use('/v1/*', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }));
+  app.use('/v1/*', limitBody);
   app.use('/v1/directories/:directory/*', authenticate(options.core));
   operationRoutes(app, options);
   agentRoutes(app, options);
@@ -92,6 +91,16 @@ function refuseWhileDraining(draining: AbortSignal): MiddlewareHandler<ApiEnv> {
     return undefined;
   };
 }
+
+/** Node itself sees to it that a body is not longer than its Content-Length says. */
+const limitBody: MiddlewareHandler = async (c, next) => {
+  if (c.req.header('transfer-encoding') !== undefined) {
+    return problem(c, 411, { code: 'LENGTH_REQUIRED', detail: 'send a Content-Length' });
+  }
+  if (Number(c.req.header('content-length') ?? 0) > MAX_BODY_BYTES) return tooLarge(c);
+  await next();
+  return undefined;
+};
 
 function tooLarge(c: Context): Response {
   return problem(c, 413, {

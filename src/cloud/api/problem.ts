@@ -32,7 +32,7 @@ export const Problem = z
 export type Problem = z.infer<typeof Problem>;
 
 type ProblemStatus =
-  400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 502 | 503 | 504;
+  400 | 401 | 403 | 404 | 405 | 409 | 411 | 413 | 415 | 422 | 429 | 500 | 502 | 503 | 504;
 
 const TITLES = {
   400: 'The request is not valid',
@@ -41,6 +41,7 @@ const TITLES = {
   404: 'Not found',
   405: 'Method not allowed',
   409: 'Conflict',
+  411: 'Length required',
   413: 'The request is too large',
   415: 'Unsupported media type',
   422: 'Refused',

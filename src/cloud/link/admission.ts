@@ -18,8 +18,7 @@ export async function admit(
   core: Pick<Core, 'issuer' | 'store' | 'clock'>,
   replays: ReplayCache,
 ): Promise<Admission> {
-  const token = /^Bearer ([\w.-]+)$/i.exec(authorization ?? '')?.[1];
-  if (token === undefined || token.length > MAX_TOKEN) return UNKNOWN;
+  const token = bearerToken(authorization);
   const agent = await claimedAgent(token, core);
   if (agent === undefined) return UNKNOWN;
   const now = core.clock.now();
@@ -63,6 +62,12 @@ const DETAILS: Partial<Record<string, string>> = {
   NOT_YET_VALID: 'the token is from the future: compare the clocks of agent and service',
   WRONG_AUDIENCE: 'the token is for another service than this URL',
 };
+
+/** The token, or an empty text that is from nobody. */
+function bearerToken(authorization = ''): string {
+  const [, token = ''] = /^Bearer ([\w.-]+)$/i.exec(authorization) ?? [];
+  return token.length > MAX_TOKEN ? '' : token;
+}
 
 /** Whom the token claims to be from; nothing of it is believed yet. */
 async function claimedAgent(

@@ -75,7 +75,7 @@ function lists(
         .where('state', '=', 'pending')
         .where('directory', '=', directory)
         .executeTakeFirst();
-      return Number(row?.count ?? 0);
+      return row?.count ?? 0;
     },
     expirePrepared: async (now) => {
       const expired = await db

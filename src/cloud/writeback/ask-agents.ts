@@ -77,7 +77,7 @@ async function ask(
     throw error;
   }
   const verified = await verifyInspection(core, inspection, agent);
-  if (verified === undefined || verified.jti !== claims.jti) {
+  if (verified?.jti !== claims.jti) {
     await raiseAlarm(core, agent, 'INSPECTION_NOT_AUTHENTIC');
     return new ServiceError('AGENT_MISBEHAVED', {
       detail: 'an agent gave an answer that it did not sign for this question; look at the audit',

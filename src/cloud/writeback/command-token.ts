@@ -5,7 +5,8 @@ import {
   WRITE_WITHIN_MS,
   type CommandClaims,
 } from '../../protocol/command.ts';
-import { SealedSecret, secretFor } from '../../protocol/sealed.ts';
+import type { SealedSecret } from '../../protocol/sealed.ts';
+import { secretFor } from '../../protocol/sealed.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import type { DispatchRecord, OperationRecord } from '../store/records.ts';
 import type { AgentSession } from './agent-session.ts';

@@ -1,0 +1,12 @@
+import type { Command } from 'commander';
+import { directoryId } from './setup-commands.ts';
+
+/** Adds the options of every command that works over the API. */
+export function withApiFlags(command: Command): Command {
+  return command
+    .requiredOption('--url <url>', 'address of the reset service')
+    .requiredOption('--key-file <file>', 'file with an API key of `key add`')
+    .requiredOption('--directory <id>', 'the directory', directoryId)
+    .option('--ca <file>', 'PEM file of the CA of the service, when it is your own')
+    .option('--json', 'print the answer as JSON');
+}

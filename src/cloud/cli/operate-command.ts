@@ -1,0 +1,185 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { z } from 'zod';
+import { Op, type OperationOptions } from '../../protocol/command.ts';
+import { seal, SealingError, type SecretContent } from '../../protocol/sealing.ts';
+import { isTrulyNamed } from '../../protocol/keys.ts';
+import { OperationView, PreparedOperation } from '../api/bodies.ts';
+import { ApiClient, ApiError, type ApiFlags } from './api-client.ts';
+import { withApiFlags } from './api-flags.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import type { Terminal } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
+
+interface Flags extends ApiFlags {
+  readonly account: string;
+  readonly passwordFile?: string;
+  readonly oldPasswordFile?: string;
+  readonly mustChange?: true;
+  /** `--no-unlock` makes it false. */
+  readonly unlock: boolean;
+  readonly wait: string;
+  readonly json?: true;
+}
+
+type Prepared = z.infer<typeof PreparedOperation>;
+type View = z.infer<typeof OperationView>;
+
+const NOTES = `
+The new password comes from --password-file (its first line; - reads standard input), or is asked
+for without being shown. It is sealed to the agents here: the service never sees it.
+
+Exit codes: 0 applied, 2 refused or failed, 3 not known (yet), 1 the service did not do it.`;
+
+/** Adds `operate`. */
+export function addOperateCommand(program: Command, terminal: Terminal): void {
+  withApiFlags(program.command('operate'))
+    .description('reset, change or unlock one account through the API')
+    .argument('<operation>', Op.options.join(', '))
+    .requiredOption('--account <name>', 'user principal name, DOMAIN\\user or logon name')
+    .option('--password-file <file>', 'file with the new password')
+    .option('--old-password-file <file>', 'file with the old password, for change')
+    .option('--must-change', 'reset: must be changed at the next logon')
+    .option('--no-unlock', 'reset: leave a locked account locked')
+    .option('--wait <seconds>', 'how long to wait for the outcome, up to 60', '60')
+    .addHelpText('after', NOTES)
+    .action(async (operation: string, flags: Flags) => {
+      const op = Op.safeParse(operation);
+      if (!op.success) throw new UsageError(`operate: expected ${Op.options.join(', ')}`);
+      await operate(op.data, flags, terminal);
+    });
+}
+
+async function operate(op: z.infer<typeof Op>, flags: Flags, terminal: Terminal): Promise<void> {
+  const client = await ApiClient.open(flags);
+  const prepared = await prepare(client, op, flags).catch((error: unknown) => {
+    // A refusal is an answer, too: nothing was changed.
+    if (error instanceof ApiError && error.status === 422) terminal.setExitCode(EXIT.refused);
+    throw error;
+  });
+  const secret = op === 'unlock' ? undefined : await readSecret(op, flags, terminal);
+  const body = secret === undefined ? {} : { secret: await sealFor(client, prepared, secret) };
+  const view = await client.call('PUT', `operations/${prepared.operation}`, OperationView, {
+    body,
+    prefer: `wait=${flags.wait}`,
+  });
+  terminal.print(flags.json === true ? JSON.stringify(view) : inWords(view, flags));
+  terminal.setExitCode(exitCodeOf(view));
+}
+
+function prepare(client: ApiClient, op: z.infer<typeof Op>, flags: Flags): Promise<Prepared> {
+  const options: Partial<OperationOptions> = {
+    ...(flags.mustChange === true && { mustChange: true }),
+    ...(!flags.unlock && { unlock: false }),
+  };
+  return client.call('POST', 'prepare', PreparedOperation, {
+    body: { account: { name: flags.account }, op, options },
+  });
+}
+
+async function readSecret(
+  op: 'reset' | 'change',
+  flags: Flags,
+  terminal: Terminal,
+): Promise<SecretContent> {
+  const oldPassword =
+    op === 'change'
+      ? await readPassword(flags.oldPasswordFile, 'Old password: ', terminal)
+      : undefined;
+  const password = await readPassword(flags.passwordFile, 'New password: ', terminal);
+  return oldPassword === undefined ? { password } : { password, oldPassword };
+}
+
+async function readPassword(
+  file: string | undefined,
+  prompt: string,
+  terminal: Terminal,
+): Promise<string> {
+  if (file === undefined && terminal.isInteractive) return terminal.askHidden(prompt);
+  const text = file === undefined || file === '-' ? await terminal.readInput() : await textOf(file);
+  const [line = ''] = text.split(/\r?\n/, 1);
+  if (line !== '') return line;
+  throw new UsageError(
+    `${prompt.replace(': ', '')}: nothing on the first line of ${file ?? 'standard input'}`,
+  );
+}
+
+async function sealFor(
+  client: ApiClient,
+  prepared: Prepared,
+  content: SecretContent,
+): ReturnType<typeof seal> {
+  const keys = prepared.recipients.map(({ key }) => key);
+  for (const key of keys) {
+    if (!(await isTrulyNamed(key))) throw new UsageError('operate: a sealing key is misnamed');
+  }
+  const { operation, objectGuid, op, options, baseline, notAfter } = prepared;
+  const binding = {
+    directory: client.directory,
+    cmd: operation,
+    op,
+    account: { objectGuid },
+    options,
+    baseline,
+    notAfter,
+  };
+  try {
+    return await seal(content, keys, binding);
+  } catch (error) {
+    if (error instanceof SealingError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+function inWords(view: View, { account }: Flags): string {
+  const { op, status, outcome } = view;
+  const place = outcome?.controller === undefined ? '' : ` on ${outcome.controller}`;
+  switch (status) {
+    case 'applied':
+      return `Done: ${op} of ${account} is applied${place}.`;
+    case 'refused':
+    case 'failed':
+      return refusalInWords(view);
+    case 'unknown':
+      return `Not known: the ${op} of ${account} was sent and its result not heard. Try the new password first.`;
+    case 'expired':
+      return `Expired: no agent took the ${op} of ${account} in time; nothing was changed.`;
+    case 'prepared':
+    case 'pending':
+      return `Pending: no outcome yet of operation ${view.operation}; it ends by ${view.notAfter}.`;
+  }
+}
+
+function refusalInWords({ status, code, meaning = '', outcome, action = '' }: View): string {
+  const rules = (outcome?.rules ?? []).map(({ rule, confidence, worksFrom }) => {
+    const from = worksFrom === undefined ? '' : `, possible from ${worksFrom}`;
+    return `  rule: ${rule} (${confidence})${from}`;
+  });
+  const verb = status === 'refused' ? 'Refused' : 'Failed';
+  const what = `${verb}: ${code ?? ''}. ${outcome?.message ?? meaning}`;
+  return [what, ...rules, `What to do: ${action}`].join('\n');
+}
+
+function exitCodeOf({ status }: View): ExitCode {
+  switch (status) {
+    case 'applied':
+      return EXIT.ok;
+    case 'refused':
+    case 'failed':
+    case 'expired':
+      return EXIT.refused;
+    case 'unknown':
+    case 'pending':
+    case 'prepared':
+      return EXIT.unknown;
+  }
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${path} cannot be read (${code ?? 'unknown'})`);
+  }
+}

@@ -1,0 +1,187 @@
+import { resolve } from 'node:path';
+import { InvalidArgumentError, type Command } from 'commander';
+import { Actor } from '../../protocol/command.ts';
+import { DirectoryId } from '../../protocol/shapes.ts';
+import { timestamp } from '../../protocol/shapes.ts';
+import { systemClock } from '../../support/clock.ts';
+import type { CloudConfig } from '../config/cloud-config.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { dataFolder } from '../data-folder.ts';
+import { rotateKeys } from '../keys/create-keys.ts';
+import { KeyFolder } from '../keys/key-folder.ts';
+import { addDirectory } from '../setup/add-directory.ts';
+import { createApiKey } from '../setup/create-api-key.ts';
+import { initService } from '../setup/init-service.ts';
+import { SCOPES, type Scope } from '../store/records.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import { writeNewFile } from './new-file.ts';
+import type { Terminal } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
+
+export const DATA_FLAG = '--data <folder>';
+export const DATA_HELP = 'the data folder that `init` made';
+export const CONFIG_FLAG = '--config <file>';
+export const CONFIG_HELP = 'the configuration (default: passback-cloud.yaml in the data folder)';
+
+export interface PlaceFlags {
+  readonly data?: string;
+  readonly config?: string;
+}
+
+/** Adds what works on the data folder itself: `init`, `directory`, `key`, `keys`. */
+export function addSetupCommands(program: Command, terminal: Terminal): void {
+  addInit(program, terminal);
+  addDirectoryCommand(program, terminal);
+  addKeyCommand(program, terminal);
+  addKeysCommand(program, terminal);
+}
+
+/** The configuration that `--config`, or else `--data`, names. */
+export async function readConfig(flags: PlaceFlags, { env }: Terminal): Promise<CloudConfig> {
+  if (flags.config !== undefined) return loadConfig(resolve(flags.config), env);
+  if (flags.data !== undefined) return loadConfig(dataFolder(resolve(flags.data)).config, env);
+  throw new UsageError('say where the service is: --data <folder> or --config <file>');
+}
+
+interface InitFlags {
+  readonly url: string;
+  readonly data: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly json?: true;
+}
+
+function addInit(program: Command, terminal: Terminal): void {
+  program
+    .command('init')
+    .description('make the keys, the configuration and the database of a new service')
+    .requiredOption('--url <url>', 'what agents and callers will reach it by, https://…', httpsUrl)
+    .requiredOption(DATA_FLAG, 'folder to make; only its owner may enter it')
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--port <port>', 'port to listen on (default: 8443)', portNumber)
+    .option('--cert <file>', 'PEM file with the certificate chain; without: behind a reverse proxy')
+    .option('--key <file>', 'PEM file with its private key')
+    .option('--json', 'print the result as JSON')
+    .action(async (flags: InitFlags) => {
+      const folder = dataFolder(resolve(flags.data));
+      const made = await initService(
+        folder,
+        {
+          url: flags.url,
+          host: flags.host,
+          port: flags.port,
+          certificateFile: flags.cert && resolve(flags.cert),
+          keyFile: flags.key && resolve(flags.key),
+        },
+        systemClock.now(),
+      );
+      const keySetExpiresAt = timestamp(made.keySetExpiresAt);
+      if (flags.json === true) {
+        terminal.print(JSON.stringify({ ...made, keySetExpiresAt, config: folder.config }));
+        return;
+      }
+      terminal.print(
+        [
+          `Made ${folder.path} for ${flags.url}.`,
+          `Root key: ${made.root}`,
+          `Move ${made.rootFile} to a safe place off line; only \`keys rotate\` needs it, before ${keySetExpiresAt}.`,
+          `Next: passback-cloud directory add corp --data ${flags.data}`,
+        ].join('\n'),
+      );
+    });
+}
+
+function addDirectoryCommand(program: Command, terminal: Terminal): void {
+  const directory = program.command('directory').description('directories of the service');
+  directory
+    .command('add')
+    .description('add a directory: one Active Directory domain')
+    .argument('<id>', 'short name, such as corp', directoryId)
+    .option(DATA_FLAG, DATA_HELP)
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .action(async (id: string, flags: PlaceFlags) => {
+      const config = await readConfig(flags, terminal);
+      await using store = await openSqliteStore(dataFolder(config.dataFolder).database);
+      await addDirectory(store, id, systemClock.now());
+      terminal.print(`Added directory ${id}; writeback is on.`);
+    });
+}
+
+interface KeyAddFlags extends PlaceFlags {
+  readonly directory: string;
+  readonly scopes: readonly Scope[];
+  readonly actor: string;
+  readonly out: string;
+}
+
+function addKeyCommand(program: Command, terminal: Terminal): void {
+  const key = program.command('key').description('API keys');
+  key
+    .command('add')
+    .description('make an API key; it is written to a file of yours and kept nowhere else')
+    .requiredOption('--directory <id>', 'the directory it is good for', directoryId)
+    .requiredOption('--scopes <list>', `what it may do, of: ${SCOPES.join(',')}`, scopeList)
+    .requiredOption('--actor <name>', 'who acts with it, for the audit', actorName)
+    .requiredOption('--out <file>', 'new file for the key, readable by you only')
+    .option(DATA_FLAG, DATA_HELP)
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .action(async (flags: KeyAddFlags) => {
+      const config = await readConfig(flags, terminal);
+      const { directory, scopes, actor } = flags;
+      const out = resolve(flags.out);
+      await using store = await openSqliteStore(dataFolder(config.dataFolder).database);
+      await writeNewFile(out, '--out', async () => {
+        const made = await createApiKey(store, { directory, scopes, actor }, systemClock.now());
+        return `${made.reveal()}\n`;
+      });
+      terminal.print(`Wrote a key for ${actor} (${scopes.join(', ')}) to ${out}.`);
+    });
+}
+
+function addKeysCommand(program: Command, terminal: Terminal): void {
+  const keys = program.command('keys').description("the service's own keys");
+  keys
+    .command('rotate')
+    .description('make a new command-signing key; needs the root key in the key folder')
+    .option(DATA_FLAG, DATA_HELP)
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .action(async (flags: PlaceFlags) => {
+      const config = await readConfig(flags, terminal);
+      const folder = new KeyFolder(dataFolder(config.dataFolder).keys);
+      const { number, expiresAt } = await rotateKeys(folder, config.url, systemClock.now());
+      terminal.print(
+        `Key set ${number}, good until ${timestamp(expiresAt)}. Restart the service to use it.`,
+      );
+    });
+}
+
+function httpsUrl(text: string): string {
+  if (URL.canParse(text) && new URL(text).protocol === 'https:') return text.replace(/\/+$/, '');
+  throw new InvalidArgumentError('expected an address such as https://reset.example.com');
+}
+
+function portNumber(text: string): number {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new InvalidArgumentError('expected a number up to 65535');
+}
+
+/** A directory id, for commander. */
+export function directoryId(text: string): string {
+  if (DirectoryId.safeParse(text).success) return text;
+  throw new InvalidArgumentError('expected lower-case letters, digits and hyphens');
+}
+
+function actorName(text: string): string {
+  if (Actor.safeParse(text).success) return text;
+  throw new InvalidArgumentError('expected up to 128 printable characters without blanks');
+}
+
+function scopeList(text: string): readonly Scope[] {
+  const wanted = text.split(',').map((name) => name.trim());
+  const known = SCOPES.filter((scope) => wanted.includes(scope));
+  if (known.length === new Set(wanted).size) return known;
+  throw new InvalidArgumentError(`expected some of ${SCOPES.join(',')}`);
+}

@@ -1,0 +1,122 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import convict from 'convict';
+import { parseDocument } from 'yaml';
+import type { CloudConfig } from './cloud-config.ts';
+import { ConfigError, type ConfigProblem } from './config-error.ts';
+import { SCHEMA, type RawConfig } from './schema.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+/**
+ * Reads the file, then the environment over it (an empty variable counts as not set), and checks
+ * all of it. Rejects with a `ConfigError` that lists every problem.
+ */
+export async function loadConfig(file: string, env: Environment): Promise<CloudConfig> {
+  const tree = await readTree(file);
+  const config = convict<RawConfig>(SCHEMA, {
+    env: Object.fromEntries(
+      Object.entries(env).filter(([name, value]) => name.startsWith('PASSBACK_CLOUD_') && value),
+    ),
+    args: [],
+  });
+  config.load({ dataFolder: dirname(file), ...tree });
+  const problems = [...schemaProblems(config), ...crossProblems(config.getProperties())];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return toCloudConfig(config.getProperties(), dirname(file));
+}
+
+async function readTree(file: string): Promise<Record<string, unknown>> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    const problem = `cannot be read (${code}); \`passback-cloud init\` writes one into the data folder`;
+    throw new ConfigError([{ key: file, problem }]);
+  }
+  const document = parseDocument(text, { prettyErrors: false });
+  if (document.errors.length > 0) {
+    throw new ConfigError(
+      document.errors.map(({ code, pos }) => ({
+        key: file,
+        problem: `line ${lineOf(text, pos[0])}: not valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`,
+      })),
+    );
+  }
+  const tree = document.toJS({ maxAliasCount: 10 }) as unknown;
+  if (tree === null) return {};
+  if (!isTree(tree)) {
+    throw new ConfigError([{ key: file, problem: 'expected settings as `key: value` lines' }]);
+  }
+  checkGroups(tree);
+  // A group whose settings are all commented out.
+  return Object.fromEntries(Object.entries(tree).filter(([, value]) => value !== null));
+}
+
+/** convict takes a text for a group without a word. */
+function checkGroups(tree: Record<string, unknown>): void {
+  const problems = ['listen', 'logging']
+    .filter((key) => !isTree(tree[key] ?? {}))
+    .map((key) => ({ key, problem: 'expected a group of settings, indented below it' }));
+  if (problems.length > 0) throw new ConfigError(problems);
+}
+
+function schemaProblems(config: convict.Config<RawConfig>): readonly ConfigProblem[] {
+  try {
+    config.validate({ allowed: 'strict' });
+    return [];
+  } catch (error) {
+    const lines = error instanceof Error ? error.message.split('\n') : [];
+    return lines.map(toProblem);
+  }
+}
+
+function toProblem(line: string): ConfigProblem {
+  const unknown = /param '([^']+)' not declared/.exec(line)?.[1];
+  if (unknown !== undefined) return { key: unknown, problem: 'there is no such setting' };
+  const [key = '', ...rest] = line.split(': ');
+  return { key, problem: rest.join(': ') };
+}
+
+function crossProblems({ listen }: RawConfig): readonly ConfigProblem[] {
+  const { host, certificateFile, keyFile } = listen;
+  if ((certificateFile === '') !== (keyFile === '')) {
+    const missing = certificateFile === '' ? 'certificateFile' : 'keyFile';
+    return [{ key: `listen.${missing}`, problem: 'certificate and key go together; set both' }];
+  }
+  if (certificateFile !== '' || LOOPBACK.has(host)) return [];
+  return [
+    {
+      key: 'listen.host',
+      problem: `${host} is reachable from outside: set certificateFile and keyFile, or listen on 127.0.0.1 behind a reverse proxy that speaks TLS`,
+    },
+  ];
+}
+
+function toCloudConfig(raw: RawConfig, base: string): CloudConfig {
+  const { host, port, certificateFile, keyFile } = raw.listen;
+  const { level, file } = raw.logging;
+  return {
+    url: raw.url.replace(/\/+$/, ''),
+    dataFolder: resolve(base, raw.dataFolder),
+    listen: {
+      host,
+      port,
+      ...(certificateFile !== '' && { certificateFile: resolve(base, certificateFile) }),
+      ...(keyFile !== '' && { keyFile: resolve(base, keyFile) }),
+    },
+    logging: { level, ...(file !== '' && { file: resolve(base, file) }) },
+    drainMs: raw.drainMs,
+  };
+}
+
+function lineOf(text: string, position: number): number {
+  return text.slice(0, position).split('\n').length;
+}
+
+function isTree(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

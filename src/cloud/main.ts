@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+import { stopSignals } from '../support/stop-signals.ts';
+import { askHidden } from './cli/ask-hidden.ts';
+import { runProgram } from './cli/program.ts';
+
+// Whoever read our output has gone; that must not stop a running service.
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+
+// Whatever is made here is for the account of the service only.
+process.umask(0o077);
+
+await runProgram(process.argv.slice(2), {
+  env: process.env,
+  isInteractive: process.stdin.isTTY,
+  print: (text) => process.stdout.write(`${text}\n`),
+  complain: (text) => process.stderr.write(`${text}\n`),
+  readInput: async () => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
+    return Buffer.concat(chunks).toString('utf8');
+  },
+  askHidden: (prompt) => askHidden(process.stdin, process.stderr, prompt),
+  setExitCode: (code) => {
+    process.exitCode = code;
+  },
+  stopSignals: (drainMs) => stopSignals(process, drainMs),
+});
