@@ -100,7 +100,7 @@ export class SocketService implements AsyncDisposable {
       const refusal = options.refuse?.(service.upgrades);
       service.upgrades += 1;
       if (refusal !== undefined) {
-        raw.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\n\r\n`);
+        raw.end(`HTTP/1.1 ${refusal.replace('\r\n', '\r\nConnection: close\r\n')}\r\n\r\n`);
         return;
       }
       sockets.handleUpgrade(request, raw, head, (socket) => {

@@ -30,12 +30,13 @@ async function fileProblem(
   } catch (error) {
     return unreadable(error, kind === 'secret' ? 'the file it names' : path);
   }
-  if (kind === 'secret') {
-    return text.split(/\r?\n/)[0] === ''
-      ? 'the file it names has nothing on its first line'
-      : undefined;
-  }
+  if (kind === 'secret') return secretProblem(text.replace(/\r?\n$/, ''));
   return holdsCertificate(text) ? undefined : `${path} holds no certificate in PEM form`;
+}
+
+function secretProblem(secret: string): string | undefined {
+  if (secret === '') return 'the file it names is empty';
+  return /[\r\n]/.test(secret) ? 'the file it names has more than one line' : undefined;
 }
 
 function unreadable(error: unknown, what: string): string {

@@ -52,7 +52,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     key: 'directory.bind.passwordFile',
-    doc: 'File with the password of the service account on its first line. A password is never taken from a setting, the environment or a command line.',
+    doc: 'File that holds the password of the service account and nothing else. A password is never taken from a setting, the environment or a command line.',
     format: 'path',
     required: true,
     file: 'secret',

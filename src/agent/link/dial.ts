@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { SecureContext } from 'node:tls';
 import { WebSocket, type ClientOptions } from 'ws';
 import { CONNECT_PATH, MAX_FRAME_BYTES, SUBPROTOCOL } from '../../protocol/messages.ts';
@@ -6,6 +5,7 @@ import { connectFailure } from '../../support/connect-failure.ts';
 import { onAbort } from '../../support/on-abort.ts';
 import { serviceUrl } from '../../support/service-url.ts';
 import { LinkError } from './link-error.ts';
+import { readRefusal, URL_CURE } from './refusal.ts';
 
 export interface DialOptions {
   readonly url: string;
@@ -57,10 +57,11 @@ function opened(socket: WebSocket, signal: AbortSignal): Promise<WebSocket> {
     });
     socket.once('close', off);
     socket.once('unexpected-response', (request, response) => {
-      response.resume();
-      request.destroy();
-      reject(refusal(response));
-      socket.terminate();
+      void readRefusal(response).then((refusal) => {
+        reject(refusal);
+        request.destroy();
+        socket.terminate();
+      });
     });
     socket.once('open', () => {
       off();
@@ -86,43 +87,4 @@ function toLinkError(error: Error): LinkError {
     'UNTRUSTED',
     `TLS is not trusted: ${reason}. If the service has a certificate of your own CA, name that CA in service.caFile`,
   );
-}
-
-const URL_CURE = 'look at service.url and at what stands in front of the service';
-
-function refusal(response: IncomingMessage): LinkError {
-  const status = response.statusCode ?? 0;
-  const wish = retryAfterMs(response.headers['retry-after']);
-  switch (status) {
-    case 401:
-    case 403:
-      return new LinkError(
-        'REVOKED',
-        `the service does not accept this agent (HTTP ${status}): it was revoked, belongs to another service, or its clock is wrong. Compare the clocks, else enrol again`,
-        wish,
-      );
-    case 426:
-      return new LinkError(
-        'TOO_OLD',
-        'the service wants a newer agent (HTTP 426): update it',
-        wish,
-      );
-    case 407:
-      return new LinkError(
-        'PROXY_LOGIN',
-        'a proxy on the way wants a login (HTTP 407); let the agent out directly',
-      );
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return new LinkError('NOT_READY', `the service is not ready (HTTP ${status})`, wish);
-    default:
-      return new LinkError('NOT_A_SERVICE', `unexpected HTTP ${status}; ${URL_CURE}`, wish);
-  }
-}
-
-/** RFC 9110 section 10.2.3, seconds only: a date would depend on both clocks. */
-function retryAfterMs(header: string | undefined): number {
-  return header !== undefined && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : 0;
 }

@@ -7,6 +7,7 @@ const RETRYABLE = {
   NOT_READY: true,
   NOT_A_SERVICE: true,
   PROXY_LOGIN: true,
+  NOT_ADMITTED: true,
   REVOKED: false,
   TOO_OLD: false,
 } as const satisfies Record<string, boolean>;

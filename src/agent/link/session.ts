@@ -28,6 +28,7 @@ import type { LinkEvent } from './link-state.ts';
 import type { Wire } from './wire.ts';
 
 const STOPPING = 'the agent is stopping';
+const CLOSE_WITHIN_MS = 2_000;
 
 export type SessionOptions = Pick<
   LinkOptions,
@@ -77,7 +78,8 @@ class Session implements SessionHandle {
   #readyAt: number | undefined;
   /** Why this side ends the session; undefined while it does not. */
   #closing: Closing | undefined;
-  #goodbye: Params<FromService, 'session.goodbye'> | undefined;
+  /** Why the service ends it, in its own words. */
+  #farewell: { readonly reason: string; readonly retryAfterMs?: number | undefined } | undefined;
 
   constructor(wire: Wire, options: SessionOptions) {
     this.#wire = wire;
@@ -155,7 +157,7 @@ class Session implements SessionHandle {
 
   #end(code: number): SessionEnd {
     const { clock, log } = this.#options;
-    const { retryAfterMs = 0, reason: wish } = this.#goodbye ?? {};
+    const { retryAfterMs = 0, reason: wish } = this.#farewell ?? {};
     const meaning = this.#closing ?? meaningOf(code);
     const reason = wish === undefined ? meaning.reason : `${meaning.reason} (${wish})`;
     const upMs = this.#readyAt === undefined ? 0 : clock.monotonic() - this.#readyAt;
@@ -212,8 +214,11 @@ class Session implements SessionHandle {
   #notGreeted(error: unknown): void {
     if (this.ended.aborted) return; // the end of the connection has its own reason
     if (error instanceof RpcError) {
-      this.#closing ??= { reason: `the service refused: ${error.message}`, refused: false };
-      this.#wire.close(1000, '');
+      // What that means is in the code that the service closes with right after.
+      this.#farewell = { reason: `${error.message} ${error.code}` };
+      void this.#options.clock.sleep(CLOSE_WITHIN_MS, this.ended).then(() => {
+        this.#wire.close(1000, '');
+      });
     } else if (error instanceof ProtocolError || error instanceof UnansweredError) {
       this.#breach(error.message);
     } else {
@@ -231,7 +236,7 @@ class Session implements SessionHandle {
         return undefined;
       },
       'session.goodbye': (goodbye) => {
-        this.#goodbye = goodbye;
+        this.#farewell = goodbye;
         return undefined;
       },
       'session.renew': this.#serving('session.renew'),

@@ -223,7 +223,8 @@ test('a password where the name of its file belongs is not shown', async () => {
 test.each([
   ['is not there', undefined, 'does not exist'],
   ['may not be read', 'EACCES', 'may not be read'],
-  ['is empty', '\n', 'nothing on its first line'],
+  ['is empty', '\n', 'is empty'],
+  ['has two lines', 'a\nb\n', 'more than one line'],
 ])('a password file that %s is refused', async (_, text, words) => {
   const yaml = MINIMAL.replace('/secrets/bind', '/secrets/other');
   const disk: Disk = text === undefined ? {} : { '/secrets/other': text };

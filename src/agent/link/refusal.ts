@@ -1,0 +1,86 @@
+import type { IncomingMessage } from 'node:http';
+import { LinkError } from './link-error.ts';
+
+const MAX_BODY_BYTES = 4_096;
+const BODY_WITHIN_MS = 2_000;
+
+export const URL_CURE = 'look at service.url and at what stands in front of the service';
+
+/** Codes of a 401 that the next token may not meet any more. */
+const PASSING: Readonly<Partial<Record<string, string>>> = {
+  EXPIRED: 'the token came too late: compare the clocks of agent and service',
+  NOT_YET_VALID: 'the token is from the future: compare the clocks of agent and service',
+  TOKEN_REPLAYED: 'the token had been used: something on the way repeats requests',
+};
+
+/** Why the service, or something in front of it, did not accept the upgrade. Never rejects. */
+export async function readRefusal(response: IncomingMessage): Promise<LinkError> {
+  const status = response.statusCode ?? 0;
+  const wish = retryAfterMs(response.headers['retry-after']);
+  const code = codeOf(await bodyOf(response));
+  switch (status) {
+    case 401:
+    case 403:
+      return notAdmitted(code === undefined ? `HTTP ${status}` : `HTTP ${status} ${code}`, code);
+    case 426:
+      return new LinkError('TOO_OLD', 'the service wants a newer agent (HTTP 426): update it');
+    case 407:
+      return new LinkError(
+        'PROXY_LOGIN',
+        'a proxy on the way wants a login (HTTP 407); let the agent out directly',
+      );
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return new LinkError('NOT_READY', `the service is not ready (HTTP ${status})`, wish);
+    default:
+      return new LinkError('NOT_A_SERVICE', `unexpected HTTP ${status}; ${URL_CURE}`, wish);
+  }
+}
+
+function notAdmitted(answer: string, code = ''): LinkError {
+  const passing = PASSING[code];
+  if (passing !== undefined) return new LinkError('NOT_ADMITTED', `${passing} (${answer})`);
+  return new LinkError(
+    'REVOKED',
+    `the service does not accept this agent (${answer}): it was revoked, belongs to another service, or its clock is wrong. Compare the clocks, else enrol again`,
+  );
+}
+
+/** The stable code of an RFC 9457 problem, where there is one. */
+function codeOf(body: string): string | undefined {
+  let problem: unknown;
+  try {
+    problem = JSON.parse(body);
+  } catch {
+    return undefined; // a proxy's page
+  }
+  if (typeof problem !== 'object' || problem === null || !('code' in problem)) return undefined;
+  const { code } = problem;
+  return typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code) ? code : undefined;
+}
+
+/** What came of the body in time; whoever answers without an end is not waited for. */
+async function bodyOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const timer = setTimeout(() => response.destroy(), BODY_WITHIN_MS);
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes >= MAX_BODY_BYTES) break;
+    }
+  } catch {
+    return ''; // cut off: the status says enough
+  } finally {
+    clearTimeout(timer);
+  }
+  return Buffer.concat(chunks).toString('utf8', 0, MAX_BODY_BYTES);
+}
+
+/** RFC 9110 section 10.2.3, seconds only: a date would depend on both clocks. */
+function retryAfterMs(header: string | undefined): number {
+  return header !== undefined && /^\d{1,6}$/.test(header) ? Number(header) * 1000 : 0;
+}
