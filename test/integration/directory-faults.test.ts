@@ -113,21 +113,22 @@ function count(server: LdapServer, op: LdapRequest['op']): number {
 }
 
 describe('a write', () => {
-  test.each<[string, LdapAnswer]>([
-    ['the connection is cut when it was received', 'cut'],
-    ['the connection is cut in the middle of the answer', { cutAfter: 7 }],
-    ['nothing is ever answered', 'silence'],
-    ['garbage is answered', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')],
-    ['an answer of 2 GB is announced', Buffer.from('3084800000000a', 'hex')],
-    ['an answer of indefinite length is announced', Buffer.from('3080', 'hex')],
-    ['an answer is broken inside', Buffer.from('300c02010267ffffffffffffffff', 'hex')],
-  ])('is not known, and not sent again, when %s', async (_when, answer) => {
+  test.each<[string, LdapAnswer, string]>([
+    ['the connection is cut when it was received', 'cut', 'closed'],
+    ['the connection is cut in the middle of the answer', { cutAfter: 7 }, 'closed'],
+    ['nothing is ever answered', 'silence', 'no answer within 400 ms'],
+    ['garbage is answered', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'), 'not LDAP'],
+    ['2 GB are announced', Buffer.from('3084800000000a', 'hex'), '2147483648 bytes'],
+    ['an indefinite length is announced', Buffer.from('3080', 'hex'), 'not LDAP'],
+    ['it is broken inside', Buffer.from('300c02010267ffffffffffffffff', 'hex'), 'no answer'],
+  ])('is not known, and not sent again, when %s', async (_when, answer, words) => {
     const server = await faulty('modify', answer);
     const directory = open([server]);
     await expect(write(directory)).rejects.toMatchObject({
       name: 'DirectoryError',
       code: 'INDETERMINATE',
       controller: 'dc1.corp.test',
+      message: expect.stringContaining(words) as string,
     });
     expect(count(server, 'modify')).toBe(1);
     await eventually(() => server.open === 0);
