@@ -66,7 +66,7 @@ export default defineConfig(
   },
   {
     // The processes' outer edge: the only places that touch argv, the environment and the terminal.
-    files: ['src/*/main.ts', 'src/*/cli/**/*.ts', 'scripts/**/*.ts'],
+    files: ['src/*/main.ts', 'src/*/cli/**/*.ts', 'scripts/**/*.{ts,mjs}'],
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },
   },
   forbid('protocol', '^node:', '^(?!\\.|jose$|zod$|canonicalize$)', '/(agent|cloud)/'),

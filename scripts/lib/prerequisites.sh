@@ -59,6 +59,18 @@ locked() {
   ) 9>"$lock"
 }
 
+# Runs in the background, so that a signal sent to this script alone reaches what it runs.
+run_until_stopped() {
+  "$@" &
+  local child=$! status=0
+  trap 'kill -TERM "$child" 2>/dev/null' INT TERM
+  while kill -0 "$child" 2>/dev/null; do
+    status=0
+    wait "$child" || status=$?
+  done
+  return "$status"
+}
+
 # --- Node and what npm brings ----------------------------------------------------------------------
 
 require_node() {

@@ -94,15 +94,25 @@ export class Stack implements AsyncDisposable {
     await writeFile(this.caFile, ca.ca);
     await writeFile(certificateFile, cert);
     await writeFile(keyFile, key, { mode: 0o600 });
-    must(await runProgram('cloud', ['init', '--url', url, '--data', cloudData]));
-    const port = Number(new URL(url).port);
-    const config = { url, listen: { host: '127.0.0.1', port, certificateFile, keyFile } };
-    await writeFile(join(cloudData, 'passback-cloud.yaml'), stringify(config));
+    const { port } = new URL(url);
+    const tls = ['--cert', certificateFile, '--key', keyFile];
+    must(
+      await runProgram('cloud', [
+        'init',
+        '--url',
+        url,
+        '--data',
+        cloudData,
+        '--port',
+        port,
+        ...tls,
+      ]),
+    );
     const data = ['--data', cloudData];
     must(await runProgram('cloud', ['directory', 'add', STACK_DIRECTORY, ...data]));
     const scopes = ['--scopes', 'inspect,reset,change,unlock,status,admin'];
-    const key_ = ['--directory', STACK_DIRECTORY, '--actor', 'stack', '--out', this.keyFile];
-    must(await runProgram('cloud', ['key', 'add', ...key_, ...scopes, ...data]));
+    const whose = ['--directory', STACK_DIRECTORY, '--actor', 'stack', '--out', this.keyFile];
+    must(await runProgram('cloud', ['key', 'add', ...whose, ...scopes, ...data]));
   }
 
   async #prepareAgent(): Promise<void> {
