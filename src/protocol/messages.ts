@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CompactJws, HostName, Sha256, ShortText, Timestamp, Uuid } from './shapes.ts';
+import type { TokenName } from './tokens.ts';
 
 export const SUBPROTOCOL = 'passback.v1';
 export const ENROLL_PATH = '/v1/enroll';
@@ -36,14 +37,19 @@ export const RPC_ERRORS = {
 
 const Empty = z.strictObject({});
 
+/** A token of the named kind, as a member of a message; for the reader and the document only. */
+function token(name: TokenName): typeof CompactJws {
+  return CompactJws.meta({ description: `A token of the kind \`${name}\`.` });
+}
+
 /** What the service answers to a hello that it accepts. */
 export const Welcome = z
   .strictObject({
     session: Uuid,
     serverTime: Timestamp.meta({ description: 'For reporting only; no check is made against it.' }),
     approved: z.boolean(),
-    keySet: CompactJws,
-    toggle: CompactJws.optional(),
+    keySet: token('key-set'),
+    toggle: token('writeback').optional(),
     oldestVersion: z.string().max(64),
   })
   .meta({ id: 'Welcome' });
@@ -67,30 +73,30 @@ export const FROM_SERVICE = {
   'session.challenge': { params: z.strictObject({ session: Uuid, nonce: Sha256 }) },
   'session.renew': {
     params: z.strictObject({ nonce: Sha256 }),
-    result: z.strictObject({ hello: CompactJws }),
+    result: z.strictObject({ hello: token('hello') }),
   },
   'session.goodbye': {
     params: z.strictObject({ reason: ShortText, retryAfterMs: z.int().nonnegative().optional() }),
   },
   'account.inspect': {
-    params: z.strictObject({ request: CompactJws }),
-    result: z.strictObject({ inspection: CompactJws }),
+    params: z.strictObject({ request: token('inspect') }),
+    result: z.strictObject({ inspection: token('inspection') }),
   },
   'command.execute': {
-    params: z.strictObject({ command: CompactJws }),
-    result: z.strictObject({ outcome: CompactJws }),
+    params: z.strictObject({ command: token('command') }),
+    result: z.strictObject({ outcome: token('outcome') }),
   },
   'writeback.set': {
-    params: z.strictObject({ toggle: CompactJws }),
+    params: z.strictObject({ toggle: token('writeback') }),
     result: z.strictObject({ version: z.int().nonnegative(), enabled: z.boolean() }),
   },
 } as const satisfies Record<string, Call | Notice>;
 
 /** What the agent sends. */
 export const FROM_AGENT = {
-  'agent.hello': { params: z.strictObject({ hello: CompactJws }), result: Welcome },
-  'agent.status': { params: z.strictObject({ status: CompactJws }) },
-  'agent.keys': { params: z.strictObject({ sealingKey: CompactJws }), result: Empty },
+  'agent.hello': { params: z.strictObject({ hello: token('hello') }), result: Welcome },
+  'agent.status': { params: z.strictObject({ status: token('status') }) },
+  'agent.keys': { params: z.strictObject({ sealingKey: token('sealing-key') }), result: Empty },
   'command.began': {
     params: z.strictObject({ cmd: Uuid, jti: Uuid, controller: HostName.optional() }),
   },
