@@ -20,13 +20,7 @@ import {
 } from './directory.ts';
 import { guidDn } from './guid.ts';
 import type { LdapConnection } from './ldap-connection.ts';
-import {
-  findAccount,
-  readAccount,
-  readCurrentTime,
-  readPwdLastSet,
-  type Asking,
-} from './queries.ts';
+import { findAccount, readAccount, readPwdLastSet, type Asking } from './queries.ts';
 import { probeController } from './probe.ts';
 import type { ControllerProfile } from './root-dse.ts';
 import { ServiceAccount, type BindOptions } from './service-account.ts';
@@ -93,7 +87,7 @@ class ActiveDirectory implements Directory {
     } catch (error) {
       throw this.#logged(error);
     } finally {
-      giveUp.abort();
+      giveUp.abort('over');
     }
   }
 
@@ -151,13 +145,12 @@ class ActiveDirectory implements Directory {
             dn: profile.domainDn,
             names: () => controller.domainNames(asking, profile),
           });
-    // All on one connection, one behind the other, without waiting in between.
-    const [controllerTimeMs, entry, domain] = await Promise.all([
-      readCurrentTime(asking),
-      readAccount(asking, objectGuid),
-      controller.domain(asking, profile),
-    ]);
+    // One question at a time: behind Nagle's algorithm the answer to a second one waits for an ACK.
+    const domain = await controller.domain(asking, profile);
+    const controllerClock = await controller.clock(asking);
+    const entry = await readAccount(asking, objectGuid);
     const readAtMs = this.#clock.now();
+    const controllerTimeMs = controllerClock();
     const settingsDn = entry.text('msDS-ResultantPSO');
     const policy =
       settingsDn === undefined

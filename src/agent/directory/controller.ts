@@ -28,6 +28,7 @@ const COOL_DOWN_MS = 15_000;
 
 const PROFILE_AGE_MS = 10 * 60_000;
 const POLICY_AGE_MS = 60_000;
+const CLOCK_AGE_MS = 10_000;
 
 export interface Timeouts {
   /** TCP and TLS together, and the bind after them. */
@@ -60,6 +61,7 @@ export class Controller {
   readonly #context: ControllerContext;
   readonly #pools: Readonly<Record<Kind, ConnectionPool<LdapConnection>>>;
   readonly #profile: Expiring<ControllerProfile>;
+  readonly #clock: Expiring<() => number>;
   readonly #domain: Expiring<DomainFacts>;
   readonly #domainNames: Expiring<readonly string[]>;
   readonly #policies = new Map<string, Expiring<EffectivePolicy>>();
@@ -73,6 +75,7 @@ export class Controller {
     this.#context = context;
     this.#pools = { read: this.#pool(), write: this.#pool() };
     this.#profile = new Expiring(PROFILE_AGE_MS, clock);
+    this.#clock = new Expiring(CLOCK_AGE_MS, clock);
     this.#domain = new Expiring(POLICY_AGE_MS, clock);
     this.#domainNames = new Expiring(PROFILE_AGE_MS, clock);
   }
@@ -119,6 +122,16 @@ export class Controller {
 
   profile(asking: Asking): Promise<ControllerProfile> {
     return this.#profile.get(() => readProfile(asking));
+  }
+
+  /** What the controller's clock says now: read a few seconds ago at most, and carried on by ours. */
+  clock(asking: Asking): Promise<() => number> {
+    const { clock } = this.#context;
+    return this.#clock.get(async () => {
+      const currentTimeMs = await readCurrentTime(asking);
+      const readAt = clock.monotonic();
+      return () => Math.round(currentTimeMs + clock.monotonic() - readAt);
+    });
   }
 
   domain(asking: Asking, { domainDn }: ControllerProfile): Promise<DomainFacts> {
@@ -199,7 +212,7 @@ export class Controller {
     const { clock, log } = this.#context;
     this.#coolUntil = clock.monotonic() + COOL_DOWN_MS;
     // It may come back as another one: restored, renamed, demoted.
-    for (const fact of [this.#profile, this.#domain, this.#domainNames]) fact.forget();
+    for (const fact of [this.#profile, this.#clock, this.#domain, this.#domainNames]) fact.forget();
     this.#policies.clear();
     for (const pool of Object.values(this.#pools)) void pool.drop();
     if (this.#up === false) return;

@@ -7,6 +7,9 @@ export interface Limit {
   readonly signal: AbortSignal;
 }
 
+// A reason spares the making of an error that nobody sees.
+const OVER = 'over';
+
 /** Why a limit ended what it limited. */
 export type Late = 'timeout' | 'aborted';
 
@@ -26,7 +29,7 @@ export function within<T>(
       reject(late('aborted'));
     };
     const end = (): void => {
-      timer.abort();
+      timer.abort(OVER);
       signal.removeEventListener('abort', onAbort);
     };
     work.then(resolve, reject).finally(end);
