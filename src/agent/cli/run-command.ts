@@ -1,6 +1,7 @@
 import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
 import { isFault, messageOf } from '../../support/errors.ts';
+import { onAbort } from '../../support/on-abort.ts';
 import { winstonLogger, type ClosableLogger } from '../../support/winston-logger.ts';
 import { runAgent } from '../agent.ts';
 import { nodeDebugProblem } from '../directory/node-debug.ts';
@@ -34,6 +35,9 @@ async function run(flags: ConfigFlags, terminal: Terminal): Promise<void> {
   const log = winstonLogger(config.logging);
   const crashed = onCrash(log, terminal);
   const stop = terminal.stopSignals(config.drainMs);
+  const off = onAbort(stop.drain, () => {
+    log.info('agent.stopping', { signal: String(stop.drain.reason), drainMs: config.drainMs });
+  });
   try {
     await runAgent(config, stop, { log, clock: systemClock });
     if (stop.abort.aborted) terminal.setExitCode(EXIT.failed);
@@ -42,6 +46,7 @@ async function run(flags: ConfigFlags, terminal: Terminal): Promise<void> {
     terminal.complain(messageOf(error));
     terminal.setExitCode(EXIT.failed);
   } finally {
+    off();
     crashed.off();
     await log.close();
   }
