@@ -173,6 +173,19 @@ describe('a write', () => {
     expect(log.of('directory.refused')).toHaveLength(3);
   });
 
+  test('over a connection that lost its bind changed nothing, and the next one has another', async () => {
+    const server = await controller({
+      instead: ({ op, connection }) =>
+        op === 'modify' && connection === 1
+          ? { result: 1, diagnostic: '000004DC: LdapErr: DSID-0C090A5C, comment: bind first' }
+          : undefined,
+    });
+    const directory = open([server]);
+    await expect(write(directory)).rejects.toMatchObject({ code: 'DIRECTORY_BUSY' });
+    await expect(write(directory)).resolves.toMatchObject({ historyEnforced: false });
+    expect(server.connections).toBe(2);
+  });
+
   test('waits for a connection of its own', async () => {
     let open_ = 0;
     let most = 0;

@@ -4,7 +4,6 @@ import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
 import { toLdapChanges } from './account-changes.ts';
 import { toReading } from './account-reading.ts';
-import { toDirectoryError } from './ad-errors.ts';
 import { ConnectionError } from './connection-error.ts';
 import { Controller, type Timeouts } from './controller.ts';
 import { Controllers } from './controllers.ts';
@@ -20,7 +19,7 @@ import {
 } from './directory.ts';
 import { guidDn } from './guid.ts';
 import type { LdapConnection } from './ldap-connection.ts';
-import { findAccount, readAccount, readPwdLastSet, type Asking } from './queries.ts';
+import { findAccount, readAccount, readPwdLastSet, refusalOn, type Asking } from './queries.ts';
 import { probeController } from './probe.ts';
 import type { ControllerProfile } from './root-dse.ts';
 import { ServiceAccount, type BindOptions } from './service-account.ts';
@@ -162,7 +161,7 @@ class ActiveDirectory implements Directory {
   }
 
   async #modify(asking: Asking, objectGuid: string, change: AccountChange): Promise<void> {
-    const { connection, controller, signal } = asking;
+    const { connection, signal } = asking;
     const changes = toLdapChanges(change);
     try {
       await connection.modify(guidDn(objectGuid), changes, {
@@ -170,7 +169,7 @@ class ActiveDirectory implements Directory {
         signal,
       });
     } catch (error) {
-      if (error instanceof ResultCodeError) throw toDirectoryError(error, change.op, controller);
+      if (error instanceof ResultCodeError) throw refusalOn(asking, error, change.op);
       throw error;
     }
   }

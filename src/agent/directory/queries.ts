@@ -157,16 +157,28 @@ async function one(asking: Asking, base: string, options: SearchOptions): Promis
 }
 
 async function search(
-  { connection, controller, ms, signal }: Asking,
+  asking: Asking,
   base: string,
   asked: Asked,
   options: SearchOptions,
 ): Promise<readonly DirectoryEntry[]> {
+  const { connection, controller, ms, signal } = asking;
   try {
     const found = await connection.search(base, options, { ms, signal });
     return found.map((entry) => new DirectoryEntry(entry, controller));
   } catch (error) {
-    if (error instanceof ResultCodeError) throw toDirectoryError(error, asked, controller);
+    if (error instanceof ResultCodeError) throw refusalOn(asking, error, asked);
     throw error;
   }
+}
+
+/** The error that an answer is. A connection that lost its bind, or a server that has no time, is left. */
+export function refusalOn(
+  { connection, controller }: Asking,
+  error: ResultCodeError,
+  asked: Asked,
+): DirectoryError {
+  const refusal = toDirectoryError(error, asked, controller);
+  if (refusal.code === 'DIRECTORY_BUSY') connection.destroy(refusal.message);
+  return refusal;
 }
