@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises';
+import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { seal } from '../../src/protocol/sealing.ts';
-import type { PublicKey } from '../../src/protocol/keys.ts';
-import type { Baseline } from '../../src/protocol/account.ts';
+import { bindingText } from '../../src/protocol/canonical.ts';
+import { signToken } from '../../src/protocol/tokens.ts';
+import { prepareOperation, sealFor, submitOperation } from '../support/cloud-operation.ts';
+import { eventually } from '../support/eventually.ts';
 import { ScriptedAgent } from '../support/scripted-agent.ts';
 import { startTestCloud, TEST_DIRECTORY, type TestCloud } from '../support/start-cloud.ts';
 
@@ -20,40 +23,363 @@ afterEach(async () => {
   await cloud[Symbol.asyncDispose]();
 });
 
-interface Prepared {
-  readonly operation: string;
-  readonly objectGuid: string;
-  readonly op: 'reset' | 'change' | 'unlock';
-  readonly options: { unlock: boolean; mustChange: boolean };
-  readonly baseline: Baseline;
-  readonly notAfter: string;
-  readonly recipients: { key: PublicKey }[];
-  readonly aad: string;
-}
-
 test('a reset travels from the API to the agent and its outcome back', async () => {
-  const prepared = await cloud.call('POST', 'prepare', {
-    body: { account: { name: 'ada' }, op: 'reset' },
+  const prepared = await prepareOperation(cloud, { options: { mustChange: true } });
+  const done = await submitOperation(cloud, prepared);
+  expect(done).toMatchObject({
+    status: 200,
+    body: { status: 'applied', code: 'APPLIED', final: true, agent: agent.id },
+    headers: { 'preference-applied': 'wait=20' },
   });
-  expect(prepared).toMatchObject({ status: 200 });
-  const p = prepared.body as Prepared;
-  const secret = await seal(
-    { password: 'correct horse' },
-    p.recipients.map(({ key }) => key),
+  expect(agent.commands).toMatchObject([
     {
-      directory: TEST_DIRECTORY,
-      cmd: p.operation,
-      op: p.op,
-      account: { objectGuid: p.objectGuid },
-      options: p.options,
-      baseline: p.baseline,
-      notAfter: p.notAfter,
+      secret: { password: 'Correct-Horse-1' },
+      claims: {
+        op: 'reset',
+        cmd: prepared.operation,
+        by: 'admin',
+        actor: 'admin',
+        unlock: true,
+        mustChange: true,
+        attempts: [],
+        notAfter: prepared.notAfter,
+        baseline: prepared.baseline,
+      },
     },
+  ]);
+  expect(decodeJwt(done.body.signedOutcome ?? '')).toMatchObject({ cmd: prepared.operation });
+});
+
+test('prepare answers what to seal to, bound to this operation', async () => {
+  const prepared = await prepareOperation(cloud);
+  const { operation, op, objectGuid, options, baseline, notAfter } = prepared;
+  expect(prepared.recipients).toMatchObject([
+    { agent: agent.id, fingerprint: agent.device.kid, key: agent.sealing.jwk },
+  ]);
+  expect(prepared.aad).toBe(
+    bindingText({
+      directory: TEST_DIRECTORY,
+      cmd: operation,
+      op,
+      account: { objectGuid },
+      options,
+      baseline,
+      notAfter,
+    }),
   );
-  const done = await cloud.call('PUT', `operations/${p.operation}`, {
-    body: { secret },
+  const left = Date.parse(notAfter) - Date.now();
+  expect(left).toBeGreaterThan(290_000);
+  expect(left).toBeLessThanOrEqual(300_000);
+});
+
+test('an unlock has no secret, a change has both passwords', async () => {
+  const unlock = await prepareOperation(cloud, { op: 'unlock' });
+  expect((await submitOperation(cloud, unlock)).body).toMatchObject({ status: 'applied' });
+  const change = await prepareOperation(cloud, { op: 'change' });
+  const secret = await sealFor(change, { password: 'new', oldPassword: 'old' });
+  expect((await submitOperation(cloud, change, { secret })).body.status).toBe('applied');
+  expect(agent.commands[1]?.secret).toEqual({ password: 'new', oldPassword: 'old' });
+});
+
+test('the same bytes again are harmless, other bytes are a conflict', async () => {
+  const prepared = await prepareOperation(cloud);
+  const secret = await sealFor(prepared);
+  const first = await submitOperation(cloud, prepared, { secret });
+  const second = await submitOperation(cloud, prepared, { secret });
+  expect(second).toMatchObject({ status: 200, body: first.body });
+  expect(agent.commands).toHaveLength(1);
+  expect(await submitOperation(cloud, prepared)).toMatchObject({
+    status: 409,
+    body: { code: 'OPERATION_CONFLICT' },
+  });
+});
+
+test('the same bytes at the same time are one operation', async () => {
+  const prepared = await prepareOperation(cloud);
+  const secret = await sealFor(prepared);
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => submitOperation(cloud, prepared, { secret })),
+  );
+  for (const { status, body } of answers) {
+    expect(status).toBe(200);
+    expect(body.status).toBe('applied');
+  }
+  expect(agent.commands).toHaveLength(1);
+});
+
+test("another key's operation does not exist", async () => {
+  const prepared = await prepareOperation(cloud);
+  const key = cloud.keys.reset;
+  expect(await submitOperation(cloud, prepared, { key })).toMatchObject({ status: 404 });
+  const read = await cloud.call('GET', `operations/${prepared.operation}`, { key });
+  expect(read).toMatchObject({ status: 404, body: { code: 'UNKNOWN_OPERATION' } });
+});
+
+test('a secret that is bound to something else is refused before it is kept', async () => {
+  const [one, two] = [await prepareOperation(cloud), await prepareOperation(cloud)];
+  const moved = await submitOperation(cloud, one, { secret: await sealFor(two) });
+  expect(moved).toMatchObject({ status: 422, body: { code: 'WRONG_BINDING' } });
+});
+
+test('a secret for a recipient whom prepare did not name is refused', async () => {
+  const prepared = await prepareOperation(cloud);
+  const stranger = await ScriptedAgent.create(cloud);
+  const recipients = [...prepared.recipients, { agent: '', fingerprint: '', statement: '' }].map(
+    (recipient) => ({ key: stranger.sealing.jwk, ...recipient }),
+  );
+  const secret = await sealFor({ ...prepared, recipients });
+  expect(await submitOperation(cloud, prepared, { secret })).toMatchObject({
+    status: 422,
+    body: { code: 'WRONG_RECIPIENT' },
+  });
+});
+
+test('a reset without a secret and an unlock with one are refused', async () => {
+  const reset = await prepareOperation(cloud);
+  const bare = await cloud.call('PUT', `operations/${reset.operation}`, { body: {} });
+  expect(bare).toMatchObject({ status: 422, body: { code: 'SECRET_MISSING' } });
+  const unlock = await prepareOperation(cloud, { op: 'unlock' });
+  const secret = await sealFor({ ...unlock, op: 'reset' });
+  const laden = await submitOperation(cloud, unlock, { secret });
+  expect(laden).toMatchObject({ status: 422, body: { code: 'SECRET_UNEXPECTED' } });
+});
+
+test('without waiting the answer is 202 and where to ask', async () => {
+  let answer: () => void = () => undefined;
+  agent.onCommand = () =>
+    new Promise((resolve) => {
+      answer = () => {
+        resolve('APPLIED');
+      };
+    });
+  const prepared = await prepareOperation(cloud);
+  const accepted = await submitOperation(cloud, prepared, { waitS: 0 });
+  const location = `/v1/directories/${TEST_DIRECTORY}/operations/${prepared.operation}`;
+  expect(accepted).toMatchObject({
+    status: 202,
+    body: { status: 'pending' },
+    headers: { location },
+  });
+  await eventually(() => agent.commands.length === 1);
+  const command = agent.commands[0];
+  if (command !== undefined) agent.began(command);
+  answer();
+  const headers = { prefer: 'wait=10' };
+  const read = await cloud.call('GET', location, { headers });
+  expect(read).toMatchObject({ status: 200, body: { status: 'applied' } });
+});
+
+test.each(['PAUSED', 'DRAINING', 'BUSY', 'DIRECTORY_UNREACHABLE'] as const)(
+  '%s keeps the operation pending: the same cmd is handed over again with a new jti',
+  async (code) => {
+    agent.onCommand = () => (agent.commands.length === 1 ? code : 'APPLIED');
+    const prepared = await prepareOperation(cloud);
+    const done = await submitOperation(cloud, prepared);
+    expect(done.body.status).toBe('applied');
+    const [first, second] = agent.commands;
+    expect(second?.claims.cmd).toBe(first?.claims.cmd);
+    expect(second?.claims.jti).not.toBe(first?.claims.jti);
+    // The first dispatch said that it did not start: it is no attempt.
+    expect(second?.claims.attempts).toEqual([]);
+  },
+);
+
+test.each(['PASSWORD_POLICY', 'SUPERSEDED', 'ACCESS_DENIED', 'INDETERMINATE'] as const)(
+  '%s is final at once',
+  async (code) => {
+    agent.onCommand = () => code;
+    const prepared = await prepareOperation(cloud);
+    expect((await submitOperation(cloud, prepared)).body).toMatchObject({ code, final: true });
+    expect(agent.commands).toHaveLength(1);
+  },
+);
+
+test('a dispatch whose connection was lost is handed over again to the same agent, as an attempt', async () => {
+  agent.onCommand = async (command) => {
+    if (agent.commands.length > 1) return 'APPLIED';
+    agent.began(command, 'dc7.corp.example');
+    await agent.cut();
+    return undefined;
+  };
+  const prepared = await prepareOperation(cloud);
+  const submitted = submitOperation(cloud, prepared);
+  await eventually(() => agent.commands.length === 1 && agent.connection === undefined);
+  await agent.connect();
+  expect((await submitted).body.status).toBe('applied');
+  const [first, second] = agent.commands;
+  expect(second?.claims.cmd).toBe(first?.claims.cmd);
+  expect(second?.claims.sid).not.toBe(first?.claims.sid);
+  expect(second?.claims.attempts).toMatchObject([{ agent: agent.id }]);
+});
+
+test('an outcome that was lost on the way is answered from the journal, under the first token', async () => {
+  agent.onCommand = async (command) => {
+    agent.journal.set(command.claims.cmd, await agent.outcome(command, 'APPLIED'));
+    await agent.cut();
+    return undefined;
+  };
+  const prepared = await prepareOperation(cloud);
+  const submitted = submitOperation(cloud, prepared);
+  await eventually(() => agent.commands.length === 1 && agent.connection === undefined);
+  await agent.connect();
+  expect((await submitted).body).toMatchObject({ status: 'applied', final: true });
+  expect(agent.commands).toHaveLength(2);
+});
+
+test('a command that is neither begun nor answered costs the session', async () => {
+  agent.onCommand = () => undefined;
+  const { closed } = agent.connection ?? (await agent.connect());
+  const prepared = await prepareOperation(cloud);
+  const startedAt = performance.now();
+  const submitted = submitOperation(cloud, prepared);
+  expect(await closed).toBe(4004);
+  expect(performance.now() - startedAt).toBeGreaterThan(2_900);
+  agent.onCommand = () => 'APPLIED';
+  await agent.connect();
+  expect((await submitted).body.status).toBe('applied');
+});
+
+test('a command that was begun may take its time', async () => {
+  agent.onCommand = (command) => {
+    agent.began(command);
+    return new Promise((resolve) => {
+      setTimeout(() => {
+        resolve('APPLIED');
+      }, 3_500);
+    });
+  };
+  const prepared = await prepareOperation(cloud);
+  expect((await submitOperation(cloud, prepared)).body.status).toBe('applied');
+  expect(agent.commands).toHaveLength(1);
+});
+
+test('an outcome that the agent did not sign counts for nothing, and is an alarm', async () => {
+  const forger = await ScriptedAgent.create(cloud);
+  let forged = '';
+  agent.onCommand = async (command): Promise<'APPLIED'> => {
+    Object.assign(forger, { id: agent.id, directory: agent.directory });
+    forged = await forger.outcome(command, 'APPLIED');
+    return 'APPLIED';
+  };
+  agent.bendOutcome = () => forged;
+  const { closed } = agent.connection ?? (await agent.connect());
+  const prepared = await prepareOperation(cloud);
+  const submitted = await submitOperation(cloud, prepared, { waitS: 1 });
+  expect(submitted).toMatchObject({ status: 202, body: { status: 'pending' } });
+  expect(await closed).toBe(4004);
+  expect(cloud.log.of('cloud.agent_alarm')).toMatchObject([
+    { fields: { alarm: 'OUTCOME_NOT_AUTHENTIC' } },
+  ]);
+});
+
+test('an outcome of another operation counts for nothing', async () => {
+  const outcomes: string[] = [];
+  agent.bendOutcome = (outcome) => {
+    outcomes.push(outcome);
+    return outcomes[0] ?? outcome;
+  };
+  const one = await prepareOperation(cloud);
+  expect((await submitOperation(cloud, one)).body.status).toBe('applied');
+  const { closed } = agent.connection ?? (await agent.connect());
+  const two = await prepareOperation(cloud);
+  expect((await submitOperation(cloud, two, { waitS: 2 })).body.status).toBe('pending');
+  expect(await closed).toBe(4004);
+});
+
+test('the sealed secret is kept wrapped, and gone as soon as the outcome is known', async () => {
+  let release: () => void = () => undefined;
+  agent.onCommand = (command) => {
+    agent.began(command);
+    return new Promise((resolve) => {
+      release = () => {
+        resolve('APPLIED');
+      };
+    });
+  };
+  const prepared = await prepareOperation(cloud);
+  const secret = await sealFor(prepared);
+  const submitted = submitOperation(cloud, prepared, { secret });
+  await eventually(() => agent.commands.length === 1);
+  const during = await cloud.inspect((store) => store.operations.find(prepared.operation));
+  expect(during?.secret).toMatch(/^[\w-]+\.\.[\w-]+\.[\w-]+\.[\w-]+$/);
+  expect(during?.secret).not.toContain(secret.ciphertext);
+  release();
+  expect((await submitted).body.status).toBe('applied');
+  const after = await cloud.inspect((store) => store.operations.find(prepared.operation));
+  expect(after).not.toHaveProperty('secret');
+  await cloud.stop();
+  const database = await readFile(cloud.folder.database, 'latin1');
+  for (const trace of [secret.ciphertext, 'Correct-Horse-1', during?.secret ?? '-']) {
+    expect(database).not.toContain(trace);
+  }
+  expect(cloud.log.text()).not.toContain(secret.ciphertext);
+});
+
+test('after a restart in the middle the operation goes on', async () => {
+  agent.onCommand = (command) => {
+    if (agent.commands.length > 1) return 'APPLIED';
+    agent.began(command);
+    return undefined;
+  };
+  const prepared = await prepareOperation(cloud);
+  const accepted = await submitOperation(cloud, prepared, { waitS: 0 });
+  expect(accepted.status).toBe(202);
+  await eventually(() => agent.commands.length === 1);
+  await cloud.restart();
+  await agent.connect();
+  const done = await cloud.call('GET', `operations/${prepared.operation}`, {
     headers: { prefer: 'wait=10' },
   });
-  expect(done).toMatchObject({ status: 200, body: { status: 'applied', code: 'APPLIED' } });
-  expect(agent.commands).toMatchObject([{ secret: { password: 'correct horse' } }]);
+  expect(done).toMatchObject({ status: 200, body: { status: 'applied', final: true } });
+  expect(agent.commands).toHaveLength(2);
+});
+
+test('a sealing key that was rotated is what the next operation is sealed to', async () => {
+  const before = agent.sealing.kid;
+  await agent.rotateSealing();
+  const prepared = await prepareOperation(cloud);
+  expect(prepared.recipients[0]?.key.kid).toBe(agent.sealing.kid);
+  expect(agent.sealing.kid).not.toBe(before);
+  expect((await submitOperation(cloud, prepared)).body.status).toBe('applied');
+});
+
+test('a gap or a fork in the chain of outcomes is an alarm in the audit', async () => {
+  agent.onCommand = () => {
+    if (agent.commands.length === 2) agent.head = 'A'.repeat(43);
+    return 'APPLIED';
+  };
+  for (let n = 0; n < 2; n += 1) {
+    const prepared = await prepareOperation(cloud);
+    expect((await submitOperation(cloud, prepared)).body.status).toBe('applied');
+  }
+  const audit = await cloud.call('GET', 'audit');
+  expect(JSON.stringify(audit.body)).toContain('OUTCOME_CHAIN_BROKEN');
+});
+
+test('with two agents, one that drains hands over to the other at once', async () => {
+  const other = await ScriptedAgent.create(cloud);
+  await other.join();
+  await other.connect();
+  agent.onCommand = () => 'DRAINING';
+  other.onCommand = () => 'APPLIED';
+  for (let n = 0; n < 4; n += 1) {
+    const prepared = await prepareOperation(cloud);
+    const startedAt = performance.now();
+    const done = await submitOperation(cloud, prepared);
+    expect(done.body).toMatchObject({ status: 'applied', agent: other.id });
+    expect(performance.now() - startedAt).toBeLessThan(900);
+  }
+  await other[Symbol.asyncDispose]();
+});
+
+test('an agent without a signature of its own cannot answer for another one', async () => {
+  const other = await ScriptedAgent.create(cloud);
+  await other.join();
+  agent.onInspect = () => undefined;
+  agent.bendInspection = async (claims) =>
+    signToken('inspection', { ...claims, iss: other.id }, other.device);
+  const answer = await cloud.call('POST', 'prepare', {
+    body: { account: { name: 'ada' }, op: 'reset' },
+  });
+  expect(answer).toMatchObject({ status: 502, body: { code: 'AGENT_MISBEHAVED' } });
 });

@@ -92,10 +92,17 @@ export class ScriptedAgent implements AsyncDisposable {
   readonly commands: ReceivedCommand[] = [];
   readonly inspections: InspectClaims[] = [];
   readonly toggles: ToggleClaims[] = [];
+  /** How far this agent's clock is ahead of the machine's. */
+  offsetMs = 0;
   onCommand: CommandScript = () => 'APPLIED';
   /** A refusal, or undefined to show `account`. */
   onInspect: (claims: InspectClaims) => OutcomeCode | undefined = () => undefined;
   account: AccountState = accountState();
+  /** What is sent instead of an honest outcome. */
+  bendOutcome: (outcome: string) => string = (outcome) => outcome;
+  /** What is sent instead of an honest inspection. */
+  bendInspection: (claims: Claims<'inspection'>) => Promise<string> = (claims) =>
+    signToken('inspection', claims, this.device);
   connection: Connection | undefined;
 
   private constructor(cloud: TestCloud, device: KeyPair, sealing: KeyPair) {
@@ -138,7 +145,7 @@ export class ScriptedAgent implements AsyncDisposable {
         version: '0.1.0',
         deviceKey: this.device.jwk,
         sealingKey: await this.sealingStatement(),
-        iat: seconds(),
+        iat: this.#seconds(),
         ...bend.claims,
       },
       { kid: token.id, key: bend.secret ?? base64url.decode(token.secret) },
@@ -159,7 +166,7 @@ export class ScriptedAgent implements AsyncDisposable {
     if (status !== 200) throw new Error(`approve: HTTP ${status}`);
   }
 
-  sealingStatement(sealing = this.sealing, iat = seconds()): Promise<string> {
+  sealingStatement(sealing = this.sealing, iat = this.#seconds()): Promise<string> {
     return signToken('sealing-key', { iss: this.device.kid, iat, key: sealing.jwk }, this.device);
   }
 
@@ -171,7 +178,7 @@ export class ScriptedAgent implements AsyncDisposable {
   }
 
   async connectToken(bend: Partial<Claims<'connect'>> = {}): Promise<string> {
-    const iat = seconds();
+    const iat = this.#seconds();
     return signToken(
       'connect',
       {
@@ -267,7 +274,7 @@ export class ScriptedAgent implements AsyncDisposable {
       {
         iss: this.id,
         aud: this.issuer,
-        iat: seconds(),
+        iat: this.#seconds(),
         nonce: '',
         sid: '',
         version: '0.1.0',
@@ -323,7 +330,7 @@ export class ScriptedAgent implements AsyncDisposable {
       {
         iss: this.id,
         aud: this.directory,
-        iat: seconds(),
+        iat: this.#seconds(),
         token: await sha256(token),
         cmd: claims.cmd,
         jti: claims.jti,
@@ -353,7 +360,7 @@ export class ScriptedAgent implements AsyncDisposable {
     if (code === undefined) return new Promise(() => undefined);
     const outcome = await this.outcome(command, code);
     if (factsOf(code).redispatch !== true) this.journal.set(claims.cmd, outcome);
-    return { outcome };
+    return { outcome: this.bendOutcome(outcome) };
   }
 
   async #open(claims: CommandClaims): Promise<SecretContent | undefined> {
@@ -375,18 +382,18 @@ export class ScriptedAgent implements AsyncDisposable {
     const claims = InspectClaims.parse(decodeJwt(request));
     this.inspections.push(claims);
     const code = this.onInspect(claims);
-    const inspection = await signToken(
-      'inspection',
-      {
-        iss: this.id,
-        aud: this.directory,
-        iat: seconds(),
-        jti: claims.jti,
-        ...(code === undefined ? { account: this.account } : { verdict: outcomeOf(code) }),
-      },
-      this.device,
-    );
+    const inspection = await this.bendInspection({
+      iss: this.id,
+      aud: this.directory,
+      iat: this.#seconds(),
+      jti: claims.jti,
+      ...(code === undefined ? { account: this.account } : { verdict: outcomeOf(code) }),
+    });
     return { inspection };
+  }
+
+  #seconds(): number {
+    return Math.floor((Date.now() + this.offsetMs) / 1000);
   }
 
   #peer(): Peer<FromService, FromAgent> {
@@ -411,8 +418,4 @@ async function makeKeys(use: 'sig' | 'enc'): Promise<KeyPair> {
   const { privateKey, publicKey: half } = await generateKeyPair(alg, { crv: 'P-256' });
   const jwk = await publicKey(await exportJWK(half), use);
   return { kid: jwk.kid, key: privateKey, jwk };
-}
-
-function seconds(): number {
-  return Math.floor(Date.now() / 1000);
 }

@@ -32,6 +32,10 @@ export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties
       const sealing = await verified(core, session, () =>
         verifySealingKey(agent, statement, core.clock.now()),
       );
+      // A replay would bring an old key back. In a hello, which is bound to a nonce, any key counts.
+      if (sealing.sealingSince < agent.sealingSince) {
+        throw new RpcError(RPC_ERRORS.notAccepted, 'older than the key that is known', 'EXPIRED');
+      }
       await core.store.agents.update(agent.id, sealing);
     },
   };
@@ -51,7 +55,9 @@ async function verified<T>(core: Core, session: LinkSession, verify: () => Promi
     if (!(error instanceof TokenError)) throw error;
     const { agentId: id, directory } = session;
     await raiseAlarm(core, { id, directory }, `STATEMENT_${error.code}`);
-    session.close(CLOSE_CODES.protocolError, 'statement not accepted');
+    setImmediate(() => {
+      session.close(CLOSE_CODES.protocolError, 'statement not accepted');
+    });
     throw new RpcError(RPC_ERRORS.notAccepted, 'the statement was not accepted', error.code);
   }
 }

@@ -4,12 +4,12 @@ import { timestamp } from '../../protocol/shapes.ts';
 import { PROTOCOL_VERSION, type HelloClaims } from '../../protocol/status.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
 import { importPublicKey } from '../keys/import-public-key.ts';
-import type { AgentRecord } from '../store/records.ts';
+import type { AgentRecord, DirectoryRecord } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
 import { resumeTrail } from '../writeback/outcome-trail.ts';
 import { verifySealingKey } from '../writeback/sealing-key.ts';
-import { signToggle } from '../writeback/toggle.ts';
+import { pushToggle, signToggle } from '../writeback/toggle.ts';
 import type { LinkSession } from './link-session.ts';
 import type { LiveSessions } from './live-sessions.ts';
 import { isOlder, OLDEST_VERSION } from './versions.ts';
@@ -90,6 +90,7 @@ async function welcome(
   // The welcome has to be on the wire before the first command is.
   setImmediate(() => {
     sessions.ready(session);
+    void pushNewerToggle(core, directory, session.agentId);
   });
   return {
     session: session.id,
@@ -99,6 +100,17 @@ async function welcome(
     toggle,
     oldestVersion: OLDEST_VERSION,
   };
+}
+
+/** Somebody may have turned writeback off between the signing of the welcome and its sending. */
+async function pushNewerToggle(
+  core: Core,
+  { id, toggle }: DirectoryRecord,
+  agentId: string,
+): Promise<void> {
+  const now = await core.store.directories.find(id);
+  if (now !== undefined && now.toggle.version > toggle.version)
+    await pushToggle(core, now, agentId);
 }
 
 function notAccepted(session: LinkSession, code: string): RpcError {

@@ -11,6 +11,7 @@ import {
   type FromAgent,
   type FromService,
   type Params,
+  type Result,
   type Welcome,
 } from '../../protocol/messages.ts';
 import {
@@ -27,6 +28,7 @@ import { FrameBudget } from './frame-budget.ts';
 
 const HELLO_WITHIN_MS = 10_000;
 const CLOSE_WITHIN_MS = 2_000;
+const ASK_AGAIN_MS = 100;
 const MAX_BUFFERED_BYTES = 1024 * 1024;
 
 /** What the service does with what an agent says. A rejection with `RpcError` is the answer. */
@@ -98,15 +100,15 @@ export class LinkSession implements AgentSession {
   }
 
   async inspect(request: string, signal: AbortSignal): Promise<string> {
-    this.#mustBeApproved();
-    return (await this.#peer.call('account.inspect', { request }, signal)).inspection;
+    const { inspection } = await this.#ask('account.inspect', { request }, signal);
+    return inspection;
   }
 
   async execute({ command, jti, onBegan }: CommandFrame, signal: AbortSignal): Promise<string> {
-    this.#mustBeApproved();
     this.#began.set(jti, onBegan);
     try {
-      return (await this.#peer.call('command.execute', { command }, signal)).outcome;
+      const { outcome } = await this.#ask('command.execute', { command }, signal);
+      return outcome;
     } finally {
       this.#began.delete(jti);
     }
@@ -241,8 +243,21 @@ export class LinkSession implements AgentSession {
     return this.#options.duties.hello(this, hello);
   }
 
-  #mustBeApproved(): void {
-    if (!this.approved) throw new UnansweredError('the agent is not approved');
+  /** An agent that has not quite taken the welcome in yet says so, and is asked again. */
+  async #ask<K extends 'account.inspect' | 'command.execute'>(
+    method: K,
+    params: Params<FromService, K>,
+    signal: AbortSignal,
+  ): Promise<Result<FromService, K>> {
+    for (;;) {
+      if (!this.approved) throw new UnansweredError('the agent is not approved');
+      try {
+        return await this.#peer.call(method, params, signal);
+      } catch (error) {
+        if (!(error instanceof RpcError) || error.code !== 'NOT_NOW') throw error;
+      }
+      await this.#options.clock.sleep(ASK_AGAIN_MS, signal);
+    }
   }
 
   #mustBeGreeted(): void {

@@ -1,0 +1,144 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../../src/support/clock.ts';
+import { prepareOperation, submitOperation, type Prepared } from '../support/cloud-operation.ts';
+import { eventually } from '../support/eventually.ts';
+import { ScriptedAgent } from '../support/scripted-agent.ts';
+import { startTestCloud, type TestCloud } from '../support/start-cloud.ts';
+
+let offsetMs: number;
+let cloud: TestCloud;
+let agent: ScriptedAgent;
+/** Comes and goes, so that the service looks again at what it waits for. */
+let visitor: ScriptedAgent;
+
+beforeEach(async () => {
+  offsetMs = 0;
+  cloud = await startTestCloud({
+    clock: { ...systemClock, now: () => Date.now() + offsetMs },
+  });
+  agent = await ScriptedAgent.create(cloud);
+  visitor = await ScriptedAgent.create(cloud);
+  await agent.join();
+  await visitor.enroll();
+  await agent.connect();
+});
+
+afterEach(async () => {
+  await agent[Symbol.asyncDispose]();
+  await visitor[Symbol.asyncDispose]();
+  await cloud[Symbol.asyncDispose]();
+});
+
+async function passTime(ms: number): Promise<void> {
+  offsetMs += ms;
+  agent.offsetMs = offsetMs;
+  visitor.offsetMs = offsetMs;
+  await visitor.cut();
+  await eventually(() => visitor.connect());
+}
+
+async function statusOf({ operation }: Prepared): Promise<unknown> {
+  return (await cloud.call('GET', `operations/${operation}`)).body;
+}
+
+test('an operation that no agent ever got expires', async () => {
+  const prepared = await prepareOperation(cloud);
+  await agent.cut();
+  expect((await submitOperation(cloud, prepared, { waitS: 0 })).status).toBe(202);
+  await passTime(301_000);
+  await eventually(async () => {
+    expect(await statusOf(prepared)).toMatchObject({ status: 'expired', final: true });
+  });
+  const stored = await cloud.inspect((store) => store.operations.find(prepared.operation));
+  expect(stored).not.toHaveProperty('secret');
+});
+
+test('what was prepared and never submitted cannot be submitted after its time', async () => {
+  const prepared = await prepareOperation(cloud);
+  offsetMs += 301_000;
+  expect(await submitOperation(cloud, prepared)).toMatchObject({
+    status: 409,
+    body: { code: 'EXPIRED' },
+  });
+});
+
+test('when the time is over and an agent never answered, nobody knows, until it does', async () => {
+  agent.onCommand = async (command) => {
+    agent.journal.set(command.claims.cmd, await agent.outcome(command, 'APPLIED'));
+    await agent.cut();
+    return undefined;
+  };
+  const prepared = await prepareOperation(cloud);
+  await submitOperation(cloud, prepared, { waitS: 0 });
+  await eventually(() => agent.commands.length === 1 && agent.connection === undefined);
+  await passTime(301_000);
+  await eventually(async () => {
+    expect(await statusOf(prepared)).toMatchObject({
+      status: 'unknown',
+      code: 'INDETERMINATE',
+      final: false,
+    });
+  });
+  await eventually(() => agent.connect());
+  await eventually(async () => {
+    expect(await statusOf(prepared)).toMatchObject({
+      status: 'applied',
+      final: true,
+      agent: agent.id,
+    });
+  });
+});
+
+test('an agent that never began it says so, and nothing is claimed to be unknown any more', async () => {
+  agent.onCommand = async () => {
+    if (agent.commands.length > 1) return 'EXPIRED';
+    await agent.cut();
+    return undefined;
+  };
+  const prepared = await prepareOperation(cloud);
+  await submitOperation(cloud, prepared, { waitS: 0 });
+  await eventually(() => agent.commands.length === 1 && agent.connection === undefined);
+  await passTime(301_000);
+  await eventually(() => agent.connect());
+  await eventually(async () => {
+    expect(await statusOf(prepared)).toMatchObject({ status: 'refused', code: 'EXPIRED' });
+  });
+});
+
+test('the last refusal is the result when the time is over', async () => {
+  agent.onCommand = () => 'PAUSED';
+  const prepared = await prepareOperation(cloud);
+  await submitOperation(cloud, prepared, { waitS: 0 });
+  await eventually(() => agent.commands.length === 1);
+  await passTime(301_000);
+  await eventually(async () => {
+    expect(await statusOf(prepared)).toMatchObject({
+      status: 'refused',
+      code: 'PAUSED',
+      final: true,
+    });
+  });
+});
+
+test('another agent gets an unanswered operation only 15 s after the session was lost', async () => {
+  const other = await ScriptedAgent.create(cloud);
+  await other.join();
+  const silent = (self: ScriptedAgent) => async (): Promise<undefined> => {
+    await self.cut();
+    return undefined;
+  };
+  agent.onCommand = silent(agent);
+  const prepared = await prepareOperation(cloud);
+  await submitOperation(cloud, prepared, { waitS: 0 });
+  await eventually(() => agent.commands.length === 1 && agent.connection === undefined);
+  await other.connect();
+  await passTime(14_000);
+  expect(other.commands).toHaveLength(0);
+  await passTime(2_000);
+  await eventually(() => other.commands.length === 1);
+  expect(other.commands[0]?.claims.attempts).toMatchObject([{ agent: agent.id }]);
+  await eventually(async () => {
+    expect(await statusOf(prepared)).toMatchObject({ status: 'applied', agent: other.id });
+  });
+  await other[Symbol.asyncDispose]();
+});

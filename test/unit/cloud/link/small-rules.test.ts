@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { FrameBudget } from '../../../../src/cloud/link/frame-budget.ts';
+import { ReplayCache } from '../../../../src/cloud/link/replay-cache.ts';
+import { isOlder } from '../../../../src/cloud/link/versions.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+
+test('an id is taken once until its time is over', () => {
+  const cache = new ReplayCache();
+  expect(cache.take('a', 100, 0)).toBe(true);
+  expect(cache.take('a', 100, 99)).toBe(false);
+  expect(cache.take('a', 200, 100)).toBe(true);
+});
+
+test('a full cache forgets what is over, and refuses rather than forget what is not', () => {
+  const cache = new ReplayCache(2);
+  expect(cache.take('a', 100, 0)).toBe(true);
+  expect(cache.take('b', 300, 0)).toBe(true);
+  expect(cache.take('c', 300, 50)).toBe(false);
+  expect(cache.take('c', 300, 150)).toBe(true);
+});
+
+test.each([
+  ['0.1.0', '0.1.0', false],
+  ['0.0.9', '0.1.0', true],
+  ['0.2.0', '0.1.0', false],
+  ['0.10.0', '0.9.0', false],
+  ['1.0.0-rc.1', '0.9.0', false],
+  ['no version', '0.1.0', true],
+  ['', '0.1.0', true],
+])('%s is older than %s: %s', (version, than, older) => {
+  expect(isOlder(version, than)).toBe(older);
+});
+
+test('a session may send so many frames in a while, and then again', () => {
+  const clock = new FakeClock();
+  const budget = new FrameBudget(clock);
+  expect(Array.from({ length: 20_000 }, () => budget.take()).every(Boolean)).toBe(true);
+  expect(budget.take()).toBe(false);
+  clock.advance(10_000);
+  expect(budget.take()).toBe(true);
+});
