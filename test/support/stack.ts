@@ -14,8 +14,14 @@ export interface StackOptions {
   readonly folder: string;
   /** Members of the agent's configuration that replace the usual ones. */
   readonly agent?: Readonly<Record<string, unknown>>;
-  /** Where the agent dials, when that is not the service itself (a proxy between them, say). */
-  readonly dial?: { readonly url: string; readonly ca: string };
+  /** Puts something between the service and everybody else, once the service's address is known. */
+  readonly between?: (service: Upstream) => Promise<Upstream>;
+}
+
+/** A service's address and the CA (PEM) to trust there. */
+export interface Upstream {
+  readonly url: string;
+  readonly ca: string;
 }
 
 export const STACK_DIRECTORY = 'corp';
@@ -32,6 +38,8 @@ export class Stack implements AsyncDisposable {
   cloud: Program | undefined;
   agent: Program | undefined;
   readonly #options: StackOptions;
+  /** How everybody reaches the service: itself, or what stands between. */
+  #via: { readonly url: string; readonly caFile: string };
 
   private constructor(options: StackOptions, port: number) {
     this.#options = options;
@@ -39,6 +47,7 @@ export class Stack implements AsyncDisposable {
     this.folder = folder;
     this.url = `https://localhost:${port}`;
     this.caFile = join(folder, 'ca.pem');
+    this.#via = { url: this.url, caFile: this.caFile };
     this.keyFile = join(folder, 'admin.key');
     this.agentConfigFile = join(folder, 'passback.yaml');
     this.agentState = join(folder, 'agent-state');
@@ -55,7 +64,8 @@ export class Stack implements AsyncDisposable {
 
   /** Runs a `passback-cloud` command that talks to the service. */
   command(args: readonly string[], stdin = ''): Promise<Ended> {
-    const to = ['--url', this.url, '--key-file', this.keyFile, '--ca', this.caFile];
+    const { url, caFile } = this.#via;
+    const to = ['--url', url, '--key-file', this.keyFile, '--ca', caFile];
     return runProgram('cloud', [...args, ...to, '--directory', STACK_DIRECTORY], stdin);
   }
 
@@ -68,11 +78,10 @@ export class Stack implements AsyncDisposable {
   async enroll(): Promise<{ readonly agent: string; readonly fingerprint: string }> {
     const tokenFile = join(this.folder, 'enroll.token');
     must(await this.command(['token', '--out', tokenFile]));
-    const dial = this.#options.dial;
     const ended = must(
       await runProgram('agent', [
         'enroll',
-        ...['--config', this.agentConfigFile, '--url', dial?.url ?? this.url],
+        ...['--config', this.agentConfigFile, '--url', this.#via.url],
         ...['--token-file', tokenFile, '--name', 'demo-agent', '--json'],
       ]),
     );
@@ -108,6 +117,11 @@ export class Stack implements AsyncDisposable {
         ...tls,
       ]),
     );
+    const between = await this.#options.between?.({ url, ca: ca.ca });
+    if (between !== undefined) {
+      this.#via = { url: between.url, caFile: join(folder, 'between.pem') };
+      await writeFile(this.#via.caFile, between.ca);
+    }
     const data = ['--data', cloudData];
     must(await runProgram('cloud', ['directory', 'add', STACK_DIRECTORY, ...data]));
     const scopes = ['--scopes', 'inspect,reset,change,unlock,status,admin'];
@@ -116,15 +130,14 @@ export class Stack implements AsyncDisposable {
   }
 
   async #prepareAgent(): Promise<void> {
-    const { lab, agent, dial } = this.#options;
+    const { lab, agent } = this.#options;
+    const { url, caFile } = this.#via;
     const { folder } = this;
     const files = { directoryCa: join(folder, 'dc-ca.pem'), bind: join(folder, 'bind.password') };
-    const serviceCa = dial === undefined ? this.caFile : join(folder, 'dial-ca.pem');
-    if (dial !== undefined) await writeFile(serviceCa, dial.ca);
     await writeFile(files.directoryCa, lab.ca);
     await writeFile(files.bind, lab.serviceAccount.password, { mode: 0o600 });
     const config = {
-      service: { caFile: serviceCa, ...(dial !== undefined && { url: dial.url }) },
+      service: { caFile, url },
       directory: {
         domain: lab.domain,
         domainControllers: lab.controllers.map(({ name, address, port }) => ({
