@@ -12,6 +12,7 @@ import { createApp } from './api/app.ts';
 import type { CloudConfig } from './config/cloud-config.ts';
 import { ConfigError } from './config/config-error.ts';
 import { dataFolder } from './data-folder.ts';
+import { DeviceKeys } from './keys/device-keys.ts';
 import { KeyFolder } from './keys/key-folder.ts';
 import { loadServiceKeys, type ServiceKeys } from './keys/service-keys.ts';
 import { acceptUpgrades } from './link/accept-upgrades.ts';
@@ -77,7 +78,15 @@ class Service implements RunningCloud {
     const { config, keys, store, clock, log } = parts;
     this.#server = server;
     this.#parts = parts;
-    this.#core = { issuer: config.url, store, keys, sessions: this.#sessions, clock, log };
+    this.#core = {
+      issuer: config.url,
+      store,
+      keys,
+      deviceKeys: new DeviceKeys(),
+      sessions: this.#sessions,
+      clock,
+      log,
+    };
     this.#dispatcher = new Dispatcher(this.#core);
   }
 

@@ -39,7 +39,7 @@ export async function loadServiceKeys(
     root,
     keySet: { token, number: claims.number, expiresAt: claims.exp * 1000 },
     signing: await folder.readSigning(current.kid),
-    storage: storageCipher(await folder.readStorage()),
+    storage: await storageCipher(await folder.readStorage()),
   };
 }
 

@@ -1,4 +1,4 @@
-import { base64url, CompactEncrypt, compactDecrypt, errors } from 'jose';
+import { CompactEncrypt, compactDecrypt, errors, importJWK } from 'jose';
 import type { StorageKeyFile } from './key-folder.ts';
 
 /** Encrypts what the database keeps for a while and must not be able to read. */
@@ -16,8 +16,14 @@ export class StorageCipherError extends Error {
 }
 
 /** AES-256-GCM under the storage key, which is kept outside the database. */
-export function storageCipher(file: StorageKeyFile): StorageCipher {
-  const key = base64url.decode(file.k);
+export async function storageCipher(file: StorageKeyFile): Promise<StorageCipher> {
+  const secret = await importJWK(file);
+  if (!(secret instanceof Uint8Array)) throw new TypeError('storageCipher: no symmetric key');
+  // Imported once: jose would do it again for every use of the bytes.
+  const key = await crypto.subtle.importKey('raw', Uint8Array.from(secret), 'AES-GCM', false, [
+    'encrypt',
+    'decrypt',
+  ]);
   return {
     wrap: (text, purpose) =>
       new CompactEncrypt(new TextEncoder().encode(text))

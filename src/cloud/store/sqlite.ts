@@ -45,11 +45,21 @@ function openDatabase(path: string): SqliteDatabase {
     }
     return opened;
   });
+  // The program has a few dozen statements and says each of them often.
+  const statements = new Map<string, SqliteStatement>();
   return {
     close: () => {
+      statements.clear();
       database.close();
     },
-    prepare: (sql) => guardedStatement(guarded(() => database.prepare(sql))),
+    prepare: (sql) => {
+      const known = statements.get(sql);
+      if (known !== undefined) return known;
+      const statement = guardedStatement(guarded(() => database.prepare(sql)));
+      // Transactions and the schema are spelled once each; a prepared one of them is not reusable.
+      if (/^(?:select|insert|update|delete)\b/i.test(sql)) statements.set(sql, statement);
+      return statement;
+    },
   };
 }
 

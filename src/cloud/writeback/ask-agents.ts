@@ -6,7 +6,6 @@ import type { InspectionClaims } from '../../protocol/outcome.ts';
 import { RpcError, UnansweredError } from '../../protocol/rpc.ts';
 import { signToken, TokenError, verifyToken } from '../../protocol/tokens.ts';
 import { withDeadline } from '../../support/with-deadline.ts';
-import { importPublicKey } from '../keys/import-public-key.ts';
 import type { AgentRecord } from '../store/records.ts';
 import type { AgentSession } from './agent-session.ts';
 import { raiseAlarm } from './alarm.ts';
@@ -110,7 +109,7 @@ async function verifyInspection(
 ): Promise<InspectionClaims | undefined> {
   try {
     return await verifyToken('inspection', inspection, {
-      key: await importPublicKey(agent.deviceKey),
+      key: await core.deviceKeys.get(agent.deviceKey),
       now: core.clock.now(),
       audience: agent.directory,
       issuer: agent.id,

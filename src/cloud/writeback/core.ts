@@ -1,5 +1,6 @@
 import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
+import type { DeviceKeys } from '../keys/device-keys.ts';
 import type { ServiceKeys } from '../keys/service-keys.ts';
 import type { Store } from '../store/store.ts';
 import type { AgentSessions } from './agent-session.ts';
@@ -10,6 +11,7 @@ export interface Core {
   readonly issuer: string;
   readonly store: Store;
   readonly keys: ServiceKeys;
+  readonly deviceKeys: DeviceKeys;
   readonly sessions: AgentSessions;
   readonly clock: Clock;
   readonly log: Logger;

@@ -46,6 +46,7 @@ export async function dispatch(
       ? undefined
       : await verifyOutcome(signed, {
           agent,
+          key: await core.deviceKeys.get(agent.deviceKey),
           claims,
           token: record.token,
           dispatches,

@@ -1,12 +1,14 @@
+import type { CryptoKey } from 'jose';
 import { commandDigest } from '../../protocol/canonical.ts';
 import type { CommandClaims } from '../../protocol/command.ts';
 import type { OutcomeClaims } from '../../protocol/outcome.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
-import { importPublicKey } from '../keys/import-public-key.ts';
 import type { AgentRecord, DispatchRecord } from '../store/records.ts';
 
 export interface Expected {
   readonly agent: AgentRecord;
+  /** Its device key. */
+  readonly key: CryptoKey;
   readonly claims: CommandClaims;
   /** SHA-256 of the token that is being answered. */
   readonly token: string;
@@ -26,7 +28,7 @@ export async function verifyOutcome(
   let outcome: OutcomeClaims;
   try {
     outcome = await verifyToken('outcome', signed, {
-      key: await importPublicKey(agent.deviceKey),
+      key: expected.key,
       now: expected.now,
       audience: agent.directory,
       issuer: agent.id,
