@@ -180,11 +180,9 @@ export class ScriptedService implements AsyncDisposable {
     const mac = { kid: token.id, key: Buffer.from(token.secret, 'base64url') };
     const expected = { key: mac.key, now: Date.now() };
     const { deviceKey } = await verifyToken('enroll-request', body.request, expected);
-    this.agent = {
-      id: randomUUID(),
-      device: deviceKey,
-      key: (await importJWK(deviceKey, 'ES256')) as CryptoKey,
-    };
+    const key = await importJWK(deviceKey, 'ES256');
+    if (key instanceof Uint8Array) throw new TypeError('a device key is not symmetric');
+    this.agent = { id: randomUUID(), device: deviceKey, key };
     const claims = {
       request: await sha256(body.request),
       agent: this.agent.id,

@@ -51,7 +51,8 @@ export function buildReport(facts: StatusFacts): StatusReport {
 
 function downReasons({ controllers, journalProblem }: StatusFacts): string[] {
   const reasons = [];
-  if (journalProblem !== undefined) reasons.push(`the journal cannot be written: ${journalProblem}`);
+  if (journalProblem !== undefined)
+    reasons.push(`the journal cannot be written: ${journalProblem}`);
   if (controllers !== undefined && !controllers.some(isUsable)) {
     reasons.push('no domain controller can be used');
   }
@@ -66,7 +67,9 @@ function pauseReasons({ toggle: { enabled, reason } }: StatusFacts): string[] {
 function degradedReasons({ controllers = [], journal, at }: StatusFacts): string[] {
   const reasons = controllers.flatMap((controller) => controllerReasons(controller, at));
   if (journal.open > 0) {
-    reasons.push(`${journal.open} operations ended with the process before their outcome was known`);
+    reasons.push(
+      `${journal.open} operations ended with the process before their outcome was known`,
+    );
   }
   return reasons;
 }
@@ -85,6 +88,5 @@ function isUsable({ reachable, bound }: ControllerHealth): boolean {
 }
 
 function printable(reason: string): string {
-   
   return reason.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, MAX_REASON_LENGTH);
 }

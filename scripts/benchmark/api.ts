@@ -1,0 +1,74 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { Agent, request } from 'node:https';
+import type { z } from 'zod';
+import { OperationView, PreparedOperation } from '../../src/cloud/api/bodies.ts';
+import { seal } from '../../src/protocol/sealing.ts';
+import { STACK_DIRECTORY, type Stack } from '../../test/support/stack.ts';
+
+type Prepared = z.infer<typeof PreparedOperation>;
+
+/** One integrator: keeps its connections open, prepares, seals, and hands operations in. */
+export class Api {
+  readonly #base: string;
+  readonly #key: string;
+  readonly #agent: Agent;
+
+  private constructor(stack: Stack, key: string, ca: string) {
+    this.#base = `${stack.url}/v1/directories/${STACK_DIRECTORY}`;
+    this.#key = key;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 32, ca });
+  }
+
+  static async open(stack: Stack): Promise<Api> {
+    const [key, ca] = await Promise.all([
+      readFile(stack.keyFile, 'utf8'),
+      readFile(stack.caFile, 'utf8'),
+    ]);
+    return new Api(stack, key.trim(), ca);
+  }
+
+  /** A reset of this account, ready to be handed in. */
+  async prepare(objectGuid: string, password: string): Promise<{ path: string; body: object }> {
+    const body = { account: { objectGuid }, op: 'reset' };
+    const prepared = PreparedOperation.parse(await this.#call('POST', 'prepare', body));
+    const secret = await sealed(prepared, password);
+    return { path: `operations/${prepared.operation}`, body: { secret } };
+  }
+
+  /** Hands it in and waits for the outcome; rejects unless it is applied. */
+  async apply({ path, body }: { path: string; body: object }): Promise<void> {
+    const { status, code } = OperationView.parse(await this.#call('PUT', path, body));
+    if (status !== 'applied') throw new Error(`an operation ended ${status} (${code ?? ''})`);
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  async #call(method: string, path: string, body: object): Promise<unknown> {
+    const headers = {
+      authorization: `Bearer ${this.#key}`,
+      'content-type': 'application/json',
+      prefer: 'wait=20',
+    };
+    const sent = request(`${this.#base}/${path}`, { method, headers, agent: this.#agent });
+    sent.end(JSON.stringify(body));
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  }
+}
+
+function sealed(prepared: Prepared, password: string): ReturnType<typeof seal> {
+  const { operation: cmd, objectGuid, op, options, baseline, notAfter, recipients } = prepared;
+  const account = { objectGuid };
+  const binding = { directory: STACK_DIRECTORY, cmd, op, account, options, baseline, notAfter };
+  return seal(
+    { password },
+    recipients.map(({ key }) => key),
+    binding,
+  );
+}
