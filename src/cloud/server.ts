@@ -6,6 +6,7 @@ import { getRequestListener } from '@hono/node-server';
 import { CLOSE_CODES } from '../protocol/messages.ts';
 import { timestamp } from '../protocol/shapes.ts';
 import type { Clock } from '../support/clock.ts';
+import { privateFolder } from '../support/files.ts';
 import type { Logger } from '../support/logger.ts';
 import { onAbort } from '../support/on-abort.ts';
 import { createApp } from './api/app.ts';
@@ -39,10 +40,14 @@ export interface RunningCloud {
   close(): Promise<void>;
 }
 
-/** Starts the service. Rejects with `ConfigError`, `KeyFolderError`, `SetupError` or `StoreError`. */
+/**
+ * Starts the service. Rejects with `ConfigError`, `KeyFolderError`, `FolderError`, `SetupError` or
+ * `StoreError`.
+ */
 export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<RunningCloud> {
   const folder = dataFolder(config.dataFolder);
   const keys = await loadServiceKeys(new KeyFolder(folder.keys), config.url, deps.clock.now());
+  await privateFolder(folder.keys);
   const lock = lockForServing(folder.lock);
   let store: Store | undefined;
   try {

@@ -101,6 +101,10 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       await store.apiKeys.add(key, 'hash');
       expect(await store.apiKeys.findByHash('hash')).toEqual(key);
       expect(await store.apiKeys.findByHash('k')).toBeUndefined();
+      expect(await store.apiKeys.list()).toEqual([key]);
+      expect(await store.apiKeys.remove('nothing')).toBeUndefined();
+      expect(await store.apiKeys.remove('k')).toEqual(key);
+      expect(await store.apiKeys.findByHash('hash')).toBeUndefined();
     });
 
     test('submits a prepared operation once', async () => {
@@ -146,6 +150,10 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       expect((await store.operations.find('late'))?.state).toBe('expired');
       expect((await store.operations.find('early'))?.state).toBe('prepared');
       expect((await store.operations.find('sent'))?.state).toBe('pending');
+      expect(await store.operations.forgetUnsubmitted(NOW)).toBe(0);
+      expect(await store.operations.forgetUnsubmitted(NOW + 1)).toBe(1);
+      expect(await store.operations.find('late')).toBeUndefined();
+      expect(await store.operations.find('sent')).toBeDefined();
     });
 
     test('keeps dispatches in order and marks the open ones lost', async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -71,6 +71,25 @@ test('init, a directory and a key make a data folder that only its owner can rea
     dataFolder: data,
   });
   expect(await run(['serve', '--data', data])).toMatchObject({ code: 0, err: '' });
+  await chmod(keys, 0o755);
+  const open = await run(['serve', '--data', data]);
+  expect(open.code).toBe(78);
+  expect(open.err).toContain('chmod 700');
+});
+
+test('an API key that is revoked is gone', async () => {
+  const data = join(folder, 'data');
+  await run(['init', '--url', 'https://reset.example', '--data', data]);
+  await run(['directory', 'add', 'corp', '--data', data]);
+  const add = ['key', 'add', '--directory', 'corp', '--scopes', 'reset', '--actor', 'anna'];
+  await run([...add, '--out', join(folder, 'key'), '--data', data]);
+  const listed = await run(['key', 'list', '--json', '--data', data]);
+  const { keys } = JSON.parse(listed.out) as { keys: { id: string; actor: string }[] };
+  expect(keys).toMatchObject([{ actor: 'anna' }]);
+  const revoke = ['key', 'revoke', keys[0]?.id ?? '', '--data', data];
+  expect(await run(revoke)).toMatchObject({ code: 0, err: '' });
+  expect(await run(revoke)).toMatchObject({ code: 1 });
+  expect((await run(['key', 'list', '--data', data])).out).toBe('No keys.');
 });
 
 test('nothing that is there already is overwritten', async () => {

@@ -1,11 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bindingText } from '../../src/protocol/canonical.ts';
+import type { OutcomeCode } from '../../src/protocol/codes.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { prepareOperation, sealFor, submitOperation } from '../support/cloud-operation.ts';
 import { eventually } from '../support/eventually.ts';
-import { ScriptedAgent } from '../support/scripted-agent.ts';
+import { accountState, ScriptedAgent } from '../support/scripted-agent.ts';
 import { startTestCloud, TEST_DIRECTORY, type TestCloud } from '../support/start-cloud.ts';
 
 let cloud: TestCloud;
@@ -382,4 +384,64 @@ test('an agent without a signature of its own cannot answer for another one', as
     body: { account: { name: 'ada' }, op: 'reset' },
   });
   expect(answer).toMatchObject({ status: 502, body: { code: 'AGENT_MISBEHAVED' } });
+});
+
+test('two operations on one account are handed over one after the other', async () => {
+  let running = 0;
+  let most = 0;
+  agent.onCommand = async (command): Promise<OutcomeCode> => {
+    agent.began(command);
+    running += 1;
+    most = Math.max(most, running);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    running -= 1;
+    return 'APPLIED';
+  };
+  const prepared = await Promise.all(Array.from({ length: 4 }, () => prepareOperation(cloud)));
+  const answers = await Promise.all(prepared.map((each) => submitOperation(cloud, each)));
+  expect(answers.map(({ body }) => body.status)).toEqual(Array(4).fill('applied'));
+  expect(most).toBe(1);
+});
+
+test('operations on many accounts run side by side', async () => {
+  agent.onCommand = async (command): Promise<OutcomeCode> => {
+    agent.began(command);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return 'APPLIED';
+  };
+  const prepared = [];
+  for (let n = 0; n < 6; n += 1) {
+    agent.account = accountState(randomUUID());
+    prepared.push(await prepareOperation(cloud));
+  }
+  const startedAt = performance.now();
+  const answers = await Promise.all(prepared.map((each) => submitOperation(cloud, each)));
+  expect(answers.map(({ body }) => body.status)).toEqual(Array(6).fill('applied'));
+  expect(performance.now() - startedAt).toBeLessThan(2_500);
+});
+
+test('a service that stops lets the command under way end and answers its caller', async () => {
+  agent.onCommand = async (command): Promise<OutcomeCode> => {
+    agent.began(command);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    return 'APPLIED';
+  };
+  const prepared = await prepareOperation(cloud);
+  const submitted = submitOperation(cloud, prepared);
+  await eventually(() => agent.commands.length === 1);
+  const stopped = cloud.stop();
+  expect(await submitted).toMatchObject({ status: 200, body: { status: 'applied' } });
+  await stopped;
+});
+
+test('a service that stops answers those who still wait with 202', async () => {
+  const prepared = await prepareOperation(cloud);
+  await agent.cut();
+  const submitted = submitOperation(cloud, prepared);
+  await eventually(async () => {
+    const found = await cloud.inspect((store) => store.operations.find(prepared.operation));
+    expect(found?.state).toBe('pending');
+  });
+  await cloud.stop();
+  expect(await submitted).toMatchObject({ status: 202, body: { status: 'pending' } });
 });

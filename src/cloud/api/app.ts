@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { OpenAPIHono, type Hook } from '@hono/zod-openapi';
 import type { Context, ErrorHandler, MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import { routePath } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
 import { isFault } from '../../support/errors.ts';
 import type { ApiKeyRecord } from '../store/records.ts';
@@ -65,7 +66,8 @@ function requestId({ core }: ApiOptions): MiddlewareHandler<ApiEnv> {
     const startedAt = core.clock.monotonic();
     await next();
     c.header('x-request-id', id);
-    const { method, path } = c.req;
+    const { method } = c.req;
+    const path = routePath(c, -1); // as the routes spell it: whatever else is in a path is the caller's
     const ms = Math.round(core.clock.monotonic() - startedAt);
     core.log.debug('cloud.request_served', {
       requestId: id,

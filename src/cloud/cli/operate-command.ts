@@ -5,7 +5,7 @@ import { Op, type OperationOptions } from '../../protocol/command.ts';
 import { seal, SealingError, type SecretContent } from '../../protocol/sealing.ts';
 import { isTrulyNamed } from '../../protocol/keys.ts';
 import { OperationView, PreparedOperation } from '../api/bodies.ts';
-import { ApiClient, ApiError, type ApiFlags } from './api-client.ts';
+import { ApiClient, type ApiFlags } from './api-client.ts';
 import { withApiFlags } from './api-flags.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
@@ -52,11 +52,7 @@ export function addOperateCommand(program: Command, terminal: Terminal): void {
 
 async function operate(op: z.infer<typeof Op>, flags: Flags, terminal: Terminal): Promise<void> {
   const client = await ApiClient.open(flags);
-  const prepared = await prepare(client, op, flags).catch((error: unknown) => {
-    // A refusal is an answer, too: nothing was changed.
-    if (error instanceof ApiError && error.status === 422) terminal.setExitCode(EXIT.refused);
-    throw error;
-  });
+  const prepared = await prepare(client, op, flags);
   const secret = op === 'unlock' ? undefined : await readSecret(op, flags, terminal);
   const body = secret === undefined ? {} : { secret: await sealFor(client, prepared, secret) };
   const view = await client.call('PUT', `operations/${prepared.operation}`, OperationView, {

@@ -1,10 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import { isFault } from '../../support/errors.ts';
+import { FolderError } from '../../support/files.ts';
 import { packageVersion } from '../../support/version.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { KeyFolderError } from '../keys/key-folder-error.ts';
 import { ApiError } from './api-client.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { addKeyCommand } from './key-command.ts';
 import { addOperateCommand } from './operate-command.ts';
 import { addRemoteCommands } from './remote-commands.ts';
 import { addServeCommand } from './serve-command.ts';
@@ -52,6 +54,7 @@ function createProgram(terminal: Terminal): Command {
       },
     });
   addSetupCommands(program, terminal);
+  addKeyCommand(program, terminal);
   addServeCommand(program, terminal);
   addRemoteCommands(program, terminal);
   addOperateCommand(program, terminal);
@@ -69,6 +72,7 @@ function report(error: unknown, terminal: Terminal): ExitCode {
   }
   if (!isFault(error)) throw error;
   terminal.complain(error.message);
-  if (error instanceof KeyFolderError) return EXIT.config;
+  if (error instanceof KeyFolderError || error instanceof FolderError) return EXIT.config;
+  // What an agent refuses is an answer, too: nothing was changed.
   return error instanceof ApiError && error.status === 422 ? EXIT.refused : EXIT.failed;
 }

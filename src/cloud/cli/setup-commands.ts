@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
-import { Actor } from '../../protocol/command.ts';
 import { DirectoryId } from '../../protocol/shapes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { systemClock } from '../../support/clock.ts';
@@ -10,11 +9,8 @@ import { dataFolder } from '../data-folder.ts';
 import { rotateKeys } from '../keys/create-keys.ts';
 import { KeyFolder } from '../keys/key-folder.ts';
 import { addDirectory } from '../setup/add-directory.ts';
-import { createApiKey } from '../setup/create-api-key.ts';
 import { initService } from '../setup/init-service.ts';
-import { SCOPES, type Scope } from '../store/records.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
-import { writeNewFile } from './new-file.ts';
 import type { Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -28,11 +24,10 @@ export interface PlaceFlags {
   readonly config?: string;
 }
 
-/** Adds what works on the data folder itself: `init`, `directory`, `key`, `keys`. */
+/** Adds what works on the data folder itself: `init`, `directory`, `keys`. */
 export function addSetupCommands(program: Command, terminal: Terminal): void {
   addInit(program, terminal);
   addDirectoryCommand(program, terminal);
-  addKeyCommand(program, terminal);
   addKeysCommand(program, terminal);
 }
 
@@ -109,37 +104,6 @@ function addDirectoryCommand(program: Command, terminal: Terminal): void {
     });
 }
 
-interface KeyAddFlags extends PlaceFlags {
-  readonly directory: string;
-  readonly scopes: readonly Scope[];
-  readonly actor: string;
-  readonly out: string;
-}
-
-function addKeyCommand(program: Command, terminal: Terminal): void {
-  const key = program.command('key').description('API keys');
-  key
-    .command('add')
-    .description('make an API key; it is written to a file of yours and kept nowhere else')
-    .requiredOption('--directory <id>', 'the directory it is good for', directoryId)
-    .requiredOption('--scopes <list>', `what it may do, of: ${SCOPES.join(',')}`, scopeList)
-    .requiredOption('--actor <name>', 'who acts with it, for the audit', actorName)
-    .requiredOption('--out <file>', 'new file for the key, readable by you only')
-    .option(DATA_FLAG, DATA_HELP)
-    .option(CONFIG_FLAG, CONFIG_HELP)
-    .action(async (flags: KeyAddFlags) => {
-      const config = await readConfig(flags, terminal);
-      const { directory, scopes, actor } = flags;
-      const out = resolve(flags.out);
-      await using store = await openSqliteStore(dataFolder(config.dataFolder).database);
-      await writeNewFile(out, '--out', async () => {
-        const made = await createApiKey(store, { directory, scopes, actor }, systemClock.now());
-        return `${made.reveal()}\n`;
-      });
-      terminal.print(`Wrote a key for ${actor} (${scopes.join(', ')}) to ${out}.`);
-    });
-}
-
 function addKeysCommand(program: Command, terminal: Terminal): void {
   const keys = program.command('keys').description("the service's own keys");
   keys
@@ -172,16 +136,4 @@ function portNumber(text: string): number {
 export function directoryId(text: string): string {
   if (DirectoryId.safeParse(text).success) return text;
   throw new InvalidArgumentError('expected lower-case letters, digits and hyphens');
-}
-
-function actorName(text: string): string {
-  if (Actor.safeParse(text).success) return text;
-  throw new InvalidArgumentError('expected up to 128 printable characters without blanks');
-}
-
-function scopeList(text: string): readonly Scope[] {
-  const wanted = text.split(',').map((name) => name.trim());
-  const known = SCOPES.filter((scope) => wanted.includes(scope));
-  if (known.length === new Set(wanted).size) return known;
-  throw new InvalidArgumentError(`expected some of ${SCOPES.join(',')}`);
 }

@@ -40,3 +40,21 @@ export async function createApiKey(
   });
   return new Secret(key);
 }
+
+/** Ends an API key for good: the next request with it is refused. */
+export async function revokeApiKey(store: Store, id: string, now: number): Promise<void> {
+  await store.atomically(async (inside) => {
+    const key = await inside.apiKeys.remove(id);
+    if (key === undefined) {
+      throw new SetupError('UNKNOWN_KEY', 'key revoke: there is no such key; see `key list`');
+    }
+    await inside.audit.append({
+      at: now,
+      directory: key.directory,
+      actor: 'passback-cloud',
+      action: 'key.revoked',
+      target: id,
+      detail: { actor: key.actor },
+    });
+  });
+}

@@ -1,6 +1,7 @@
 import type { Fault } from '../../support/errors.ts';
 
-export type SetupErrorCode = 'UNKNOWN_DIRECTORY' | 'DIRECTORY_EXISTS' | 'ALREADY_SERVING';
+export type SetupErrorCode =
+  'UNKNOWN_DIRECTORY' | 'DIRECTORY_EXISTS' | 'UNKNOWN_KEY' | 'ALREADY_SERVING';
 
 /** Something cannot be set up as asked; the message says what to do instead. */
 export class SetupError extends Error implements Fault {

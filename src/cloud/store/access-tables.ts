@@ -1,7 +1,7 @@
-import type { Kysely } from 'kysely';
-import type { Scope } from './records.ts';
+import type { Kysely, Selectable } from 'kysely';
+import type { ApiKeyRecord, Scope } from './records.ts';
 import type { ApiKeys, Enrollments } from './store.ts';
-import type { Tables } from './tables.ts';
+import type { ApiKeyTable, Tables } from './tables.ts';
 
 /** `Enrollments` on a database. */
 export function enrollmentTable(db: Kysely<Tables>): Enrollments {
@@ -72,15 +72,30 @@ export function apiKeyTable(db: Kysely<Tables>): ApiKeys {
         .selectAll()
         .where('hash', '=', hash)
         .executeTakeFirst();
-      return (
-        row && {
-          id: row.id,
-          directory: row.directory,
-          scopes: row.scopes.split(' ') as Scope[], // as `add` wrote them
-          actor: row.actor,
-          createdAt: row.created_at,
-        }
-      );
+      return row && toKey(row);
+    },
+    list: async () => {
+      const rows = await db.selectFrom('api_keys').selectAll().orderBy('created_at').execute();
+      return rows.map(toKey);
+    },
+    remove: async (id) => {
+      const row = await db
+        .deleteFrom('api_keys')
+        .where('id', '=', id)
+        .returningAll()
+        .executeTakeFirst();
+      return row && toKey(row);
     },
   };
+}
+
+function toKey({
+  id,
+  directory,
+  scopes,
+  actor,
+  created_at,
+}: Selectable<ApiKeyTable>): ApiKeyRecord {
+  // The scopes are as `add` wrote them.
+  return { id, directory, scopes: scopes.split(' ') as Scope[], actor, createdAt: created_at };
 }

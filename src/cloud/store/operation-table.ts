@@ -55,7 +55,7 @@ function lifecycle(
 
 function lists(
   db: Kysely<Tables>,
-): Pick<Operations, 'unfinished' | 'countPending' | 'expirePrepared'> {
+): Pick<Operations, 'unfinished' | 'countPending' | 'expirePrepared' | 'forgetUnsubmitted'> {
   return {
     unfinished: async () => {
       const rows = await db
@@ -86,6 +86,16 @@ function lists(
         .where('not_after', '<', now)
         .executeTakeFirst();
       return Number(expired.numUpdatedRows);
+    },
+    forgetUnsubmitted: async (before) => {
+      const forgotten = await db
+        .deleteFrom('operations')
+        .where('final', '=', 1)
+        .where('state', '=', 'expired')
+        .where('content', 'is', null)
+        .where('not_after', '<', before)
+        .executeTakeFirst();
+      return Number(forgotten.numDeletedRows);
     },
   };
 }

@@ -78,6 +78,9 @@ export interface ApiKeys {
   /** `hash` is the SHA-256 of the key; the key itself is never stored. */
   add(key: ApiKeyRecord, hash: string): Promise<void>;
   findByHash(hash: string): Promise<ApiKeyRecord | undefined>;
+  list(): Promise<readonly ApiKeyRecord[]>;
+  /** Ends a key for good; resolves with what it was, if it was there. */
+  remove(id: string): Promise<ApiKeyRecord | undefined>;
 }
 
 export interface Operations {
@@ -95,6 +98,8 @@ export interface Operations {
   countPending(directory: string): Promise<number>;
   /** Gives up what was prepared and never submitted in time; resolves with how many. */
   expirePrepared(now: Moment): Promise<number>;
+  /** Deletes what was never submitted and whose time was over before this; resolves with how many. */
+  forgetUnsubmitted(before: Moment): Promise<number>;
   addDispatch(dispatch: DispatchRecord): Promise<void>;
   updateDispatch(
     jti: string,

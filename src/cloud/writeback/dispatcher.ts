@@ -5,6 +5,7 @@ import type { Core } from './core.ts';
 import { runOperation } from './run-operation.ts';
 
 const EXPIRE_EVERY_MS = 60_000;
+const FORGET_AFTER_MS = 24 * 3600_000;
 const RETRY_FAILED_MS = 5_000;
 
 /** Keeps every submitted operation going until its outcome is known. */
@@ -12,6 +13,7 @@ export class Dispatcher {
   readonly #core: Core;
   readonly #running = new Map<string, Promise<void>>();
   readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #inFlight = new Map<string, Promise<unknown>>();
   readonly #drain = new AbortController();
   readonly #abort = new AbortController();
 
@@ -54,12 +56,13 @@ export class Dispatcher {
     }
   }
 
-  /** Gives up, every minute, what was prepared and never submitted. Resolves when stopped. */
+  /** Gives up, every minute, what was prepared and never submitted, and forgets it after a day. Resolves when stopped. */
   async sweep(): Promise<void> {
     const { store, clock, log } = this.#core;
     while (!this.#drain.signal.aborted) {
       try {
         await store.operations.expirePrepared(clock.now());
+        await store.operations.forgetUnsubmitted(clock.now() - FORGET_AFTER_MS);
       } catch (error) {
         log.error('cloud.request_failed', { problem: messageOf(error) });
       }
@@ -83,7 +86,7 @@ export class Dispatcher {
     while (!signal.aborted) {
       try {
         await runOperation(
-          this.#core,
+          { core: this.#core, inFlight: this.#inFlight },
           id,
           () => {
             this.#announce(id);

@@ -1,0 +1,102 @@
+import { resolve } from 'node:path';
+import { InvalidArgumentError, type Command } from 'commander';
+import { Actor } from '../../protocol/command.ts';
+import { timestamp } from '../../protocol/shapes.ts';
+import { systemClock } from '../../support/clock.ts';
+import { dataFolder } from '../data-folder.ts';
+import { createApiKey, revokeApiKey } from '../setup/create-api-key.ts';
+import { SCOPES, type Scope } from '../store/records.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { Store } from '../store/store.ts';
+import { writeNewFile } from './new-file.ts';
+import {
+  CONFIG_FLAG,
+  CONFIG_HELP,
+  DATA_FLAG,
+  DATA_HELP,
+  directoryId,
+  readConfig,
+  type PlaceFlags,
+} from './setup-commands.ts';
+import type { Terminal } from './terminal.ts';
+
+interface KeyAddFlags extends PlaceFlags {
+  readonly directory: string;
+  readonly scopes: readonly Scope[];
+  readonly actor: string;
+  readonly out: string;
+}
+
+/** Adds `key add`, `key list`, `key revoke`. */
+export function addKeyCommand(program: Command, terminal: Terminal): void {
+  const key = program.command('key').description('API keys');
+  key
+    .command('add')
+    .description('make an API key; it is written to a file of yours and kept nowhere else')
+    .requiredOption('--directory <id>', 'the directory it is good for', directoryId)
+    .requiredOption('--scopes <list>', `what it may do, of: ${SCOPES.join(',')}`, scopeList)
+    .requiredOption('--actor <name>', 'who acts with it, for the audit', actorName)
+    .requiredOption('--out <file>', 'new file for the key, readable by you only')
+    .option(DATA_FLAG, DATA_HELP)
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .action(async (flags: KeyAddFlags) => {
+      const { directory, scopes, actor } = flags;
+      const out = resolve(flags.out);
+      await using store = await openStore(flags, terminal);
+      await writeNewFile(out, '--out', async () => {
+        const made = await createApiKey(store, { directory, scopes, actor }, systemClock.now());
+        return `${made.reveal()}\n`;
+      });
+      terminal.print(`Wrote a key for ${actor} (${scopes.join(', ')}) to ${out}.`);
+    });
+  addListAndRevoke(key, terminal);
+}
+
+function addListAndRevoke(key: Command, terminal: Terminal): void {
+  key
+    .command('list')
+    .description('list all API keys; what they are is kept nowhere')
+    .option(DATA_FLAG, DATA_HELP)
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .option('--json', 'print the list as JSON')
+    .action(async (flags: PlaceFlags & { readonly json?: true }) => {
+      await using store = await openStore(flags, terminal);
+      const keys = await store.apiKeys.list();
+      if (flags.json === true) {
+        terminal.print(JSON.stringify({ keys }));
+        return;
+      }
+      const lines = keys.map(({ id, directory, actor, scopes, createdAt }) =>
+        [id, directory, actor, scopes.join(','), timestamp(createdAt)].join(' '),
+      );
+      terminal.print(lines.join('\n') || 'No keys.');
+    });
+  key
+    .command('revoke')
+    .description('end an API key for good')
+    .argument('<id>', 'the id that `key list` shows')
+    .option(DATA_FLAG, DATA_HELP)
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .action(async (id: string, flags: PlaceFlags) => {
+      await using store = await openStore(flags, terminal);
+      await revokeApiKey(store, id, systemClock.now());
+      terminal.print(`Revoked key ${id}.`);
+    });
+}
+
+async function openStore(flags: PlaceFlags, terminal: Terminal): Promise<Store> {
+  const config = await readConfig(flags, terminal);
+  return openSqliteStore(dataFolder(config.dataFolder).database);
+}
+
+function actorName(text: string): string {
+  if (Actor.safeParse(text).success) return text;
+  throw new InvalidArgumentError('expected up to 128 printable characters without blanks');
+}
+
+function scopeList(text: string): readonly Scope[] {
+  const wanted = text.split(',').map((name) => name.trim());
+  const known = SCOPES.filter((scope) => wanted.includes(scope));
+  if (known.length === new Set(wanted).size) return known;
+  throw new InvalidArgumentError(`expected some of ${SCOPES.join(',')}`);
+}

@@ -1,0 +1,147 @@
+import { EventEmitter } from 'node:events';
+import { expect, test } from 'vitest';
+import type { WebSocket } from 'ws';
+import { LinkSession, type SessionDuties } from '../../../../src/cloud/link/link-session.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { MemoryLog } from '../../../support/memory-log.ts';
+
+/** As much of a WebSocket as a session uses. */
+class FakeSocket extends EventEmitter {
+  readonly OPEN = 1;
+  readyState = 1;
+  bufferedAmount = 0;
+  readonly sent: Record<string, unknown>[] = [];
+  readonly closes: number[] = [];
+  terminated = false;
+  answersPings = true;
+
+  send(frame: string): void {
+    this.sent.push(JSON.parse(frame) as Record<string, unknown>);
+  }
+
+  ping(): void {
+    if (this.answersPings) this.emit('pong');
+  }
+
+  close(code: number): void {
+    this.closes.push(code);
+    this.readyState = 2;
+  }
+
+  terminate(): void {
+    this.terminated = true;
+    this.readyState = 3;
+    this.emit('close');
+  }
+}
+
+const DUTIES: SessionDuties = {
+  hello: () => Promise.reject(new Error('not scripted')),
+  status: () => Promise.resolve(),
+  sealingKey: () => Promise.resolve(),
+};
+
+function start(): {
+  socket: FakeSocket;
+  session: LinkSession;
+  clock: FakeClock;
+  over: Promise<void>;
+} {
+  const socket = new FakeSocket();
+  const clock = new FakeClock(undefined, { autoAdvance: false });
+  const session = new LinkSession(socket as unknown as WebSocket, {
+    agentId: 'a',
+    directory: 'corp',
+    duties: DUTIES,
+    clock,
+    log: new MemoryLog(),
+  });
+  return { socket, session, clock, over: session.run() };
+}
+
+/** Lets what was woken run. */
+async function settle(): Promise<void> {
+  for (let n = 0; n < 20; n += 1) await Promise.resolve();
+}
+
+test('the first frame is a challenge with a nonce of its own', () => {
+  const [one, two] = [start(), start()];
+  const [a, b] = [one.socket.sent[0], two.socket.sent[0]];
+  expect(a).toMatchObject({ method: 'session.challenge', params: { session: one.session.id } });
+  expect((a?.params as { nonce: string }).nonce).not.toBe((b?.params as { nonce: string }).nonce);
+});
+
+test('without a hello within 10 s the session ends', async () => {
+  const { socket, clock } = start();
+  clock.advance(9_999);
+  await settle();
+  expect(socket.closes).toEqual([]);
+  clock.advance(1);
+  await settle();
+  expect(socket.closes).toEqual([4004]);
+});
+
+test('after 40 s of silence the socket is cut, and any frame counts as a sound', async () => {
+  const { socket, session, clock, over } = start();
+  socket.emit(
+    'message',
+    Buffer.from('{"jsonrpc":"2.0","id":1,"method":"agent.hello","params":{"hello":"a.b.c"}}'),
+    false,
+  );
+  await settle();
+  clock.advance(39_000);
+  await settle();
+  socket.emit('ping');
+  clock.advance(39_000);
+  await settle();
+  expect(socket.terminated).toBe(false);
+  clock.advance(1_000);
+  await settle();
+  expect(socket.terminated).toBe(true);
+  await over;
+  expect(session.closed.aborted).toBe(true);
+});
+
+test('a socket that does not close back is cut after 2 s', async () => {
+  const { socket, session, clock } = start();
+  session.close(4001, 'revoked');
+  await settle();
+  expect(socket.terminated).toBe(false);
+  clock.advance(2_000);
+  await settle();
+  expect(socket.terminated).toBe(true);
+});
+
+test('a probe tells a live end from a dead one', async () => {
+  const { socket, session, clock } = start();
+  expect(await session.probe(2_000)).toBe(true);
+  socket.answersPings = false;
+  const dead = session.probe(2_000);
+  await settle();
+  clock.advance(2_000);
+  expect(await dead).toBe(false);
+});
+
+test('whoever does not read what is sent is cut off', () => {
+  const { socket, session } = start();
+  session.approved = true;
+  socket.bufferedAmount = 2 * 1024 * 1024;
+  const asked = session.inspect('a.b.c', new AbortController().signal);
+  expect(socket.terminated).toBe(true);
+  return expect(asked).rejects.toMatchObject({ code: 'UNANSWERED' });
+});
+
+test('an agent that is not approved is asked nothing', async () => {
+  const { socket, session } = start();
+  const { signal } = new AbortController();
+  const command = { command: 'a.b.c', jti: 'j', onBegan: () => undefined };
+  await expect(session.inspect('a.b.c', signal)).rejects.toMatchObject({ code: 'UNANSWERED' });
+  await expect(session.execute(command, signal)).rejects.toMatchObject({ code: 'UNANSWERED' });
+  expect(socket.sent).toHaveLength(1);
+});
+
+test('a flood of pings ends the session', () => {
+  const { socket } = start();
+  for (let n = 0; n < 20_001; n += 1) socket.emit('ping');
+  expect(socket.closes).toEqual([4004]);
+});
