@@ -23,7 +23,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
 };
 
 /** Texts that may hold such tables; one that is missing is left out. */
-const TEXTS = ['README.md'];
+const TEXTS = ['README.md', 'config/REFERENCE.md', 'service/OPERATING.md'];
 
 /** Every generated document as it should be, formatted as prettier has it. */
 export async function documents(root: string): Promise<GeneratedDocument[]> {
