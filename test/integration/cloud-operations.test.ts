@@ -274,6 +274,21 @@ test('an outcome that the agent did not sign counts for nothing, and is an alarm
   ]);
 });
 
+test.each([
+  ['digest', 'A'.repeat(43)],
+  ['cmd', '00000000-0000-4000-8000-000000000000'],
+  ['op', 'unlock'],
+  ['token', 'A'.repeat(43)],
+  ['aud', 'other'],
+  ['iss', '00000000-0000-4000-8000-000000000000'],
+])('an outcome with another %s counts for nothing', async (claim, value) => {
+  agent.bendOutcomeClaims = { [claim]: value };
+  const { closed } = agent.connection ?? (await agent.connect());
+  const prepared = await prepareOperation(cloud);
+  expect((await submitOperation(cloud, prepared, { waitS: 1 })).body.status).toBe('pending');
+  expect(await closed).toBe(4004);
+});
+
 test('an outcome of another operation counts for nothing', async () => {
   const outcomes: string[] = [];
   agent.bendOutcome = (outcome) => {

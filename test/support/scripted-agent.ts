@@ -100,6 +100,8 @@ export class ScriptedAgent implements AsyncDisposable {
   account: AccountState = accountState();
   /** What is sent instead of an honest outcome. */
   bendOutcome: (outcome: string) => string = (outcome) => outcome;
+  /** Claims that replace the honest ones in an outcome; it is signed all the same. */
+  bendOutcomeClaims: Partial<Claims<'outcome'>> = {};
   /** What is sent instead of an honest inspection. */
   bendInspection: (claims: Claims<'inspection'>) => Promise<string> = (claims) =>
     signToken('inspection', claims, this.device);
@@ -338,6 +340,7 @@ export class ScriptedAgent implements AsyncDisposable {
         digest: await commandDigest(claims),
         chain,
         outcome: outcomeOf(code),
+        ...this.bendOutcomeClaims,
       },
       this.device,
     );

@@ -6,6 +6,7 @@ import {
   OperationParam,
   OperationView,
   DirectoryParam,
+  PreferHeader,
   PreparedOperation,
   PrepareRequest,
   SubmitRequest,
@@ -32,7 +33,7 @@ const submitRoute = createRoute({
   summary: 'Carry a prepared operation out; the same bytes again are harmless',
   description: 'With `Prefer: wait=20` the answer comes with the outcome, if there is one by then.',
   security: SECURITY,
-  request: { params: OperationParam, body: body(SubmitRequest) },
+  request: { params: OperationParam, headers: PreferHeader, body: body(SubmitRequest) },
   responses: {
     200: json(OperationView, 'The outcome.'),
     202: json(OperationView, 'No outcome yet; ask again at `Location`.'),
@@ -46,7 +47,7 @@ const readRoute = createRoute({
   tags: ['Operations'],
   summary: 'Read an operation of this key',
   security: SECURITY,
-  request: { params: OperationParam },
+  request: { params: OperationParam, headers: PreferHeader },
   responses: { 200: json(OperationView, 'The operation as it is now.'), ...problems },
 });
 
@@ -65,7 +66,7 @@ export function operationRoutes(app: OpenAPIHono<ApiEnv>, options: ApiOptions): 
     const operation = await findOperation(core, caller, c.req.valid('param').id);
     assertScope(c.get('apiKey'), operation.op);
     if (await submit(core, operation, c.req.valid('json').secret)) dispatcher.start(operation.id);
-    const waitMs = preferredWaitMs(c.req.header('prefer'));
+    const waitMs = preferredWaitMs(c.req.valid('header').prefer);
     const now = (await dispatcher.waitFor(operation.id, waitMs, stopping)) ?? operation;
     if (waitMs > 0) c.header('preference-applied', `wait=${waitMs / 1000}`);
     if (now.state !== 'pending') return c.json(viewOperation(caller, now), 200);
@@ -77,7 +78,7 @@ export function operationRoutes(app: OpenAPIHono<ApiEnv>, options: ApiOptions): 
     const caller = callerOf(c.get('apiKey'));
     const { id } = c.req.valid('param');
     await findOperation(core, caller, id);
-    const waitMs = preferredWaitMs(c.req.header('prefer'));
+    const waitMs = preferredWaitMs(c.req.valid('header').prefer);
     const now = await dispatcher.waitFor(id, waitMs, stopping);
     return c.json(viewOperation(caller, now ?? (await findOperation(core, caller, id))), 200);
   });

@@ -53,7 +53,7 @@ export async function dispatch(
           now: core.clock.now(),
         });
   if (signed !== undefined && outcome !== undefined) {
-    await settle(core, operation, { dispatch: record, outcome, signed });
+    await settle(core, operation, { dispatch: record, earlier: dispatches, outcome, signed });
     return;
   }
   if (signed !== undefined && agent !== undefined) {

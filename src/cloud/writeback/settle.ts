@@ -10,6 +10,8 @@ import { extendTrail, type TrailAlarm } from './outcome-trail.ts';
 
 export interface Answer {
   readonly dispatch: DispatchRecord;
+  /** What was handed over before it. */
+  readonly earlier: readonly DispatchRecord[];
   readonly outcome: OutcomeClaims;
   readonly signed: string;
 }
@@ -23,18 +25,14 @@ export async function settle(
   operation: OperationRecord,
   answer: Answer,
 ): Promise<void> {
-  const { dispatch, outcome, signed } = answer;
+  const { dispatch, earlier, outcome, signed } = answer;
   const now = core.clock.now();
   const change = { answeredAt: now, code: outcome.outcome.code, answer: signed };
   const hash = await sha256(signed);
   const alarm = await core.store.atomically(async (store) => {
     await store.operations.updateDispatch(dispatch.jti, change);
-    const step = plan({
-      operation,
-      dispatches: await store.operations.dispatches(operation.id),
-      candidates: [],
-      now,
-    });
+    const dispatches = [...earlier, { ...dispatch, ...change }];
+    const step = plan({ operation, dispatches, candidates: [], now });
     if (step.type === 'end') await end(store, operation, toResult(step.by), now);
     return extendStoredTrail(store, answer, { hash, now });
   });
