@@ -93,7 +93,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
     facts: () => ({ ...factsOf(parts, { commander, toggle }), version, startedAt }),
     onChange: () => void reporter.tellStatus(),
     log,
-    signal: stop.abort,
+    signal: AbortSignal.any([stop.drain, stop.abort]),
   });
   const { guard } = config;
   const status = (): typeof health.report => health.report;

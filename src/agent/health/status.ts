@@ -64,8 +64,10 @@ function pauseReasons({ toggle: { enabled, reason } }: StatusFacts): string[] {
   return [`paused by the service${reason === '' ? '' : `: ${reason}`}`];
 }
 
-function degradedReasons({ controllers = [], journal, at }: StatusFacts): string[] {
-  const reasons = controllers.flatMap((controller) => controllerReasons(controller, at));
+function degradedReasons({ controllers, journal, at }: StatusFacts): string[] {
+  const reasons = controllers?.flatMap((controller) => controllerReasons(controller, at)) ?? [
+    'no domain controller has been asked yet',
+  ];
   if (journal.open > 0) {
     reasons.push(
       `${journal.open} operations ended with the process before their outcome was known`,

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { buildReport, type StatusFacts } from '../../../../src/agent/health/status.ts';
+import { StatusReport, type ControllerHealth } from '../../../../src/protocol/status.ts';
+
+const AT = Date.UTC(2030, 0, 1);
+const DC: ControllerHealth = { name: 'dc1.corp.test', reachable: true, bound: true };
+const KEY = 'k'.repeat(43);
+
+const WELL: StatusFacts = {
+  at: AT,
+  startedAt: AT - 60_000,
+  version: '0.1.0',
+  controllers: [DC],
+  journal: { epoch: '00000000-0000-4000-8000-00000000000e', seq: 7, open: 0 },
+  journalProblem: undefined,
+  toggle: { enabled: true, reason: '' },
+  keys: { device: KEY, sealing: KEY, sealingSince: new Date(AT).toISOString(), keySet: 1 },
+  counters: { APPLIED: 7 },
+};
+
+const EXPIRES_IN_A_WEEK = new Date(AT + 7 * 86_400_000).toISOString();
+
+test.each<[string, Partial<StatusFacts>, string, RegExp | undefined]>([
+  ['all is well', {}, 'running', undefined],
+  ['nothing has been asked yet', { controllers: undefined }, 'degraded', /asked yet/],
+  ['paused', { toggle: { enabled: false, reason: 'audit' } }, 'paused', /service: audit/],
+  [
+    'the only controller is away',
+    { controllers: [{ ...DC, reachable: false, bound: false, problem: 'refused' }] },
+    'down',
+    /no domain controller/,
+  ],
+  [
+    'one of two controllers is away',
+    { controllers: [DC, { ...DC, name: 'dc2', reachable: false, bound: false }] },
+    'degraded',
+    /^dc2: /,
+  ],
+  [
+    'a certificate runs out',
+    { controllers: [{ ...DC, certificateExpiresAt: EXPIRES_IN_A_WEEK }] },
+    'degraded',
+    /expires in 7 days/,
+  ],
+  ['the journal cannot be written', { journalProblem: 'ENOSPC' }, 'down', /ENOSPC/],
+  ['operations are open', { journal: { ...WELL.journal, open: 2 } }, 'degraded', /^2 operations/],
+])('when %s, the state says so and why', (_what, facts, state, reason) => {
+  const report = buildReport({ ...WELL, ...facts });
+  expect(StatusReport.parse(report)).toEqual(report);
+  expect(report.state).toBe(state);
+  if (reason === undefined) expect(report.reasons).toEqual([]);
+  else expect(report.reasons[0]).toMatch(reason);
+});
+
+test('what is down is down, paused or not', () => {
+  const toggle = { enabled: false, reason: '' };
+  expect(buildReport({ ...WELL, toggle, controllers: [] }).state).toBe('down');
+});
+
+test('a problem with control characters or without end does not make the report invalid', () => {
+  const problem = `\u0000\n${'x'.repeat(2_000)}`;
+  const controllers = [{ ...DC, bound: false, problem: 'bind refused' }];
+  const report = buildReport({ ...WELL, journalProblem: problem, controllers });
+  expect(StatusReport.safeParse(report).success).toBe(true);
+});
