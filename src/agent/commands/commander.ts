@@ -11,7 +11,7 @@ import { logOutcome, logRefusal, logStart } from './log-outcome.ts';
 import { outcome, toOutcome } from './outcomes.ts';
 import type { Toggle } from './toggle.ts';
 import type { Accepted, Trail } from './trail.ts';
-import { verifyCommand, type Verifier } from './verify.ts';
+import { MisplacedCommand, verifyCommand, type Verifier } from './verify.ts';
 
 /** As many commands as are taken at once, running or waiting for their account. */
 const MAX_IN_FLIGHT = 64;
@@ -29,7 +29,15 @@ export interface CommanderOptions {
 
 interface Running {
   readonly digest: string;
+  readonly jti: string;
   readonly answer: Promise<string>;
+}
+
+interface Arrival {
+  readonly session: CommandSession;
+  readonly receivedAt: number;
+  /** Why it is refused although the service gave it to this agent. */
+  readonly misplaced: OutcomeCode | undefined;
 }
 
 /** Takes commands, each at most once, and answers with a signed outcome. */
@@ -64,10 +72,14 @@ export class Commander {
     const receivedAt = this.#options.executor.clock.monotonic();
     const tokenHash = await sha256(token);
     let claims: CommandClaims;
+    let misplaced: OutcomeCode | undefined;
     try {
       claims = await verifyCommand(token, session.id, this.#options.verifier);
     } catch (error) {
-      return this.#notAccepted(error, tokenHash, receivedAt);
+      if (!(error instanceof MisplacedCommand)) {
+        return this.#notAccepted(error, tokenHash, receivedAt);
+      }
+      ({ claims, code: misplaced } = error);
     }
     const accepted: Accepted = {
       cmd: claims.cmd,
@@ -77,8 +89,19 @@ export class Commander {
       tokenHash,
       expiresMs: (claims.exp + CLOCK_TOLERANCE_S) * 1000,
     };
-    return (
-      this.#remembered(accepted, claims) ?? this.#begin(accepted, claims, { session, receivedAt })
+    return this.#answer(accepted, claims, { session, receivedAt, misplaced });
+  }
+
+  #answer(accepted: Accepted, claims: CommandClaims, arrival: Arrival): Promise<string> {
+    const running = this.#running.get(accepted.cmd);
+    if (running?.digest !== accepted.digest) {
+      return this.#remembered(accepted, claims) ?? this.#begin(accepted, claims, arrival);
+    }
+    // A refusal is final for its own dispatch only: this one has its turn after it.
+    return running.answer.then((answer) =>
+      running.jti === accepted.jti || this.#options.journal.find(accepted.cmd)?.outcome === answer
+        ? answer
+        : this.#answer(accepted, claims, arrival),
     );
   }
 
@@ -93,14 +116,12 @@ export class Commander {
   #remembered(accepted: Accepted, claims: CommandClaims): Promise<string> | undefined {
     const { journal } = this.#options;
     const { cmd, jti, digest } = accepted;
-    const running = this.#running.get(cmd);
-    const known = journal.find(cmd);
-    if ((running ?? known ?? accepted).digest !== digest) {
-      return this.#turnAway(accepted, claims, 'MISMATCH');
-    }
-    if (running !== undefined) return running.answer;
     const refusal = journal.refusalOf(jti);
     if (refusal !== undefined) return Promise.resolve(refusal);
+    const known = journal.find(cmd);
+    if ((this.#running.get(cmd) ?? known ?? accepted).digest !== digest) {
+      return this.#turnAway(accepted, claims, 'MISMATCH');
+    }
     if (known === undefined) return undefined;
     if (known.outcome !== undefined) return Promise.resolve(known.outcome);
     // An intent without an outcome: the agent ended while the write was under way.
@@ -109,13 +130,12 @@ export class Commander {
     );
   }
 
-  #begin(
-    accepted: Accepted,
-    claims: CommandClaims,
-    arrival: { readonly session: CommandSession; readonly receivedAt: number },
-  ): Promise<string> {
-    const obstacle = this.#obstacle(claims);
-    if (obstacle !== undefined) return this.#turnAway(accepted, claims, obstacle);
+  #begin(accepted: Accepted, claims: CommandClaims, arrival: Arrival): Promise<string> {
+    const obstacle = arrival.misplaced ?? this.#obstacle(claims);
+    if (obstacle !== undefined) {
+      // Counts as running until it is on the disk: the same token must not slip through meanwhile.
+      return this.#keepRunning(accepted, () => this.#turnAway(accepted, claims, obstacle));
+    }
     return this.#keepRunning(accepted, () =>
       this.#queue.run(claims.account.objectGuid, () => this.#carryOut(accepted, claims, arrival)),
     );
@@ -133,7 +153,7 @@ export class Commander {
   async #carryOut(
     accepted: Accepted,
     claims: CommandClaims,
-    { session, receivedAt }: { readonly session: CommandSession; readonly receivedAt: number },
+    { session, receivedAt }: Arrival,
   ): Promise<string> {
     const { executor, journal, log, abort } = this.#options;
     const { cmd, jti, digest } = accepted;
@@ -179,7 +199,8 @@ export class Commander {
 
   #keepRunning(accepted: Accepted, work: () => Promise<string>): Promise<string> {
     const answer = work().finally(() => this.#running.delete(accepted.cmd));
-    this.#running.set(accepted.cmd, { digest: accepted.digest, answer });
+    const { digest, jti } = accepted;
+    this.#running.set(accepted.cmd, { digest, jti, answer });
     return answer;
   }
 

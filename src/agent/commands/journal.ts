@@ -3,7 +3,7 @@ import { timestamp } from '../../protocol/shapes.ts';
 import { sha256 } from '../../protocol/canonical.ts';
 import { messageOf, type Fault } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
-import { decodeRecord, encodeRecord, type JournalRecord } from './journal-records.ts';
+import { decodeRecord, encodeRecord, JournalRecord } from './journal-records.ts';
 
 export class JournalError extends Error implements Fault {
   override readonly name = 'JournalError';
@@ -165,10 +165,16 @@ export class Journal implements AsyncDisposable {
   /**
    * Resolves once the record is on the disk. Records reach the file in the order of the calls;
    * those that wait together share one sync. After a failed write every call rejects: what is in
-   * the file is then not known until it is read again.
+   * the file is then not known until it is read again. Rejects with a `TypeError`, and writes
+   * nothing, for what could not be read again.
    */
   append(record: JournalRecord): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (!JournalRecord.safeParse(record).success) {
+        // Some of it is a directory's or a service's word, and one such line would stop the next start.
+        reject(new TypeError(`journal: a record of type ${record.type} has a value out of range`));
+        return;
+      }
       if (this.#broken !== undefined) {
         reject(this.#broken);
         return;

@@ -1,4 +1,5 @@
 import type { Entry } from 'ldapts';
+import { Int64 } from '../../protocol/shapes.ts';
 import { DirectoryError } from './directory.ts';
 
 type Value = string | Buffer;
@@ -45,7 +46,7 @@ export class DirectoryEntry {
   /** A 64-bit integer in decimal; undefined when there is none, `DIRECTORY_CONFIG` when it is something else. */
   int64(attribute: string): string | undefined {
     const value = this.text(attribute);
-    if (value === undefined || /^-?(?:0|[1-9]\d{0,18})$/.test(value)) return value;
+    if (value === undefined || Int64.safeParse(value).success) return value;
     throw this.unreadable(attribute);
   }
 

@@ -7,6 +7,9 @@ type PasswordMetadata = NonNullable<AccountReading['unicodePwd']>;
 /** The ATTRTYP of `unicodePwd`: OID 1.2.840.113556.1.4.90 under the default prefix table (MS-DRSR 5.16.4). */
 const UNICODE_PWD = 0x9_005a;
 
+/** Later ones have no four-digit year: they are nobody's, and the protocol has no spelling for them. */
+const LAST_MOMENT = Date.UTC(9999, 11, 31);
+
 const HEADER_BYTES = 16;
 const RECORD_BYTES = 48;
 
@@ -28,11 +31,13 @@ function toMetadata(record: Buffer): PasswordMetadata | undefined {
   // A DSTIME: seconds since 1601, not the 100 ns of a FILETIME.
   const changedAt = fromFiletime(String(record.readBigUInt64LE(8) * 10_000_000n));
   const invocationId = guidText(record.subarray(16, 32));
-  if (changedAt === undefined || invocationId === undefined) return undefined;
+  if (changedAt === undefined || changedAt > LAST_MOMENT || invocationId === undefined) {
+    return undefined;
+  }
   return {
     version: record.readUInt32LE(4),
     changedAt: new Date(changedAt).toISOString(),
     invocationId,
-    usn: String(record.readBigUInt64LE(32)),
+    usn: String(record.readBigInt64LE(32)),
   };
 }

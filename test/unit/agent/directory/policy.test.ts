@@ -47,11 +47,14 @@ test('a fine-grained policy is read from its settings object', () => {
   });
 });
 
-test('a number that is none is a configuration error', () => {
-  expect(() => domainPolicy(entry({ minPwdLength: 'seven' }))).toThrow(
-    expect.objectContaining({ code: 'DIRECTORY_CONFIG' }) as Error,
-  );
-});
+test.each(['seven', '-0', '007', '9223372036854775808', '9999999999999999999'])(
+  'a number that is none or does not fit (%s) is a configuration error',
+  (minPwdLength) => {
+    expect(() => domainPolicy(entry({ minPwdLength }))).toThrow(
+      expect.objectContaining({ code: 'DIRECTORY_CONFIG' }) as Error,
+    );
+  },
+);
 
 test('attributes are found in any letter case and as a range', () => {
   const ranged = entry({ 'servicePrincipalName;range=0-1499': ['a', 'b'], PWDLASTSET: '5' });

@@ -36,6 +36,7 @@ test.each([
   ['no such record', vector(record(0, 1))],
   ['fewer records than announced', vector(record(UNICODE_PWD, 1)).subarray(0, 40)],
   ['a moment that is none', vector(record(UNICODE_PWD, 1).fill(0, 8, 16))],
+  ['a moment beyond all years', vector(record(UNICODE_PWD, 1).fill(0xff, 8, 16))],
 ])('%s tells nothing', (_what, blob) => {
   expect(passwordMetadata(blob)).toBeUndefined();
 });
