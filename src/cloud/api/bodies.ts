@@ -23,12 +23,9 @@ export const OperationParam = DirectoryParam.extend({ id: Uuid });
 export const AgentParam = DirectoryParam.extend({ id: Uuid });
 
 export const PreferHeader = z.object({
-  prefer: z
-    .string()
-    .optional()
-    .meta({
-      description: 'RFC 7240: `wait=N` waits up to N (at most 60) seconds for the outcome.',
-    }),
+  prefer: z.string().optional().meta({
+    description: 'RFC 7240: `wait=N` waits up to N (at most 60) seconds for the outcome.',
+  }),
 });
 
 export const PrepareRequest = z
