@@ -57,11 +57,14 @@ export async function execute(
   const { directory, clock } = executor;
   const tookMs = (): number => clock.monotonic() - receivedAt;
   try {
-    const change = await changeOf(claims, executor);
+    checkAllowed(claims, executor.guard);
     const { objectGuid } = claims.account;
-    const account = await withDeadline(READ_WITHIN_MS, signal, (within) =>
-      directory.read({ objectGuid }, within),
-    );
+    const { change, account } = await withDeadline(READ_WITHIN_MS, signal, async (within) => {
+      // Neither needs the other; a secret that does not open is the refusal, whatever is read.
+      const reading = directory.read({ objectGuid }, within);
+      reading.catch(() => undefined);
+      return { change: await changeOf(claims, executor), account: await reading };
+    });
     checkAccount(account, claims, executor.guard);
     const planned = plan(change, account);
     await steps.intend(intentOf(claims, account, clock));
@@ -113,7 +116,6 @@ function checkAccount(account: AccountReading, claims: CommandClaims, guard: Gua
 
 /** Opens the secret (if the operation has one) for exactly this command. */
 async function changeOf(claims: CommandClaims, executor: Executor): Promise<AccountChange> {
-  checkAllowed(claims, executor.guard);
   if (claims.op === 'unlock') return { op: 'unlock' };
   const content = await openSecret(claims, executor.sealingKey);
   const password = encodable(content.password);
