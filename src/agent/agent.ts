@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { CLOCK_TOLERANCE_S } from '../protocol/command.ts';
 import { timestamp } from '../protocol/shapes.ts';
 import type { Clock } from '../support/clock.ts';
 import { messageOf } from '../support/errors.ts';
@@ -194,7 +195,9 @@ async function rotateKeys(
 ): Promise<void> {
   const now = clock.now();
   try {
-    if (now - sealing.currentSince < SEALING_KEY_MAX_AGE_MS) {
+    const age = now - sealing.currentSince;
+    // A key from the future was made while the clock was wrong: the service would not take it.
+    if (age < SEALING_KEY_MAX_AGE_MS && age > -CLOCK_TOLERANCE_S * 1000) {
       await sealing.expire(now);
       return;
     }

@@ -1,10 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DirectoryError } from '../../src/agent/directory/directory.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { CommandRig } from '../support/command-rig.ts';
+import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
+import { ScriptedService } from '../support/scripted-service.ts';
+import { StartedAgent } from '../support/start-agent.ts';
 
 const START = Date.UTC(2030, 0, 1);
 
@@ -111,3 +116,16 @@ test.each(['9999999999999999999', '-0'])(
     expect(after.journal.open).toBe(0);
   },
 );
+
+test('a sealing key from the future, made while the clock was wrong, is replaced at the start', async () => {
+  await using service = await ScriptedService.start();
+  await using agent = await StartedAgent.enroll(service, { directory });
+  const file = join(agent.stateFolder, 'sealing-keys.json');
+  const { keys } = JSON.parse(await readFile(file, 'utf8')) as { keys: object[] };
+  await writeFile(
+    file,
+    JSON.stringify({ keys: keys.map((key) => ({ ...key, since: '2999-01-01T00:00:00.000Z' })) }),
+  );
+  agent.start();
+  await eventually(() => agent.log.of('keys.rotated').length === 1);
+});

@@ -105,7 +105,7 @@ function addStatus(program: Command, terminal: Terminal): void {
       const status = await (await ApiClient.open(flags)).call('GET', 'status', StatusView);
       const { connectivity, writeback, pendingOperations, agents } = status;
       const lines = [
-        `${status.directory}: ${connectivity}; writeback ${writeback.enabled ? 'on' : `paused (${writeback.reason})`}; ${pendingOperations} pending`,
+        `${status.directory}: ${connectivity}; writeback ${writeback.enabled ? 'on' : `paused (${printable(writeback.reason)})`}; ${pendingOperations} pending`,
         ...agents.map((agent) => `  ${agentLine(agent)}`),
       ];
       say(terminal, flags, status, lines.join('\n'));
@@ -125,7 +125,7 @@ function addAudit(program: Command, terminal: Terminal): void {
       const client = await ApiClient.open(flags);
       const page = await client.call('GET', `audit?${query.toString()}`, AuditView);
       const lines = page.entries.map(({ seq, at, actor, action, target = '', detail = {} }) =>
-        [seq, at, actor, action, target, JSON.stringify(detail)].join(' '),
+        printable([seq, at, actor, action, target, JSON.stringify(detail)].join(' ')),
       );
       say(terminal, flags, page, lines.join('\n'));
     });
@@ -134,7 +134,14 @@ function addAudit(program: Command, terminal: Terminal): void {
 function agentLine(agent: z.infer<typeof AgentView>): string {
   const { id, name, state, connected, version, fingerprint, report } = agent;
   const link = connected ? 'connected' : 'offline';
-  return `${id} ${name} ${state} ${link} ${report?.state ?? '-'} ${version} ${fingerprint}`;
+  return printable(
+    `${id} ${name} ${state} ${link} ${report?.state ?? '-'} ${version} ${fingerprint}`,
+  );
+}
+
+/** An agent names itself: nothing that it says may hide, move or forge what a person compares. */
+function printable(line: string): string {
+  return line.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, '?');
 }
 
 function say(terminal: Terminal, flags: Flags, answer: unknown, words: string): void {

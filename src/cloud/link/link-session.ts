@@ -24,7 +24,7 @@ import {
 import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
 import type { AgentSession, CommandFrame } from '../writeback/agent-session.ts';
-import { FrameBudget } from './frame-budget.ts';
+import { FrameBudget, STATEMENTS_PER_WINDOW } from './frame-budget.ts';
 
 const HELLO_WITHIN_MS = 10_000;
 const CLOSE_WITHIN_MS = 2_000;
@@ -59,6 +59,7 @@ export class LinkSession implements AgentSession {
   readonly #closed = new AbortController();
   readonly #began = new Map<string, CommandFrame['onBegan']>();
   readonly #frames: FrameBudget;
+  readonly #statements: FrameBudget;
   #greeted = false;
   #heardAt: number;
 
@@ -69,6 +70,7 @@ export class LinkSession implements AgentSession {
     this.#options = options;
     this.#heardAt = options.clock.monotonic();
     this.#frames = new FrameBudget(options.clock);
+    this.#statements = new FrameBudget(options.clock, STATEMENTS_PER_WINDOW);
     this.#peer = new Peer({
       incoming: FROM_AGENT,
       outgoing: FROM_SERVICE,
@@ -220,11 +222,11 @@ export class LinkSession implements AgentSession {
     return {
       'agent.hello': ({ hello }) => this.#hello(hello),
       'agent.status': ({ status }) => {
-        this.#mustBeGreeted();
+        this.#mustBeStateable();
         return this.#options.duties.status(this, status).then(() => undefined);
       },
       'agent.keys': ({ sealingKey }) => {
-        this.#mustBeGreeted();
+        this.#mustBeStateable();
         return this.#options.duties.sealingKey(this, sealingKey).then(() => ({}));
       },
       'command.began': (notice) => {
@@ -260,9 +262,12 @@ export class LinkSession implements AgentSession {
     }
   }
 
-  #mustBeGreeted(): void {
-    if (this.#greeted) return;
-    throw new RpcError(RPC_ERRORS.notNow, 'say hello first', 'NOT_NOW');
+  /** Whoever holds the socket can repeat a genuine statement: each costs a verification and a write. */
+  #mustBeStateable(): void {
+    if (!this.#greeted) throw new RpcError(RPC_ERRORS.notNow, 'say hello first', 'NOT_NOW');
+    if (this.#statements.take()) return;
+    this.#breach('too many statements');
+    throw new RpcError(RPC_ERRORS.notNow, 'too many statements', 'NOT_NOW');
   }
 
   #onBegan({ jti, controller }: Params<FromAgent, 'command.began'>): void {

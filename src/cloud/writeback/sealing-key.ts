@@ -1,3 +1,4 @@
+import { CLOCK_TOLERANCE_S } from '../../protocol/command.ts';
 import { isTrulyNamed } from '../../protocol/keys.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
 import { importPublicKey } from '../keys/import-public-key.ts';
@@ -16,6 +17,10 @@ export async function verifySealingKey(
     now,
     issuer: deviceKey.kid,
   });
+  // A statement has no end of its own, so nothing else bounds when it says that it was made.
+  if (iat * 1000 > now + CLOCK_TOLERANCE_S * 1000) {
+    throw new TokenError('NOT_YET_VALID', 'sealing-key token: from the future');
+  }
   if (!(await isTrulyNamed(key))) {
     throw new TokenError('MALFORMED', 'sealing-key token: the key goes by the name of another');
   }

@@ -1,5 +1,6 @@
 import type { CryptoKey } from 'jose';
 import { commandDigest } from '../../protocol/canonical.ts';
+import { factsOf } from '../../protocol/codes.ts';
 import type { CommandClaims } from '../../protocol/command.ts';
 import type { OutcomeClaims } from '../../protocol/outcome.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
@@ -41,6 +42,10 @@ export async function verifyOutcome(
   const earlier = expected.dispatches.filter((dispatch) => dispatch.agent === agent.id);
   const answersOurs = [token, ...earlier.map((dispatch) => dispatch.token)].includes(outcome.token);
   const isSame = outcome.cmd === claims.cmd && outcome.op === claims.op;
+  // Such a refusal ends its own dispatch only: an earlier one says nothing of what became of this.
+  if (factsOf(outcome.outcome.code).redispatch === true && outcome.jti !== claims.jti) {
+    return undefined;
+  }
   return answersOurs && isSame && outcome.digest === (await commandDigest(claims))
     ? outcome
     : undefined;
