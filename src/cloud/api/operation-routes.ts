@@ -65,9 +65,10 @@ export function operationRoutes(app: OpenAPIHono<ApiEnv>, options: ApiOptions): 
     const caller = callerOf(c.get('apiKey'));
     const operation = await findOperation(core, caller, c.req.valid('param').id);
     assertScope(c.get('apiKey'), operation.op);
-    if (await submit(core, operation, c.req.valid('json').secret)) dispatcher.start(operation.id);
+    const submitted = await submit(core, operation, c.req.valid('json').secret);
+    if (submitted !== undefined) dispatcher.start(submitted);
     const waitMs = preferredWaitMs(c.req.valid('header').prefer);
-    const now = (await dispatcher.waitFor(operation.id, waitMs, stopping)) ?? operation;
+    const now = (await dispatcher.waitFor(operation.id, waitMs, stopping, submitted)) ?? operation;
     if (waitMs > 0) c.header('preference-applied', `wait=${waitMs / 1000}`);
     if (now.state !== 'pending') return c.json(viewOperation(caller, now), 200);
     c.header('location', c.req.path);

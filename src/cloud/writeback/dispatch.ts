@@ -19,14 +19,15 @@ const ANSWER_WITHIN_MS = 45_000;
 
 /**
  * Hands an operation to one agent once, and writes down what came of it: its verified outcome, or
- * that there was none. Resolves either way; aborting `signal` leaves the dispatch open.
+ * that there was none. Resolves either way, with the operation if that ended it; aborting `signal`
+ * leaves the dispatch open.
  */
 export async function dispatch(
   core: Core,
   operation: OperationRecord,
   { session, dispatches }: { session: AgentSession; dispatches: readonly DispatchRecord[] },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<OperationRecord | undefined> {
   const claims = await commandClaims(core, operation, session, dispatches);
   const command = await signToken('command', claims, core.keys.signing);
   const record: DispatchRecord = {
@@ -39,8 +40,12 @@ export async function dispatch(
   };
   await core.store.operations.addDispatch(record);
   core.log.debug('cloud.operation_dispatched', { cmd: operation.id, ...idsOf(session) });
-  const { signed, controller } = await send(core, session, { command, jti: claims.jti }, signal);
-  const agent = signed === undefined ? undefined : await core.store.agents.find(session.agentId);
+  const sending = send(core, session, { command, jti: claims.jti }, signal);
+  // Whose answer it will be is looked up while the directory is at work.
+  const asked = core.store.agents.find(session.agentId);
+  asked.catch(() => undefined);
+  const { signed, controller } = await sending;
+  const agent = signed === undefined ? undefined : await asked;
   const outcome =
     signed === undefined || agent === undefined
       ? undefined
@@ -53,8 +58,7 @@ export async function dispatch(
           now: core.clock.now(),
         });
   if (signed !== undefined && outcome !== undefined) {
-    await settle(core, operation, { dispatch: record, earlier: dispatches, outcome, signed });
-    return;
+    return settle(core, operation, { dispatch: record, earlier: dispatches, outcome, signed });
   }
   if (signed !== undefined && agent !== undefined) {
     await raiseAlarm(core, agent, 'OUTCOME_NOT_AUTHENTIC');
@@ -64,6 +68,7 @@ export async function dispatch(
     lostAt: core.clock.now(),
     ...(controller !== undefined && { controller }),
   });
+  return undefined;
 }
 
 interface Sent {

@@ -25,26 +25,37 @@ export class Dispatcher {
   async resume(): Promise<void> {
     const { store, clock } = this.#core;
     await store.operations.loseDispatches(clock.now());
-    for (const { id } of await store.operations.unfinished()) this.start(id);
+    for (const operation of await store.operations.unfinished()) this.start(operation);
   }
 
   /** Takes care of a submitted operation from now on; idempotent. */
-  start(id: string): void {
+  start(operation: OperationRecord): void {
+    const { id } = operation;
     if (this.#running.has(id) || this.#drain.signal.aborted) return;
-    const run = this.#run(id).finally(() => {
+    const run = this.#run(operation).finally(() => {
       this.#running.delete(id);
     });
     this.#running.set(id, run);
   }
 
-  /** The operation once it has an outcome, or as it is after `ms`. */
-  async waitFor(id: string, ms: number, signal: AbortSignal): Promise<OperationRecord | undefined> {
+  /**
+   * The operation once it has an outcome, or as it is after `ms`. `known` spares a look at what was
+   * started in this very moment.
+   */
+  async waitFor(
+    id: string,
+    ms: number,
+    signal: AbortSignal,
+    known?: OperationRecord,
+  ): Promise<OperationRecord | undefined> {
     const { clock, store } = this.#core;
     const deadline = clock.monotonic() + ms;
+    let seen = known;
     for (;;) {
       const changed = this.#nextChange(id);
       try {
-        const operation = await store.operations.find(id);
+        const operation = seen ?? (await store.operations.find(id));
+        seen = undefined;
         const leftMs = deadline - clock.monotonic();
         if (operation?.state !== 'pending' || leftMs <= 0 || signal.aborted) return operation;
         const off = onAbort(signal, changed.cancel);
@@ -79,37 +90,35 @@ export class Dispatcher {
     await ended;
   }
 
-  async #run(id: string): Promise<void> {
+  async #run(operation: OperationRecord): Promise<void> {
     const { log, clock } = this.#core;
+    const { id } = operation;
+    let known: OperationRecord | undefined = operation;
     const { signal } = this.#drain;
     const stop = { drain: signal, abort: this.#abort.signal };
     while (!signal.aborted) {
       try {
-        await runOperation(
+        const ended = await runOperation(
           { core: this.#core, inFlight: this.#inFlight },
-          id,
+          known ?? id,
           () => {
             this.#announce(id);
           },
           stop,
         );
-        break;
+        if (ended !== undefined) this.#logEnd(ended);
+        return;
       } catch (error) {
+        known = undefined; // a step may have been taken since
         // A database that fails now may work again in a moment; the operation must not be forgotten.
         log.error('cloud.request_failed', { cmd: id, problem: messageOf(error) });
         await clock.sleep(RETRY_FAILED_MS, signal);
       }
     }
-    await this.#logEnd(id);
   }
 
-  async #logEnd(id: string): Promise<void> {
-    const { log, store } = this.#core;
-    if (this.#drain.signal.aborted) return;
-    const operation = await store.operations.find(id).catch(() => undefined);
-    if (operation === undefined) return;
-    const { directory, op, by, actor, state, result, objectGuid } = operation;
-    log.info('cloud.operation_finished', {
+  #logEnd({ id, directory, op, by, actor, state, result, objectGuid }: OperationRecord): void {
+    this.#core.log.info('cloud.operation_finished', {
       cmd: id,
       directory,
       op,

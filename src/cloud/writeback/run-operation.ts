@@ -14,34 +14,48 @@ export interface RunContext {
 }
 
 /**
- * Hands a submitted operation over until its outcome is known, and calls `onChange` whenever more
- * is known. Resolves when it is final, or after `drain` with the step under way: then it goes on
- * after a restart.
+ * Hands a submitted operation (or the one of an id) over until its outcome is known, and calls
+ * `onChange` whenever more is known. Resolves with it when it is final, or with undefined after
+ * `drain` with the step under way: then it goes on after a restart.
  */
 export async function runOperation(
   { core, inFlight }: RunContext,
-  id: string,
+  submitted: OperationRecord | string,
   onChange: () => void,
   stop: StopSignals,
-): Promise<void> {
+): Promise<OperationRecord | undefined> {
+  const id = typeof submitted === 'string' ? submitted : submitted.id;
+  let known = typeof submitted === 'string' ? undefined : submitted;
   while (!stop.drain.aborted) {
-    const operation = await core.store.operations.find(id);
-    if (operation === undefined || operation.final) return;
+    const operation = known ?? (await core.store.operations.find(id));
+    if (operation === undefined || operation.final) return operation;
     const step = await takeStep({ core, inFlight }, operation, stop);
-    if (step.type === 'end' || step.type === 'unknown') {
-      await core.store.atomically((store) =>
-        end(store, operation, resultOf(step), core.clock.now()),
-      );
-    }
+    known = await conclude(core, operation, step);
     if (step.type !== 'wait') onChange();
+    if (known?.final === true) return known;
   }
+  return undefined;
+}
+
+/** A step that was taken, and what it made of the operation if that ended it. */
+type Taken = Step & { readonly ended?: OperationRecord | undefined };
+
+/** The operation as the step left it, where that is known without asking the store. */
+async function conclude(
+  core: Core,
+  operation: OperationRecord,
+  step: Taken,
+): Promise<OperationRecord | undefined> {
+  if (step.type === 'wait' || step.type === 'dispatch') return step.ended;
+  const result = resultOf(step);
+  return core.store.atomically((store) => end(store, operation, result, core.clock.now()));
 }
 
 async function takeStep(
   { core, inFlight }: RunContext,
   operation: OperationRecord,
   stop: StopSignals,
-): Promise<Step> {
+): Promise<Taken> {
   const agents = await core.store.agents.list(operation.directory);
   const dispatches = await core.store.operations.dispatches(operation.id);
   const step = plan({
@@ -66,7 +80,8 @@ async function takeStep(
     const { session } = step.candidate;
     const under = dispatch(core, operation, { session, dispatches }, stop.abort);
     inFlight.set(account, Promise.allSettled([under]));
-    await under.finally(() => inFlight.delete(account));
+    const ended = await under.finally(() => inFlight.delete(account));
+    return { ...step, ended };
   }
   return step;
 }

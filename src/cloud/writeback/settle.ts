@@ -18,36 +18,42 @@ export interface Answer {
 
 /**
  * Writes down a verified answer, extends the agent's trail and, where the answer decides the
- * operation, ends it: all in one transaction.
+ * operation, ends it: all in one transaction. Resolves with the operation if that ended it.
  */
 export async function settle(
   core: Core,
   operation: OperationRecord,
   answer: Answer,
-): Promise<void> {
+): Promise<OperationRecord | undefined> {
   const { dispatch, earlier, outcome, signed } = answer;
   const now = core.clock.now();
   const change = { answeredAt: now, code: outcome.outcome.code, answer: signed };
   const hash = await sha256(signed);
-  const alarm = await core.store.atomically(async (store) => {
+  const { ended, alarm } = await core.store.atomically(async (store) => {
     await store.operations.updateDispatch(dispatch.jti, change);
     const dispatches = [...earlier, { ...dispatch, ...change }];
     const step = plan({ operation, dispatches, candidates: [], now });
-    if (step.type === 'end') await end(store, operation, toResult(step.by), now);
-    return extendStoredTrail(store, answer, { hash, now });
+    return {
+      ended: step.type === 'end' ? await end(store, operation, toResult(step.by), now) : undefined,
+      alarm: await extendStoredTrail(store, answer, { hash, now }),
+    };
   });
   if (alarm !== undefined) {
     core.log.error('cloud.agent_alarm', { agent: dispatch.agent, alarm });
   }
+  return ended;
 }
 
-/** Ends an operation, or says for now what can be said of it, with its line in the audit. */
+/**
+ * Ends an operation, or says for now what can be said of it, with its line in the audit. Resolves
+ * with the operation as it is then.
+ */
 export async function end(
   store: Store,
   operation: OperationRecord,
   result: OperationResult,
   at: number,
-): Promise<void> {
+): Promise<OperationRecord> {
   await store.operations.finish(operation.id, result, at);
   await store.audit.append({
     at,
@@ -65,6 +71,8 @@ export async function end(
     },
     ...(result.signed !== undefined && { signed: result.signed }),
   });
+  const { state, final } = result;
+  return { ...operation, state, final, result, finishedAt: at };
 }
 
 /** What an operation comes to when the plan says that it is over. */

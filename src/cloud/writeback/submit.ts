@@ -24,16 +24,19 @@ export async function findOperation(
 }
 
 /**
- * Takes the sealed secret of a prepared operation, durably. True when that made it pending; false
- * when the very same was submitted before. Rejects with `ServiceError`.
+ * Takes the sealed secret of a prepared operation, durably. Resolves with the operation as that made
+ * it pending; undefined when the very same was submitted before. Rejects with `ServiceError`.
  */
 export async function submit(
   core: Core,
   operation: OperationRecord,
   secret: SealedSecret | undefined,
-): Promise<boolean> {
+): Promise<OperationRecord | undefined> {
   const content = await sha256(canonicalJson({ secret: secret ?? {} }));
-  if (operation.state !== 'prepared') return acceptSame(operation, content);
+  if (operation.state !== 'prepared') {
+    assertSame(operation, content);
+    return undefined;
+  }
   if (core.clock.now() >= operation.notAfter) {
     throw new ServiceError('EXPIRED', { detail: 'prepared too long ago; prepare again' });
   }
@@ -42,13 +45,21 @@ export async function submit(
     secret === undefined
       ? undefined
       : await core.keys.storage.wrap(JSON.stringify(secret), secretPurpose(operation.id));
-  if (await core.store.operations.submit(operation.id, content, wrapped)) return true;
+  if (await core.store.operations.submit(operation.id, content, wrapped)) {
+    return {
+      ...operation,
+      state: 'pending',
+      content,
+      ...(wrapped !== undefined && { secret: wrapped }),
+    };
+  }
   const winner = await core.store.operations.find(operation.id);
-  return acceptSame(winner ?? operation, content);
+  assertSame(winner ?? operation, content);
+  return undefined;
 }
 
-function acceptSame(operation: OperationRecord, content: string): false {
-  if (operation.content === content) return false;
+function assertSame(operation: OperationRecord, content: string): void {
+  if (operation.content === content) return;
   throw operation.content === undefined
     ? new ServiceError('EXPIRED', { detail: 'prepared too long ago; prepare again' })
     : new ServiceError('OPERATION_CONFLICT', {
