@@ -164,6 +164,25 @@ test.each(breaches)(
   },
 );
 
+test('a challenge that revives an earlier session is not answered', async () => {
+  const session = '00000000-0000-4000-8000-000000000001';
+  const nonce = 'n'.repeat(43);
+  const { service, log } = await scene({
+    behave: (connection, index) => {
+      if (index > 1) connection.greet();
+      else connection.send({ method: 'session.challenge', params: { session, nonce } });
+      if (index === 0)
+        void eventually(() => connection.frames.length > 0).then(() => {
+          connection.socket.terminate();
+        });
+    },
+  });
+  await eventually(() => log.of('link.up').length === 1);
+  expect(service.connection(0).of('agent.hello')).toHaveLength(1);
+  expect(service.connection(1).of('agent.hello')).toHaveLength(0);
+  expect(service.connection(1).closed).toEqual({ code: 4004 });
+});
+
 test('a frame over 64 KiB ends the session, and the agent comes again', async () => {
   const { service, log } = await scene({
     behave: (connection, index) => {

@@ -1,3 +1,4 @@
+import { ProtocolError } from '../../protocol/rpc.ts';
 import type { StopSignals } from '../../support/stop-signals.ts';
 import { BACKOFF, backoffDelay, refusedDelay } from './backoff.ts';
 import { dial } from './dial.ts';
@@ -18,12 +19,28 @@ export type Attempt = (
  * and says goodbye, `abort` drops it. Resolves when stopped; no failure of the link's ends it.
  */
 export function runLink(options: LinkOptions, stop: StopSignals): Promise<void> {
+  const hello = oncePerSession(options.hello);
   const attempt: Attempt = async (onEvent, signals) => {
     const socket = await dial(options, signals.either);
     onEvent('open');
-    return runSession(socketWire(socket), { ...options, onEvent }, signals);
+    return runSession(socketWire(socket), { ...options, hello, onEvent }, signals);
   };
   return runAttempts(attempt, options, stop);
+}
+
+/** Far more sessions than backoff lets begin within the life of a command. */
+const SESSIONS_REMEMBERED = 1_024;
+
+/** Whoever holds the socket names the session: the name of an earlier one would revive its commands. */
+function oncePerSession(hello: LinkOptions['hello']): LinkOptions['hello'] {
+  const used = new Set<string>();
+  return async (challenge) => {
+    if (used.has(challenge.session)) throw new ProtocolError('the challenge repeats a session');
+    used.add(challenge.session);
+    const [oldest] = used;
+    if (used.size > SESSIONS_REMEMBERED && oldest !== undefined) used.delete(oldest);
+    return hello(challenge);
+  };
 }
 
 export type LoopOptions = Pick<LinkOptions, 'clock' | 'log' | 'random' | 'onState'>;
