@@ -8,7 +8,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 2_000 },
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          // Nothing here mocks a module or leaves state behind: loading the code once is enough.
+          isolate: false,
+          pool: 'threads',
+          testTimeout: 10_000,
+        },
       },
       {
         extends: true,
