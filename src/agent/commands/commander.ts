@@ -70,22 +70,23 @@ export class Commander {
    */
   async execute(token: string, session: CommandSession): Promise<string> {
     const receivedAt = this.#options.executor.clock.monotonic();
-    const tokenHash = await sha256(token);
+    const hashing = sha256(token);
     let claims: CommandClaims;
     let misplaced: OutcomeCode | undefined;
     try {
       claims = await verifyCommand(token, session.id, this.#options.verifier);
     } catch (error) {
       if (!(error instanceof MisplacedCommand)) {
-        return this.#notAccepted(error, tokenHash, receivedAt);
+        return this.#notAccepted(error, await hashing, receivedAt);
       }
       ({ claims, code: misplaced } = error);
     }
+    const [tokenHash, digest] = await Promise.all([hashing, commandDigest(claims)]);
     const accepted: Accepted = {
       cmd: claims.cmd,
       jti: claims.jti,
       op: claims.op,
-      digest: await commandDigest(claims),
+      digest,
       tokenHash,
       expiresMs: (claims.exp + CLOCK_TOLERANCE_S) * 1000,
     };

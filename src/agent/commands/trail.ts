@@ -80,7 +80,8 @@ export class Trail {
     const link = before.then(async ({ seq, head }) => {
       const jws = await this.#sign(accepted, outcome, { seq: seq + 1, head });
       const record = { ...kind, cmd, jti, digest, code: outcome.code, seq: seq + 1, jws };
-      return { jws, seq: seq + 1, head: await sha256(jws), durable: this.#append(record) };
+      const durable = this.#append(record); // meanwhile the disk is at work
+      return { jws, seq: seq + 1, head: await sha256(jws), durable };
     });
     this.#position = link.catch(() => before); // a bug in signing must not end the trail
     const { jws, durable } = await link;
