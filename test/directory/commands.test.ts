@@ -181,17 +181,20 @@ test('nothing that was not properly commanded is written in the real directory',
   const flipped = good[middle] === 'A' ? 'B' : 'A';
   const stranger = await makeKeyPair('sig');
   const { iat, exp } = claims;
-  const moved = { ...claims, ...('secret' in other && { secret: other.secret }) };
+  const moved = 'secret' in other ? { secret: other.secret } : {};
+  // A refusal is final for its dispatch, so each attack is a dispatch of its own.
+  const altered = (change: Partial<CommandClaims>): Promise<string> =>
+    sign({ ...claims, jti: randomUUID(), ...change } as CommandClaims);
   const attacks: [string, string][] = [
     ['BAD_SIGNATURE', good.slice(0, middle) + flipped + good.slice(middle + 1)],
-    ['WRONG_DIRECTORY', await sign({ ...claims, aud: 'other' })],
-    ['WRONG_AGENT', await sign({ ...claims, agent: randomUUID() })],
-    ['WRONG_AGENT', await sign({ ...claims, sid: randomUUID() })],
+    ['WRONG_DIRECTORY', await altered({ aud: 'other' })],
+    ['WRONG_AGENT', await altered({ agent: randomUUID() })],
+    ['WRONG_AGENT', await altered({ sid: randomUUID() })],
     ['BAD_SIGNATURE', await signToken('command', claims, stranger)],
     ['BAD_SIGNATURE', new UnsecuredJWT({ ...claims }).encode()],
-    ['EXPIRED', await sign({ ...claims, iat: iat - 600, exp: exp - 600 })],
-    ['NOT_YET_VALID', await sign({ ...claims, iat: iat + 600, exp: exp + 600 })],
-    ['NOT_OPENABLE', await sign(moved)],
+    ['EXPIRED', await altered({ iat: iat - 600, exp: exp - 600 })],
+    ['NOT_YET_VALID', await altered({ iat: iat + 600, exp: exp + 600 })],
+    ['NOT_OPENABLE', await altered(moved)],
   ];
   for (const [code, token] of attacks) {
     const { outcome } = await rig.send(token);
