@@ -56,7 +56,13 @@ export function directoryContract(name: string, harness: DirectoryHarness): void
     }
 
     function reset(password = NEW_PASSWORD): Extract<AccountChange, { op: 'reset' }> {
-      return { op: 'reset', password: new Secret(password), unlock: true, mustChange: false };
+      return {
+        op: 'reset',
+        password: new Secret(password),
+        unlock: true,
+        mustChange: false,
+        policyHints: 'off',
+      };
     }
 
     function change(oldPassword: string, password = NEW_PASSWORD): AccountChange {

@@ -66,7 +66,13 @@ function reset(
   options: { readonly password?: string; readonly mustChange?: boolean } = {},
 ): AccountChange {
   const password = new Secret(options.password ?? NEW_PASSWORD);
-  return { op: 'reset', password, unlock: true, mustChange: options.mustChange ?? false };
+  return {
+    op: 'reset',
+    password,
+    unlock: true,
+    mustChange: options.mustChange ?? false,
+    policyHints: 'off',
+  };
 }
 
 function change(sam: string, password: string, oldPassword = lab.person(sam).password) {

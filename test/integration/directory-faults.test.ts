@@ -25,6 +25,7 @@ const TIMEOUTS = { connectMs: 300, readMs: 300, writeMs: 400, totalMs: 2_000 };
 const NEW_PASSWORD = 'Planted-1-new-password';
 const RESET: AccountChange = {
   op: 'reset',
+  policyHints: 'off',
   password: new Secret(NEW_PASSWORD),
   unlock: true,
   mustChange: false,

@@ -7,6 +7,7 @@ import {
   type AccountReading,
   type AppliedChange,
   type Directory,
+  type ReadOptions,
   type WriteTarget,
 } from '../../src/agent/directory/directory.ts';
 import type { BrokenRule } from '../../src/protocol/account.ts';
@@ -77,6 +78,8 @@ export class FakeDirectory implements Directory {
       passwordWrites: 0,
       reading: {
         objectGuid,
+        samAccountName: sam,
+        usnChanged: String(1000 + n),
         distinguishedName: `CN=${sam},OU=People,${BASE_DN}`,
         sid: `${DOMAIN_SID}-${1100 + n}`,
         ...ORDINARY,
@@ -92,7 +95,8 @@ export class FakeDirectory implements Directory {
   /** Changes what the directory says of an account, as somebody else's write would. */
   alter(objectGuid: string, facts: Partial<AccountReading>): void {
     const account = this.#account(objectGuid);
-    account.reading = { ...account.reading, ...facts };
+    const usnChanged = String(Number(account.reading.usnChanged) + 1);
+    account.reading = { ...account.reading, usnChanged, ...facts };
   }
 
   /** The next call of this kind that is not scripted yet fails like this. */
@@ -143,9 +147,14 @@ export class FakeDirectory implements Directory {
     return this.#closed;
   }
 
-  async read(address: AccountAddress, signal: AbortSignal): Promise<AccountReading> {
+  async read(
+    address: AccountAddress,
+    signal: AbortSignal,
+    { only = FAKE_CONTROLLER }: ReadOptions = {},
+  ): Promise<AccountReading> {
     this.#reads += 1;
     await this.#enter(signal);
+    if (only !== FAKE_CONTROLLER) throw refusal('DIRECTORY_UNREACHABLE', `${only} does not answer`);
     const scripted = this.#script.read.shift();
     if (scripted !== undefined) throw scripted.error;
     const { reading } =
@@ -240,7 +249,8 @@ export class FakeDirectory implements Directory {
   }
 
   #store(account: Stored, facts: Partial<AccountReading>): void {
-    account.reading = { ...account.reading, ...facts };
+    const usnChanged = String(Number(account.reading.usnChanged) + 1);
+    account.reading = { ...account.reading, usnChanged, ...facts };
     account.writes += 1;
   }
 }

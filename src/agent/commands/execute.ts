@@ -120,7 +120,8 @@ async function changeOf(claims: CommandClaims, executor: Executor): Promise<Acco
   const content = await openSecret(claims, executor.sealingKey);
   const password = encodable(content.password);
   if (claims.op === 'reset') {
-    return { op: 'reset', password, unlock: claims.unlock, mustChange: claims.mustChange };
+    const { unlock, mustChange } = claims;
+    return { op: 'reset', password, unlock, mustChange, policyHints: 'off' };
   }
   if (content.oldPassword === undefined) throw new Refusal('MALFORMED');
   return { op: 'change', password, oldPassword: encodable(content.oldPassword) };

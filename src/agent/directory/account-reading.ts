@@ -18,6 +18,8 @@ export const ACCOUNT_ATTRIBUTES = [
   'objectSid',
   'userAccountControl',
   'msDS-User-Account-Control-Computed',
+  'sAMAccountName',
+  'displayName',
   'sAMAccountType',
   'tokenGroups',
   'primaryGroupID',
@@ -29,6 +31,7 @@ export const ACCOUNT_ATTRIBUTES = [
   'accountExpires',
   'msDS-ResultantPSO',
   'replPropertyMetaData',
+  'uSNChanged',
 ] as const;
 
 export const BINARY_ATTRIBUTES = [
@@ -52,10 +55,13 @@ export interface ReadingContext {
 export function toReading(entry: DirectoryEntry, context: ReadingContext): AccountReading {
   const { ownSids, ...known } = context;
   const sid = oneSid(entry);
+  const displayName = entry.text('displayName');
+  const usnChanged = entry.int64('uSNChanged');
   return {
     ...known,
     objectGuid: entry.required('objectGUID', guidOf(entry)),
     distinguishedName: entry.dn,
+    samAccountName: entry.required('sAMAccountName', entry.text('sAMAccountName')),
     sid,
     groupSids: groupSids(entry, sid),
     adminCount: (entry.int32('adminCount') ?? 0) > 0,
@@ -65,6 +71,8 @@ export function toReading(entry: DirectoryEntry, context: ReadingContext): Accou
     samAccountType: entry.required('sAMAccountType', entry.int32('sAMAccountType')),
     ...stateOf(entry, context.controllerTimeMs),
     ...metadataOf(entry),
+    ...(displayName !== undefined && { displayName }),
+    ...(usnChanged !== undefined && { usnChanged }),
   };
 }
 

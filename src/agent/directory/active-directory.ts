@@ -15,6 +15,7 @@ import {
   type AccountReading,
   type AppliedChange,
   type Directory,
+  type ReadOptions,
   type WriteTarget,
 } from './directory.ts';
 import { guidDn } from './guid.ts';
@@ -75,11 +76,15 @@ class ActiveDirectory implements Directory {
     );
   }
 
-  async read(address: AccountAddress, signal: AbortSignal): Promise<AccountReading> {
+  async read(
+    address: AccountAddress,
+    signal: AbortSignal,
+    { only }: ReadOptions = {},
+  ): Promise<AccountReading> {
     const giveUp = new AbortController();
     const limit = { ms: this.#timeouts.totalMs, clock: this.#clock, signal };
     try {
-      return await within(this.#readAnywhere(address, giveUp.signal), limit, (why) => {
+      return await within(this.#readFrom(only, address, giveUp.signal), limit, (why) => {
         const reason = why === 'timeout' ? `no answer within ${limit.ms} ms` : 'stopped';
         return new DirectoryError('DIRECTORY_UNREACHABLE', `reading an account: ${reason}`);
       });
@@ -120,14 +125,21 @@ class ActiveDirectory implements Directory {
     await this.#controllers.close();
   }
 
-  #readAnywhere(address: AccountAddress, signal: AbortSignal): Promise<AccountReading> {
-    return this.#controllers.firstAnswer((controller) => {
+  #readFrom(
+    only: string | undefined,
+    address: AccountAddress,
+    signal: AbortSignal,
+  ): Promise<AccountReading> {
+    const ask = (controller: Controller): Promise<AccountReading> => {
       // Who reads is about to write: what that needs is made ready meanwhile.
       void controller.warm();
-      const ask = (connection: LdapConnection): Promise<AccountReading> =>
+      const read = (connection: LdapConnection): Promise<AccountReading> =>
         this.#readOn(controller, this.#asking(controller, connection, signal), address);
-      return controller.use('read', ask, signal);
-    }, signal);
+      return controller.use('read', read, signal);
+    };
+    return only === undefined
+      ? this.#controllers.firstAnswer(ask, signal)
+      : this.#controllers.answerOf(only, ask);
   }
 
   async #readOn(

@@ -54,6 +54,11 @@ export class Controllers {
     });
   }
 
+  /** Asks this controller only. Rejects as `firstAnswer` does. */
+  async answerOf<T>(name: string, ask: (controller: Controller) => Promise<T>): Promise<T> {
+    return askEach([this.named(name)], ask);
+  }
+
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.all(this.all.map((controller) => controller.close()));
@@ -91,21 +96,28 @@ export class Controllers {
     );
   }
 
-  async #askInOrder<T>(
+  #askInOrder<T>(
     first: string | undefined,
     ask: (controller: Controller) => Promise<T>,
   ): Promise<T> {
-    const failures: (ConnectionError | DirectoryError)[] = [];
-    for (const controller of inOrder(this.all, first)) {
-      try {
-        return await askTwice(controller, ask);
-      } catch (error) {
-        if (!isPassedOn(error)) throw error;
-        failures.push(error);
-      }
-    }
-    throw summary(failures);
+    return askEach(inOrder(this.all, first), ask);
   }
+}
+
+async function askEach<T>(
+  controllers: readonly Controller[],
+  ask: (controller: Controller) => Promise<T>,
+): Promise<T> {
+  const failures: (ConnectionError | DirectoryError)[] = [];
+  for (const controller of controllers) {
+    try {
+      return await askTwice(controller, ask);
+    } catch (error) {
+      if (!isPassedOn(error)) throw error;
+      failures.push(error);
+    }
+  }
+  throw summary(failures);
 }
 
 function isNamed(controller: Controller, name: string): boolean {

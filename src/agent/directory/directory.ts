@@ -10,7 +10,11 @@ export interface Directory extends AsyncDisposable {
    * Reads one account on the domain controller that a write would go to now (the PDC emulator
    * first). What the guard must know and cannot be read is `DIRECTORY_CONFIG`, never a default.
    */
-  read(account: AccountAddress, signal: AbortSignal): Promise<AccountReading>;
+  read(
+    account: AccountAddress,
+    signal: AbortSignal,
+    options?: ReadOptions,
+  ): Promise<AccountReading>;
   /**
    * Applies one change in one LDAP modify on the named controller, and never sends it twice.
    * `INDETERMINATE` when bytes of it may have left and no answer came; every other rejection
@@ -23,11 +27,22 @@ export interface Directory extends AsyncDisposable {
 
 export type AccountAddress = { readonly objectGuid: string } | { readonly name: string };
 
+export interface ReadOptions {
+  /** Ask this controller and no other: `DIRECTORY_UNREACHABLE` when it does not answer. */
+  readonly only?: string;
+}
+
 export interface WriteTarget {
   readonly objectGuid: string;
   /** As `AccountReading.controller` named it. */
   readonly controller: string;
 }
+
+/**
+ * Whether a reset carries the policy-hints control, so that the directory enforces the password
+ * history: `require` is `DIRECTORY_CONFIG` on a controller without it, and nothing is sent.
+ */
+export type PolicyHints = 'require' | 'prefer' | 'off';
 
 export type AccountChange =
   | {
@@ -35,6 +50,7 @@ export type AccountChange =
       readonly password: Secret;
       readonly unlock: boolean;
       readonly mustChange: boolean;
+      readonly policyHints: PolicyHints;
     }
   | { readonly op: 'change'; readonly password: Secret; readonly oldPassword: Secret }
   | { readonly op: 'unlock' };
@@ -54,6 +70,8 @@ export interface AccountReading {
   /** The controller's own clock (rootDSE `currentTime`), epoch milliseconds, and ours at that moment. */
   readonly controllerTimeMs: number;
   readonly readAtMs: number;
+  readonly samAccountName: string;
+  readonly displayName?: string;
   readonly sid: string;
   /** Transitive security groups (`tokenGroups`), as SIDs. */
   readonly groupSids: readonly string[];
@@ -78,6 +96,10 @@ export interface AccountReading {
     readonly invocationId: string;
     readonly usn: string;
   };
+  /** `uSNChanged`: rises with every change of the object on this very controller. */
+  readonly usnChanged?: string;
+  /** Which life of the controller's database `usnChanged` counts in; another one after a restore. */
+  readonly invocationId?: string;
   readonly policy: EffectivePolicy;
 }
 

@@ -11,6 +11,7 @@ const ORDINARY: AccountReading = {
   controller: 'dc1.corp.test',
   controllerTimeMs: 0,
   readAtMs: 0,
+  samAccountName: 'anna',
   sid: `${DOMAIN}-1101`,
   groupSids: [`${DOMAIN}-513`],
   adminCount: false,

@@ -27,7 +27,13 @@ describe('the one modify', () => {
       ],
     ],
   ])('of a reset with unlock %s and must-change %s', (unlock, mustChange, rest) => {
-    const change = { op: 'reset', password: secret('new'), unlock, mustChange } as const;
+    const change = {
+      op: 'reset',
+      password: secret('new'),
+      unlock,
+      mustChange,
+      policyHints: 'off',
+    } as const;
     expect(shown(change)).toEqual([['replace', 'unicodePwd', '"new"'], ...rest]);
   });
 
