@@ -9,6 +9,12 @@ import { STACK_DIRECTORY, type Stack } from '../../test/support/stack.ts';
 
 type Prepared = z.infer<typeof PreparedOperation>;
 
+/** A reset that only has to be handed in. */
+export interface PreparedReset {
+  readonly path: string;
+  readonly body: object;
+}
+
 /** One integrator: keeps its connections open, prepares, seals, and hands operations in. */
 export class Api {
   readonly #base: string;
@@ -30,7 +36,7 @@ export class Api {
   }
 
   /** A reset of this account, ready to be handed in. */
-  async prepare(objectGuid: string, password: string): Promise<{ path: string; body: object }> {
+  async prepare(objectGuid: string, password: string): Promise<PreparedReset> {
     const body = { account: { objectGuid }, op: 'reset' };
     const prepared = PreparedOperation.parse(await this.#call('POST', 'prepare', body));
     const secret = await sealed(prepared, password);
@@ -38,7 +44,7 @@ export class Api {
   }
 
   /** Hands it in and waits for the outcome; rejects unless it is applied. */
-  async apply({ path, body }: { path: string; body: object }): Promise<void> {
+  async apply({ path, body }: PreparedReset): Promise<void> {
     const { status, code } = OperationView.parse(await this.#call('PUT', path, body));
     if (status !== 'applied') throw new Error(`an operation ended ${status} (${code ?? ''})`);
   }
