@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { createLocalJWKSet, importJWK, type CryptoKey, type JWK } from 'jose';
 import { openJournal } from '../../src/agent/commands/journal.ts';
-import { commandDigest, sha256 } from '../../src/protocol/canonical.ts';
+import { commandDigest, signedHash } from '../../src/protocol/canonical.ts';
 import type { PublicKey } from '../../src/protocol/keys.ts';
 import { open } from '../../src/protocol/sealing.ts';
 import { timestamp } from '../../src/protocol/shapes.ts';
@@ -58,7 +58,7 @@ async function one(token: string): Promise<void> {
       iss: agent,
       aud: directory,
       iat: Math.floor(Date.now() / 1000),
-      token: await sha256(token),
+      token: await signedHash(token),
       ...{ cmd, jti, op, digest },
       chain: { epoch: journal.epoch, seq: number, previous: digest },
       outcome: { status: 'applied', code: 'APPLIED', message: 'done', tookMs: 1 },

@@ -49,6 +49,15 @@ export async function sha256(text: string): Promise<string> {
   return base64url.encode(new Uint8Array(digest));
 }
 
+/**
+ * SHA-256 of what a compact JWS signs: its header and payload. Its signature is left out because
+ * anybody can make a second one that verifies out of an ECDSA signature (r, s): r, n - s.
+ */
+export function signedHash(jws: string): Promise<string> {
+  const end = jws.lastIndexOf('.');
+  return sha256(end < 0 ? jws : jws.slice(0, end));
+}
+
 /** What makes two dispatches of one operation the same request; see `MISMATCH`. */
 export function commandDigest(claims: CommandClaims): Promise<string> {
   const { aud, cmd, op, account, unlock, mustChange, notAfter } = claims;

@@ -54,7 +54,8 @@ const Chain = z.strictObject({
   epoch: Uuid,
   seq: z.int().positive(),
   previous: Sha256.meta({
-    description: 'SHA-256 of the previous signed outcome; of the epoch for the first.',
+    description:
+      'SHA-256 of the header and payload of the previous signed outcome; of the epoch for the first.',
   }),
 });
 
@@ -68,7 +69,9 @@ export const OutcomeClaims = z
     iss: Uuid,
     aud: DirectoryId,
     iat: Seconds,
-    token: Sha256.meta({ description: 'SHA-256 of the command token this answers first.' }),
+    token: Sha256.meta({
+      description: 'SHA-256 of the header and payload of the command token this answers first.',
+    }),
     cmd: Uuid.optional(),
     jti: Uuid.optional(),
     op: Op.optional(),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DirectoryError } from '../../src/agent/directory/directory.ts';
-import { commandDigest, sha256 } from '../../src/protocol/canonical.ts';
+import { commandDigest, sha256, signedHash } from '../../src/protocol/canonical.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import { signToken, type SigningKey } from '../../src/protocol/tokens.ts';
 import { CommandRig, makeKeyPair, OPEN_GUARD } from '../support/command-rig.ts';
@@ -130,7 +130,7 @@ test('outcomes form a chain that a verifier can walk, across a restart', async (
       seq: i + 1,
       previous,
     });
-    previous = await sha256(jws);
+    previous = await signedHash(jws);
   }
   expect(rig.journal.head).toBe(previous);
 });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { base64url, decodeJwt, exportJWK, generateKeyPair, type CryptoKey } from 'jose';
 import { WebSocket } from 'ws';
 import type { AccountState } from '../../src/protocol/account.ts';
-import { commandDigest, sha256 } from '../../src/protocol/canonical.ts';
+import { commandDigest, sha256, signedHash } from '../../src/protocol/canonical.ts';
 import { factsOf, type OutcomeCode } from '../../src/protocol/codes.ts';
 import { CommandClaims, InspectClaims, ToggleClaims } from '../../src/protocol/command.ts';
 import { parseEnrollmentToken } from '../../src/protocol/enrollment.ts';
@@ -333,7 +333,7 @@ export class ScriptedAgent implements AsyncDisposable {
         iss: this.id,
         aud: this.directory,
         iat: this.#seconds(),
-        token: await sha256(token),
+        token: await signedHash(token),
         cmd: claims.cmd,
         jti: claims.jti,
         op: claims.op,
@@ -345,7 +345,7 @@ export class ScriptedAgent implements AsyncDisposable {
       this.device,
     );
     this.seq += 1;
-    this.head = await sha256(signed);
+    this.head = await signedHash(signed);
     return signed;
   }
 

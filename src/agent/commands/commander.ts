@@ -1,4 +1,4 @@
-import { commandDigest, sha256 } from '../../protocol/canonical.ts';
+import { commandDigest, signedHash } from '../../protocol/canonical.ts';
 import { factsOf, type OutcomeCode } from '../../protocol/codes.ts';
 import { CLOCK_TOLERANCE_S, type CommandClaims } from '../../protocol/command.ts';
 import type { Outcome } from '../../protocol/outcome.ts';
@@ -70,7 +70,7 @@ export class Commander {
    */
   async execute(token: string, session: CommandSession): Promise<string> {
     const receivedAt = this.#options.executor.clock.monotonic();
-    const hashing = sha256(token);
+    const hashing = signedHash(token);
     let claims: CommandClaims;
     let misplaced: OutcomeCode | undefined;
     try {

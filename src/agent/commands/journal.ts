@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { timestamp } from '../../protocol/shapes.ts';
-import { sha256 } from '../../protocol/canonical.ts';
+import { sha256, signedHash } from '../../protocol/canonical.ts';
 import { messageOf, type Fault } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
 import { decodeRecord, encodeRecord, JournalRecord } from './journal-records.ts';
@@ -131,7 +131,7 @@ export class Journal implements AsyncDisposable {
     return this.#seq;
   }
 
-  /** SHA-256 of the newest signed outcome; of the epoch before the first. */
+  /** The hash of what the newest outcome signs; of the epoch before the first. */
   get head(): string {
     return this.#head;
   }
@@ -210,7 +210,7 @@ export class Journal implements AsyncDisposable {
         return;
     }
     this.#seq = record.seq;
-    this.#head = await sha256(record.jws);
+    this.#head = await signedHash(record.jws);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-import { sha256 } from '../../protocol/canonical.ts';
+import { signedHash } from '../../protocol/canonical.ts';
 import type { Operation } from '../../protocol/codes.ts';
 import type { Outcome } from '../../protocol/outcome.ts';
 import { timestamp } from '../../protocol/shapes.ts';
@@ -81,7 +81,7 @@ export class Trail {
       const jws = await this.#sign(accepted, outcome, { seq: seq + 1, head });
       const record = { ...kind, cmd, jti, digest, code: outcome.code, seq: seq + 1, jws };
       const durable = this.#append(record); // meanwhile the disk is at work
-      return { jws, seq: seq + 1, head: await sha256(jws), durable };
+      return { jws, seq: seq + 1, head: await signedHash(jws), durable };
     });
     this.#position = link.catch(() => before); // a bug in signing must not end the trail
     const { jws, durable } = await link;

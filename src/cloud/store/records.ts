@@ -135,7 +135,7 @@ export interface DispatchRecord {
   readonly operation: string;
   readonly agent: string;
   readonly session: string;
-  /** SHA-256 of the command token. */
+  /** `signedHash` of the command token. */
   readonly token: string;
   readonly at: Moment;
   readonly controller?: string;

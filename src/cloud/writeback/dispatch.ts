@@ -1,4 +1,4 @@
-import { sha256 } from '../../protocol/canonical.ts';
+import { signedHash } from '../../protocol/canonical.ts';
 import { CLOSE_CODES } from '../../protocol/messages.ts';
 import { RpcError, UnansweredError } from '../../protocol/rpc.ts';
 import { signToken } from '../../protocol/tokens.ts';
@@ -35,7 +35,7 @@ export async function dispatch(
     operation: operation.id,
     agent: session.agentId,
     session: session.id,
-    token: await sha256(command),
+    token: await signedHash(command),
     at: core.clock.now(),
   };
   await core.store.operations.addDispatch(record);

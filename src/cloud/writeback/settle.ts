@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose';
-import { sha256 } from '../../protocol/canonical.ts';
+import { signedHash } from '../../protocol/canonical.ts';
 import { factsOf } from '../../protocol/codes.ts';
 import { OutcomeClaims } from '../../protocol/outcome.ts';
 import type { DispatchRecord, OperationRecord, OperationResult } from '../store/records.ts';
@@ -28,7 +28,7 @@ export async function settle(
   const { dispatch, earlier, outcome, signed } = answer;
   const now = core.clock.now();
   const change = { answeredAt: now, code: outcome.outcome.code, answer: signed };
-  const hash = await sha256(signed);
+  const hash = await signedHash(signed);
   const { ended, alarm } = await core.store.atomically(async (store) => {
     await store.operations.updateDispatch(dispatch.jti, change);
     const dispatches = [...earlier, { ...dispatch, ...change }];

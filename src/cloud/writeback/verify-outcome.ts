@@ -11,7 +11,7 @@ export interface Expected {
   /** Its device key. */
   readonly key: CryptoKey;
   readonly claims: CommandClaims;
-  /** SHA-256 of the token that is being answered. */
+  /** `signedHash` of the token that is being answered. */
   readonly token: string;
   readonly dispatches: readonly DispatchRecord[];
   readonly now: number;

@@ -5,6 +5,7 @@ import {
   canonicalJson,
   commandDigest,
   sha256,
+  signedHash,
 } from '../../../src/protocol/canonical.ts';
 import { CommandClaims } from '../../../src/protocol/command.ts';
 import { anyJson, valid } from '../../support/arbitraries.ts';
@@ -128,6 +129,12 @@ test('what a binding object holds besides is not bound', () => {
 test('SHA-256 is that of FIPS 180-2, over UTF-8', async () => {
   expect(await sha256('abc')).toBe('ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0');
   expect(await sha256('')).toBe('47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU');
+});
+
+test('a second signature over the same content changes no hash of it', async () => {
+  expect(await signedHash('aGVhZA.Ym9keQ.c2ln')).toBe(await signedHash('aGVhZA.Ym9keQ.b3RoZXI'));
+  expect(await signedHash('aGVhZA.Ym9keQ.c2ln')).toBe(await sha256('aGVhZA.Ym9keQ'));
+  expect(await signedHash('no token at all')).toBe(await sha256('no token at all'));
 });
 
 const FEW = { ...SEEDED, numRuns: 15 };
