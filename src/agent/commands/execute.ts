@@ -17,6 +17,7 @@ import { allowsOperation, refusalFor } from './guard.ts';
 import type { GuardSettings } from './guard-settings.ts';
 import type { Intent } from './journal-records.ts';
 import { outcome, Refusal, toOutcome } from './outcomes.ts';
+import { explainRefusal } from './password-rules.ts';
 
 /** Reading an account takes milliseconds; a person is waiting. */
 export const READ_WITHIN_MS = 5_000;
@@ -71,7 +72,11 @@ export async function execute(
     checkTime({ claims, receivedAt }, clock);
     steps.began(account.controller);
     const applied = await withDeadline(WRITE_WITHIN_MS, signal, (within) =>
-      directory.apply({ objectGuid, controller: account.controller }, planned, within),
+      directory
+        .apply({ objectGuid, controller: account.controller }, planned, within)
+        .catch((error: unknown) => {
+          throw explainRefusal(error, planned, account);
+        }),
     );
     return outcome('APPLIED', tookMs(), {
       controller: account.controller,
