@@ -94,7 +94,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['**/*.js', '**/*.mjs', '*.config.ts'],
+    files: ['**/*.js', '**/*.mjs', '**/*.config.ts'],
     extends: [tseslint.configs.disableTypeChecked],
     rules: {
       '@typescript-eslint/explicit-module-boundary-types': 'off',
