@@ -145,6 +145,9 @@ describe('what the guard asks for', () => {
     expect(Math.abs(after.controllerTimeMs - after.readAtMs)).toBeLessThan(3_000);
     expect(after.unicodePwd?.version).toBe((before.unicodePwd?.version ?? 0) + 1);
     expect(after.unicodePwd?.version).toBe(await lab.passwordVersion('anna'));
+    // The only controller is where it was written, and says so.
+    expect(after.invocationId).toBe(after.unicodePwd?.invocationId);
+    expect(BigInt(after.usnChanged ?? 0)).toBeGreaterThan(BigInt(before.usnChanged ?? 0));
     expect(Date.parse(after.unicodePwd?.changedAt ?? '')).toBeGreaterThan(Date.now() - 60_000);
   });
 });
@@ -200,6 +203,17 @@ describe('a write', () => {
   test('with must-change makes Kerberos ask for another one', async () => {
     await write(open(), 'anna', reset({ mustChange: true }));
     expect(await lab.kinit('anna', NEW_PASSWORD)).toBe('must-change');
+  });
+
+  test('without the policy-hints control is refused where the history is required', async () => {
+    const required = { ...reset(), policyHints: 'require' } as AccountChange;
+    await expect(write(open(), 'anna', required)).rejects.toMatchObject({
+      code: 'DIRECTORY_CONFIG',
+      message: expect.stringContaining('policy-hints') as string,
+    });
+    expect(await lab.passwordWrites()).toEqual(new Map());
+    const preferred = { ...reset(), policyHints: 'prefer' } as AccountChange;
+    expect(await write(open(), 'anna', preferred)).toMatchObject({ historyEnforced: false });
   });
 
   test('outside the delegation is denied', async () => {

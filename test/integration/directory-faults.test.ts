@@ -5,7 +5,7 @@ import {
   openActiveDirectory,
   type ActiveDirectoryOptions,
 } from '../../src/agent/directory/active-directory.ts';
-import type { AccountChange, Directory } from '../../src/agent/directory/directory.ts';
+import type { AccountChange, Directory, PolicyHints } from '../../src/agent/directory/directory.ts';
 import { systemClock, type Clock } from '../../src/support/clock.ts';
 import { Secret } from '../../src/support/secret.ts';
 import { eventually } from '../support/eventually.ts';
@@ -215,6 +215,67 @@ describe('a write', () => {
     await eventually(() => server.open === 0);
     await expect(write(directory)).resolves.toMatchObject({ historyEnforced: false });
     expect(count(server, 'modify')).toBe(2);
+  });
+});
+
+describe('the password history', () => {
+  const NEWER = '1.2.840.113556.1.4.2239';
+  const OLDER = '1.2.840.113556.1.4.2066';
+  const hinted = (policyHints: PolicyHints): AccountChange => ({ ...RESET, policyHints });
+  const knowing = (...oids: string[]) => controller({ rootDse: { supportedControl: oids } });
+  const controlsOf = (server: LdapServer) =>
+    server.requests.filter(({ op }) => op === 'modify').map(({ controls }) => controls);
+
+  test.each([
+    ['require', [OLDER, NEWER], NEWER],
+    ['prefer', [NEWER], NEWER],
+    ['prefer', [OLDER], OLDER],
+  ] as const)('is enforced by a critical control when told to %s', async (hints, known, oid) => {
+    const server = await knowing(...known);
+    const applied = await write(open([server]), hinted(hints));
+    expect(applied).toMatchObject({ historyEnforced: true });
+    const value = Buffer.from('3003020101', 'hex');
+    expect(controlsOf(server)).toEqual([[{ oid, critical: true, value }]]);
+  });
+
+  test.each([
+    ['off', [NEWER]],
+    ['prefer', []],
+  ] as const)(
+    'is not claimed to be when told to %s by a controller with %j',
+    async (hints, known) => {
+      const server = await knowing(...known);
+      const applied = await write(open([server]), hinted(hints));
+      expect(applied).toMatchObject({ historyEnforced: false });
+      expect(controlsOf(server)).toEqual([[]]);
+    },
+  );
+
+  test('that a controller cannot enforce is a configuration error, and nothing is sent', async () => {
+    const server = await knowing();
+    await expect(write(open([server]), hinted('require'))).rejects.toMatchObject({
+      code: 'DIRECTORY_CONFIG',
+      controller: 'dc1.corp.test',
+      message: expect.stringContaining('dc1.corp.test does not know') as string,
+    });
+    expect(count(server, 'modify')).toBe(0);
+  });
+
+  test('is of no use to a change or an unlock, which go without the control', async () => {
+    const server = await knowing(NEWER);
+    const applied = await write(open([server]), { op: 'unlock' });
+    expect(applied).toMatchObject({ historyEnforced: false });
+    expect(controlsOf(server)).toEqual([[]]);
+  });
+
+  test('is asked about before the write: a cut there means that nothing was sent', async () => {
+    const server = await controller({
+      instead: ({ op, dn }) => (op === 'search' && dn === '' ? 'cut' : undefined),
+    });
+    await expect(write(open([server]), hinted('prefer'))).rejects.toMatchObject({
+      code: 'DIRECTORY_UNREACHABLE',
+    });
+    expect(count(server, 'modify')).toBe(0);
   });
 });
 
@@ -463,6 +524,32 @@ describe('a reading', () => {
       code: 'DIRECTORY_CONFIG',
       message: expect.stringContaining('tokenGroups') as string,
     });
+  });
+
+  test('names the life of the database that its numbers count in, until that may be another', async () => {
+    let invocationId = Buffer.alloc(16, 6);
+    const server = await controller({
+      instead: ({ op, dn }) =>
+        op === 'search' && dn.startsWith('CN=NTDS Settings')
+          ? { entries: [{ dn, attributes: { invocationId: [invocationId] } }] }
+          : undefined,
+    });
+    const directory = open([server]);
+    await expect(directory.read(ANNA, NEVER)).resolves.toMatchObject({
+      invocationId: '06060606-0606-0606-0606-060606060606',
+      usnChanged: '4711',
+    });
+    invocationId = Buffer.alloc(16, 7);
+    server.cutAll();
+    await expect(directory.read(ANNA, NEVER)).resolves.toMatchObject({
+      invocationId: '07070707-0707-0707-0707-070707070707',
+    });
+  });
+
+  test('goes without that name when the service account may not see it', async () => {
+    const server = await controller({ rootDse: { dsServiceName: ['CN=Hidden'] } });
+    const reading = await open([server]).read(ANNA, NEVER);
+    expect(reading).not.toHaveProperty('invocationId');
   });
 
   test('recognises the account that the agent itself uses', async () => {

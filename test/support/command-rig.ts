@@ -28,6 +28,7 @@ export const RIG_DIRECTORY = 'corp';
 /** A guard that allows everything below OU=People, `change` included. */
 export const OPEN_GUARD: GuardSettings = {
   operations: { self: ['reset', 'change', 'unlock'], admin: ['reset', 'change', 'unlock'] },
+  policyHints: { self: 'prefer', admin: 'off' },
   baseDns: ['OU=People,DC=corp,DC=test'],
   deniedBaseDns: [],
   protectedGroups: [],

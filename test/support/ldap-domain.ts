@@ -5,6 +5,9 @@ const CONFIGURATION_DN = `CN=Configuration,${DOMAIN_DN}`;
 
 export const ANNA_GUID = '11111111-2222-4333-8444-555555555555';
 
+/** Of every controller's database. */
+const INVOCATION_ID = '66666666-7777-4888-8999-aaaaaaaaaaaa';
+
 type Attributes = Readonly<Record<string, readonly (string | Buffer)[]>>;
 
 export interface LdapDomainOptions {
@@ -32,6 +35,8 @@ function usual({ op, dn, scope }: LdapRequest, options: LdapDomainOptions): Ldap
     case DOMAIN_DN.toLowerCase():
       if (scope !== 0) return found(ANNA_DN, { objectGUID: [guid()] });
       return found(DOMAIN_DN, { ...DOMAIN_HEAD, fSMORoleOwner: [`CN=NTDS Settings,${server}`] });
+    case `CN=NTDS Settings,${server}`.toLowerCase():
+      return found(dn, { invocationId: [guid(INVOCATION_ID)] });
     case server.toLowerCase():
       return found(server, { dNSHostName: [options.pdc ?? 'dc1.corp.test'] });
     case `<guid=${ANNA_GUID}>`:
@@ -56,6 +61,7 @@ function rootDse(): Attributes {
     supportedCapabilities: ['1.2.840.113556.1.4.800'],
     supportedControl: ['1.2.840.113556.1.4.2239'],
     isSynchronized: ['TRUE'],
+    dsServiceName: ['CN=NTDS Settings,CN=DC,CN=Servers,CN=Site'],
     tokenGroups: [sid(1110), sid(513)],
   };
 }
@@ -92,6 +98,11 @@ export function sid(rid: number): Buffer {
   return bytes;
 }
 
-function guid(): Buffer {
-  return Buffer.from('11111111222233438444555555555555', 'hex');
+/** The bytes of an objectGUID: the first three groups are little-endian (MS-DTYP 2.3.4). */
+function guid(text = ANNA_GUID): Buffer {
+  const bytes = Buffer.from(text.replaceAll('-', ''), 'hex');
+  bytes.subarray(0, 4).reverse();
+  bytes.subarray(4, 6).reverse();
+  bytes.subarray(6, 8).reverse();
+  return bytes;
 }

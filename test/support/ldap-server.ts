@@ -15,6 +15,8 @@ const SEARCH_ENTRY = 0x64;
 const SET = 0x31;
 const OCTET_STRING = 0x04;
 const SIMPLE_PASSWORD = 0x80;
+const CONTROLS = 0xa0;
+const BOOLEAN = 0x01;
 
 export interface LdapRequest {
   readonly op: 'bind' | 'search' | 'modify';
@@ -24,8 +26,15 @@ export interface LdapRequest {
   readonly password: string;
   /** Of a search. */
   readonly scope: number;
+  readonly controls: readonly LdapControl[];
   /** On which connection it came, counted from 1. */
   readonly connection: number;
+}
+
+export interface LdapControl {
+  readonly oid: string;
+  readonly critical: boolean;
+  readonly value: Buffer;
 }
 
 export interface LdapEntry {
@@ -141,11 +150,29 @@ function readRequest(message: Buffer, connection: number): Read | undefined {
     (typeof OPERATIONS)[keyof typeof OPERATIONS] | undefined;
   if (known === undefined) return undefined; // unbind, abandon
   const { op, response } = known;
+  const controls = readControls(message.subarray(reader.offset + reader.length));
   if (op === 'bind') reader.readInt(); // version
   const dn = reader.readString() ?? '';
   const password = op === 'bind' ? (reader.readString(SIMPLE_PASSWORD) ?? '') : '';
   const scope = op === 'search' ? (reader.readEnumeration() ?? 0) : 0;
-  return { id, response, request: { op, dn, password, scope, connection } };
+  return { id, response, request: { op, dn, password, scope, controls, connection } };
+}
+
+/** What follows the operation: `controls [0] Controls OPTIONAL` (RFC 4511 section 4.1.1). */
+function readControls(bytes: Buffer): readonly LdapControl[] {
+  const found: LdapControl[] = [];
+  const reader = new BerReader(bytes);
+  if (reader.readSequence(CONTROLS) === null) return found;
+  const end = reader.offset + reader.length;
+  while (reader.offset < end) {
+    reader.readSequence();
+    const after = reader.offset + reader.length;
+    const oid = reader.readString() ?? '';
+    const critical = reader.peek() === BOOLEAN && reader.readBoolean() === true;
+    const value = reader.offset < after ? reader.readString(OCTET_STRING, true) : null;
+    found.push({ oid, critical, value: value ?? Buffer.alloc(0) });
+  }
+  return found;
 }
 
 function perform(socket: TLSSocket, { id, response }: Read, answer: LdapAnswer): void {

@@ -126,7 +126,13 @@ async function changeOf(claims: CommandClaims, executor: Executor): Promise<Acco
   const password = encodable(content.password);
   if (claims.op === 'reset') {
     const { unlock, mustChange } = claims;
-    return { op: 'reset', password, unlock, mustChange, policyHints: 'off' };
+    return {
+      op: 'reset',
+      password,
+      unlock,
+      mustChange,
+      policyHints: executor.guard.policyHints[claims.by],
+    };
   }
   if (content.oldPassword === undefined) throw new Refusal('MALFORMED');
   return { op: 'change', password, oldPassword: encodable(content.oldPassword) };

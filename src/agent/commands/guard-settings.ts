@@ -1,4 +1,5 @@
 import type { Operation } from '../../protocol/codes.ts';
+import type { PolicyHints } from '../directory/directory.ts';
 
 /** The admin's last word, from the agent's own configuration; nothing the service says widens it. */
 export interface GuardSettings {
@@ -6,6 +7,8 @@ export interface GuardSettings {
     readonly self: readonly Operation[];
     readonly admin: readonly Operation[];
   };
+  /** Whether a reset has to pass the password history, too. */
+  readonly policyHints: { readonly self: PolicyHints; readonly admin: PolicyHints };
   /** Only accounts below one of these. Empty: no account at all. */
   readonly baseDns: readonly string[];
   /** Accounts below one of these are out of scope even inside `baseDns`. */

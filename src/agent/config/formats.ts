@@ -27,6 +27,9 @@ export const FORMATS = {
   level: one('one of error, warn, info, debug', (text) =>
     ['error', 'warn', 'info', 'debug'].includes(text),
   ),
+  policyHints: one('one of require, prefer, off', (text) =>
+    ['require', 'prefer', 'off'].includes(text),
+  ),
   url: {
     expected: URL_EXPECTED,
     problem: urlProblem,

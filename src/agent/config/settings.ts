@@ -70,6 +70,18 @@ export const SETTINGS: readonly Setting[] = [
     default: ['reset', 'unlock'],
   },
   {
+    key: 'guard.policyHints.self',
+    doc: 'Whether a person who resets their own password is held to the password history: `require` (a domain controller that cannot is a configuration error, and nothing is written), `prefer` (where the controller can; Windows Server 2016 and newer), `off`. The outcome says whether it was.',
+    format: 'policyHints',
+    default: 'prefer',
+  },
+  {
+    key: 'guard.policyHints.admin',
+    doc: 'The same for resets by administrators and the help desk.',
+    format: 'policyHints',
+    default: 'off',
+  },
+  {
     key: 'guard.baseDns',
     doc: 'Only accounts below one of these organisational units are touched. In the environment several are parted by semicolons.',
     format: 'names',

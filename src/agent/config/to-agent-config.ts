@@ -1,5 +1,6 @@
 import type { Operation } from '../../protocol/codes.ts';
 import type { LogLevel } from '../../support/winston-logger.ts';
+import type { PolicyHints } from '../directory/directory.ts';
 import type { AgentConfig, DomainController } from './agent-config.ts';
 
 /** What the formats of the settings have checked, setting by setting. */
@@ -13,6 +14,8 @@ interface Checked {
   readonly 'directory.bind.passwordFile': string;
   readonly 'guard.operations.self': readonly Operation[];
   readonly 'guard.operations.admin': readonly Operation[];
+  readonly 'guard.policyHints.self': PolicyHints;
+  readonly 'guard.policyHints.admin': PolicyHints;
   readonly 'guard.baseDns': readonly string[];
   readonly 'guard.deniedBaseDns': readonly string[];
   readonly 'guard.protectedGroups': readonly string[];
@@ -43,6 +46,10 @@ export function toAgentConfig(good: ReadonlyMap<string, unknown>): AgentConfig {
     },
     guard: {
       operations: { self: from['guard.operations.self'], admin: from['guard.operations.admin'] },
+      policyHints: {
+        self: from['guard.policyHints.self'],
+        admin: from['guard.policyHints.admin'],
+      },
       baseDns: from['guard.baseDns'],
       deniedBaseDns: from['guard.deniedBaseDns'],
       protectedGroups: from['guard.protectedGroups'],

@@ -46,6 +46,7 @@ export interface ReadingContext {
   readonly controller: string;
   readonly controllerTimeMs: number;
   readonly readAtMs: number;
+  readonly invocationId: string | undefined;
   /** The agent's own SIDs as the controller sees them. */
   readonly ownSids: readonly string[];
   readonly policy: EffectivePolicy;
@@ -53,7 +54,7 @@ export interface ReadingContext {
 
 /** Throws `DIRECTORY_CONFIG`, naming the attribute, when something is missing that every account has. */
 export function toReading(entry: DirectoryEntry, context: ReadingContext): AccountReading {
-  const { ownSids, ...known } = context;
+  const { ownSids, invocationId, ...known } = context;
   const sid = oneSid(entry);
   const displayName = entry.text('displayName');
   const usnChanged = entry.int64('uSNChanged');
@@ -73,6 +74,7 @@ export function toReading(entry: DirectoryEntry, context: ReadingContext): Accou
     ...metadataOf(entry),
     ...(displayName !== undefined && { displayName }),
     ...(usnChanged !== undefined && { usnChanged }),
+    ...(invocationId !== undefined && { invocationId }),
   };
 }
 

@@ -1,9 +1,8 @@
-import { ResultCodeError } from 'ldapts';
 import type { ControllerHealth } from '../../protocol/status.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
-import { toLdapChanges } from './account-changes.ts';
 import { toReading } from './account-reading.ts';
+import { writeAccount } from './account-write.ts';
 import { ConnectionError } from './connection-error.ts';
 import { Controller, type Timeouts } from './controller.ts';
 import { Controllers } from './controllers.ts';
@@ -18,9 +17,8 @@ import {
   type ReadOptions,
   type WriteTarget,
 } from './directory.ts';
-import { guidDn } from './guid.ts';
 import type { LdapConnection } from './ldap-connection.ts';
-import { findAccount, readAccount, readPwdLastSet, refusalOn, type Asking } from './queries.ts';
+import { findAccount, readAccount, type Asking } from './queries.ts';
 import { probeController } from './probe.ts';
 import type { ControllerProfile } from './root-dse.ts';
 import { ServiceAccount, type BindOptions } from './service-account.ts';
@@ -42,9 +40,6 @@ export interface ActiveDirectoryOptions {
 }
 
 const TIMEOUTS: Timeouts = { connectMs: 3_000, readMs: 4_000, writeMs: 8_000, totalMs: 10_000 };
-
-/** How long an applied change waits for its `pwdLastSet`. */
-const READ_BACK_MS = 2_000;
 
 /** The directory behind LDAPS. Connects when it is first asked; never rejects or throws itself. */
 export function openActiveDirectory(options: ActiveDirectoryOptions): Directory {
@@ -102,10 +97,10 @@ class ActiveDirectory implements Directory {
   ): Promise<AppliedChange> {
     try {
       const controller = this.#controllers.named(target.controller);
+      const { writeMs } = this.#timeouts;
       const write = async (connection: LdapConnection): Promise<AppliedChange> => {
         const asking = this.#asking(controller, connection, signal);
-        await this.#modify(asking, target.objectGuid, change);
-        return this.#readBack(asking, target.objectGuid);
+        return writeAccount(controller, asking, { ...target, change, writeMs });
       };
       return await controller.use('write', write, signal);
     } catch (error) {
@@ -157,6 +152,7 @@ class ActiveDirectory implements Directory {
             names: () => controller.domainNames(asking, profile),
           });
     // One question at a time: behind Nagle's algorithm the answer to a second one waits for an ACK.
+    const invocationId = await controller.invocationId(asking, profile);
     const domain = await controller.domain(asking, profile);
     const controllerClock = await controller.clock(asking);
     const entry = await readAccount(asking, objectGuid);
@@ -167,35 +163,10 @@ class ActiveDirectory implements Directory {
       settingsDn === undefined
         ? domain.policy
         : await controller.fineGrainedPolicy(asking, settingsDn);
+    const name = controller.name;
     const { ownSids } = profile;
-    const known = { controller: controller.name, controllerTimeMs, readAtMs, ownSids, policy };
-    return toReading(entry, known);
-  }
-
-  async #modify(asking: Asking, objectGuid: string, change: AccountChange): Promise<void> {
-    const { connection, signal } = asking;
-    const changes = toLdapChanges(change);
-    try {
-      await connection.modify(guidDn(objectGuid), changes, {
-        ms: this.#timeouts.writeMs,
-        signal,
-      });
-    } catch (error) {
-      if (error instanceof ResultCodeError) throw refusalOn(asking, error, change.op);
-      throw error;
-    }
-  }
-
-  /** The write is done: whatever happens here must not look as if it were not. */
-  async #readBack(asking: Asking, objectGuid: string): Promise<AppliedChange> {
-    const applied = { historyEnforced: false };
-    try {
-      const pwdLastSet = await readPwdLastSet({ ...asking, ms: READ_BACK_MS }, objectGuid);
-      return pwdLastSet === undefined ? applied : { ...applied, pwdLastSet };
-    } catch (error) {
-      if (!(error instanceof ConnectionError)) this.#logged(error);
-      return applied;
-    }
+    const known = { controllerTimeMs, readAtMs, invocationId, ownSids, policy };
+    return toReading(entry, { controller: name, ...known });
   }
 
   #asking(controller: Controller, connection: LdapConnection, signal: AbortSignal): Asking {

@@ -15,6 +15,7 @@ import {
   readDomain,
   readDomainNames,
   readFineGrainedPolicy,
+  readInvocationId,
   readProfile,
   type Asking,
   type DomainFacts,
@@ -61,6 +62,7 @@ export class Controller {
   readonly #context: ControllerContext;
   readonly #pools: Readonly<Record<Kind, ConnectionPool<LdapConnection>>>;
   readonly #profile: Expiring<ControllerProfile>;
+  readonly #invocationId: Expiring<string | undefined>;
   readonly #clock: Expiring<() => number>;
   readonly #domain: Expiring<DomainFacts>;
   readonly #domainNames: Expiring<readonly string[]>;
@@ -75,6 +77,7 @@ export class Controller {
     this.#context = context;
     this.#pools = { read: this.#pool(), write: this.#pool() };
     this.#profile = new Expiring(PROFILE_AGE_MS, clock);
+    this.#invocationId = new Expiring(PROFILE_AGE_MS, clock);
     this.#clock = new Expiring(CLOCK_AGE_MS, clock);
     this.#domain = new Expiring(POLICY_AGE_MS, clock);
     this.#domainNames = new Expiring(PROFILE_AGE_MS, clock);
@@ -122,6 +125,10 @@ export class Controller {
 
   profile(asking: Asking): Promise<ControllerProfile> {
     return this.#profile.get(() => readProfile(asking));
+  }
+
+  invocationId(asking: Asking, profile: ControllerProfile): Promise<string | undefined> {
+    return this.#invocationId.get(() => readInvocationId(asking, profile));
   }
 
   /** What the controller's clock says now: read a few seconds ago at most, and carried on by ours. */
@@ -212,7 +219,8 @@ export class Controller {
     const { clock, log } = this.#context;
     this.#coolUntil = clock.monotonic() + COOL_DOWN_MS;
     // It may come back as another one: restored, renamed, demoted.
-    for (const fact of [this.#profile, this.#clock, this.#domain, this.#domainNames]) fact.forget();
+    for (const fact of [this.#profile, this.#invocationId, this.#clock]) fact.forget();
+    for (const fact of [this.#domain, this.#domainNames]) fact.forget();
     this.#policies.clear();
     for (const pool of Object.values(this.#pools)) void pool.drop();
     if (this.#up === false) return;

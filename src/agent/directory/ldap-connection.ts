@@ -1,4 +1,11 @@
-import { Client, ResultCodeError, type Change, type Entry, type SearchOptions } from 'ldapts';
+import {
+  Client,
+  ResultCodeError,
+  type Change,
+  type Control,
+  type Entry,
+  type SearchOptions,
+} from 'ldapts';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '../../support/clock.ts';
 import { messageOf } from '../../support/errors.ts';
@@ -20,6 +27,11 @@ const GOODBYE_MS = 1_000;
 export interface CallLimit {
   readonly ms: number;
   readonly signal: AbortSignal;
+}
+
+export interface Modify {
+  readonly changes: Change[];
+  readonly controls: Control[];
 }
 
 /**
@@ -83,8 +95,8 @@ export class LdapConnection implements Pooled {
   }
 
   /** Sends one modify, once. A `ConnectionError` says with `sent` whether it may have arrived. */
-  async modify(dn: string, changes: Change[], limit: CallLimit): Promise<void> {
-    await this.#call('modify', limit, () => this.#client.modify(dn, changes));
+  async modify(dn: string, { changes, controls }: Modify, limit: CallLimit): Promise<void> {
+    await this.#call('modify', limit, () => this.#client.modify(dn, changes, controls));
   }
 
   /** Drops the socket at once; whoever still waits is told. Idempotent. */

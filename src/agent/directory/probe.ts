@@ -51,7 +51,7 @@ function ask(
         name: controller.name,
         reachable: true,
         bound: true,
-        policyHints: profile.policyHints,
+        policyHints: profile.policyHints !== undefined,
         latencyMs: Math.round((clock.monotonic() - started) * 10) / 10,
         clockOffsetMs: profile.currentTimeMs - clock.now(),
         ...(expiresAt !== undefined && { certificateExpiresAt: timestamp(expiresAt) }),

@@ -36,12 +36,27 @@ export interface DomainFacts {
 }
 
 export async function readProfile(asking: Asking): Promise<ControllerProfile> {
-  return toProfile(
-    await one(asking, '', {
-      attributes: [...ROOT_DSE_ATTRIBUTES],
-      explicitBufferAttributes: ['tokenGroups'],
-    }),
-  );
+  const rootDse = await one(asking, '', {
+    attributes: [...ROOT_DSE_ATTRIBUTES],
+    explicitBufferAttributes: ['tokenGroups'],
+  });
+  return toProfile(rootDse);
+}
+
+/** Which life of its database a controller is in; undefined when the service account may not see it. */
+export async function readInvocationId(
+  asking: Asking,
+  { settingsDn }: ControllerProfile,
+): Promise<string | undefined> {
+  if (settingsDn === undefined) return undefined;
+  const options = { attributes: ['invocationId'], explicitBufferAttributes: ['invocationId'] };
+  try {
+    const [id] = (await one(asking, settingsDn, options)).bytes('invocationId');
+    return id && guidText(id);
+  } catch (error) {
+    if (error instanceof DirectoryError && error.code === 'DIRECTORY_CONFIG') return undefined;
+    throw error;
+  }
 }
 
 export async function readCurrentTime(asking: Asking): Promise<number> {

@@ -1,12 +1,10 @@
 import { fromGeneralizedTime } from './generalized-time.ts';
 import type { DirectoryEntry } from './entry.ts';
+import { POLICY_HINTS_OIDS } from './policy-hints.ts';
 import { sidText } from './sid.ts';
 
 /** LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID: a read-only controller (MS-ADTS 3.1.1.3.4.3). */
 const READ_ONLY = '1.2.840.113556.1.4.1920';
-
-/** LDAP_SERVER_POLICY_HINTS_OID and the older number of the same control (MS-ADTS 3.1.1.3.4.1.27). */
-const POLICY_HINTS = ['1.2.840.113556.1.4.2239', '1.2.840.113556.1.4.2066'];
 
 /** rootDSE attributes that have to be asked for by name (MS-ADTS 3.1.1.3.2). */
 export const ROOT_DSE_ATTRIBUTES = [
@@ -16,6 +14,7 @@ export const ROOT_DSE_ATTRIBUTES = [
   'supportedCapabilities',
   'supportedControl',
   'isSynchronized',
+  'dsServiceName',
   'tokenGroups',
 ] as const;
 
@@ -26,7 +25,10 @@ export interface ControllerProfile {
   readonly readOnly: boolean;
   /** Whether it has finished its first replication; it refuses to answer for the domain before. */
   readonly synchronized: boolean;
-  readonly policyHints: boolean;
+  /** The policy-hints control that it knows: the newer number of it when it knows both. */
+  readonly policyHints: string | undefined;
+  /** DN of its own NTDS Settings object (MS-ADTS 3.1.1.3.2.11). */
+  readonly settingsDn: string | undefined;
   /** Everybody the agent is to this controller: its own SID and those of its groups. */
   readonly ownSids: readonly string[];
   readonly currentTimeMs: number;
@@ -35,6 +37,7 @@ export interface ControllerProfile {
 /** Throws `DIRECTORY_CONFIG` when what is needed is not there: then it is no domain controller. */
 export function toProfile(rootDse: DirectoryEntry): ControllerProfile {
   const sids = rootDse.bytes('tokenGroups').map(sidText);
+  const controls = rootDse.texts('supportedControl');
   const domainDn = rootDse.text('defaultNamingContext');
   const configurationDn = rootDse.text('configurationNamingContext');
   return {
@@ -42,7 +45,8 @@ export function toProfile(rootDse: DirectoryEntry): ControllerProfile {
     configurationDn: rootDse.required('configurationNamingContext', configurationDn),
     readOnly: rootDse.texts('supportedCapabilities').includes(READ_ONLY),
     synchronized: rootDse.text('isSynchronized') !== 'FALSE',
-    policyHints: rootDse.texts('supportedControl').some((oid) => POLICY_HINTS.includes(oid)),
+    policyHints: POLICY_HINTS_OIDS.find((oid) => controls.includes(oid)),
+    settingsDn: rootDse.text('dsServiceName'),
     ownSids: sids.map((sid) => rootDse.required('tokenGroups', sid)),
     currentTimeMs: toCurrentTime(rootDse),
   };

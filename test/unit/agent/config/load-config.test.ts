@@ -61,6 +61,7 @@ test('the least that is needed gives a whole configuration with every default', 
     },
     guard: {
       operations: { self: ['reset', 'unlock'], admin: ['reset', 'unlock'] },
+      policyHints: { self: 'prefer', admin: 'off' },
       baseDns: ['OU=People,DC=corp,DC=test'],
       deniedBaseDns: [],
       protectedGroups: [],
