@@ -6,7 +6,7 @@ import { getRequestListener } from '@hono/node-server';
 import { CLOSE_CODES } from '../protocol/messages.ts';
 import { timestamp } from '../protocol/shapes.ts';
 import type { Clock } from '../support/clock.ts';
-import { privateFolder } from '../support/files.ts';
+import { privateFile, privateFolder } from '../support/files.ts';
 import type { Logger } from '../support/logger.ts';
 import { onAbort } from '../support/on-abort.ts';
 import { createApp } from './api/app.ts';
@@ -24,6 +24,11 @@ import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
 import type { Core } from './writeback/core.ts';
 import { Dispatcher } from './writeback/dispatcher.ts';
+
+/** Node gives a handshake two minutes; an honest one takes a second. */
+const HANDSHAKE_WITHIN_MS = 10_000;
+const TIME_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
+const MAX_CONNECTIONS = 4_096;
 
 const DAY_MS = 24 * 3600_000;
 const WARN_BEFORE_MS = 30 * DAY_MS;
@@ -47,7 +52,9 @@ export interface RunningCloud {
 export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<RunningCloud> {
   const folder = dataFolder(config.dataFolder);
   const keys = await loadServiceKeys(new KeyFolder(folder.keys), config.url, deps.clock.now());
+  await privateFolder(folder.path);
   await privateFolder(folder.keys);
+  if (config.listen.keyFile !== undefined) await privateFile(config.listen.keyFile);
   const lock = lockForServing(folder.lock);
   let store: Store | undefined;
   try {
@@ -186,14 +193,18 @@ class Service implements RunningCloud {
 
 async function createServer(listen: CloudConfig['listen']): Promise<Server> {
   const { certificateFile, keyFile } = listen;
-  const limits = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
-  if (certificateFile === undefined || keyFile === undefined) return createHttpServer(limits);
+  if (certificateFile === undefined || keyFile === undefined) {
+    return capped(createHttpServer(TIME_LIMITS));
+  }
   const [cert, key] = await Promise.all([
     readPem(certificateFile, 'listen.certificateFile'),
     readPem(keyFile, 'listen.keyFile'),
   ]);
   try {
-    return createHttpsServer({ ...limits, cert, key, minVersion: 'TLSv1.2' });
+    const handshakeTimeout = HANDSHAKE_WITHIN_MS;
+    return capped(
+      createHttpsServer({ ...TIME_LIMITS, handshakeTimeout, cert, key, minVersion: 'TLSv1.2' }),
+    );
   } catch (error) {
     throw new ConfigError([
       {
@@ -202,6 +213,12 @@ async function createServer(listen: CloudConfig['listen']): Promise<Server> {
       },
     ]);
   }
+}
+
+/** Whoever opens sockets and says nothing must not use up the process's file descriptors. */
+function capped(server: Server): Server {
+  server.maxConnections = MAX_CONNECTIONS;
+  return server;
 }
 
 async function readPem(path: string, name: string): Promise<string> {

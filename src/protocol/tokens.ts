@@ -10,6 +10,7 @@ import {
 import { EnrollRequestClaims, EnrollResponseClaims } from './enrollment.ts';
 import { KeySetClaims, SealingKeyClaims } from './keys.ts';
 import { InspectionClaims, OutcomeClaims } from './outcome.ts';
+import { timestamp } from './shapes.ts';
 import { ConnectClaims, HelloClaims, StatusClaims } from './status.ts';
 
 interface TokenKind {
@@ -58,14 +59,19 @@ export interface SigningKey {
   readonly key: CryptoKey | Uint8Array;
 }
 
-/** Signs claims as a token of the named kind. The claims are checked first: we never emit what we would refuse. */
-export function signToken<T extends TokenName>(
+/**
+ * Signs claims as a token of the named kind. The claims are checked first: we never emit what we
+ * would refuse. Rejects with a `TypeError` that names the wrong claims and quotes none of them.
+ */
+export async function signToken<T extends TokenName>(
   name: T,
   claims: Claims<T>,
   { key, kid }: SigningKey,
 ): Promise<string> {
   const { schema, alg } = TOKENS[name];
-  return new SignJWT({ ...(schema.parse(claims) as Record<string, unknown>) })
+  const parsed = schema.safeParse(claims);
+  if (!parsed.success) throw new TypeError(`${name} token: unexpected ${where(parsed.error)}`);
+  return new SignJWT({ ...(parsed.data as Record<string, unknown>) })
     .setProtectedHeader({ alg, typ: typOf(name), kid })
     .sign(key);
 }
@@ -103,7 +109,7 @@ export async function verifyToken<T extends TokenName>(
     // jose's overloads part key from look-up; its implementation takes either.
     ({ payload } = await jwtVerify(token, key as CryptoKey, options));
   } catch (error) {
-    throw toTokenError(name, error);
+    throw toTokenError(name, error, now);
   }
   const parsed = schema.safeParse(payload);
   if (!parsed.success) {
@@ -122,25 +128,12 @@ export function typOf(name: TokenName): string {
   return `passback-${name}+jwt`;
 }
 
-function toTokenError(name: TokenName, error: unknown): TokenError {
-  if (error instanceof errors.JWTExpired)
-    return new TokenError('EXPIRED', `${name} token: expired`);
-  if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.reason !== 'check_failed') {
-      return new TokenError('MALFORMED', `${name} token: unexpected ${error.claim}`);
-    }
-    switch (error.claim) {
-      case 'aud':
-        return new TokenError('WRONG_AUDIENCE', `${name} token: for another audience`);
-      case 'iss':
-        return new TokenError('WRONG_ISSUER', `${name} token: from another issuer`);
-      case 'iat':
-      case 'nbf':
-        return new TokenError('NOT_YET_VALID', `${name} token: from the future`);
-      default:
-        return new TokenError('MALFORMED', `${name} token: unexpected ${error.claim}`);
-    }
+function toTokenError(name: TokenName, error: unknown, now: number): TokenError {
+  if (error instanceof TokenError) return error; // a look-up of ours that knows better
+  if (error instanceof errors.JWTExpired) {
+    return new TokenError('EXPIRED', `${name} token: expired${clocks(error.payload, now)}`);
   }
+  if (error instanceof errors.JWTClaimValidationFailed) return claimError(name, error, now);
   if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) {
     return new TokenError('MALFORMED', `${name} token: not a JWT`);
   }
@@ -152,6 +145,36 @@ function toTokenError(name: TokenName, error: unknown): TokenError {
   }
   throw error;
 }
+
+function claimError(
+  name: TokenName,
+  { claim, reason, payload }: errors.JWTClaimValidationFailed,
+  now: number,
+): TokenError {
+  switch (reason === 'check_failed' ? claim : '') {
+    case 'aud':
+      return new TokenError('WRONG_AUDIENCE', `${name} token: for another audience`);
+    case 'iss':
+      return new TokenError('WRONG_ISSUER', `${name} token: from another issuer`);
+    case 'iat':
+    case 'nbf':
+      return new TokenError(
+        'NOT_YET_VALID',
+        `${name} token: from the future${clocks(payload, now)}`,
+      );
+    default:
+      return new TokenError('MALFORMED', `${name} token: unexpected ${claim}`);
+  }
+}
+
+/** Both clocks, because either may be the wrong one. Times are looked at only under a good signature. */
+function clocks({ iat }: { readonly iat?: unknown }, now: number): string {
+  if (typeof iat !== 'number' || !(Math.abs(iat) < MAX_SECONDS)) return '';
+  return `; made at ${timestamp(iat * 1000)} by its sender's clock, here it is ${timestamp(now)}`;
+}
+
+/** As far as a `Date` reaches. */
+const MAX_SECONDS = 8.64e12;
 
 const SIGNATURE_PROBLEMS: Partial<Record<string, string>> = {
   ERR_JWKS_NO_MATCHING_KEY: 'signed by a key that is not pinned',

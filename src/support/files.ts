@@ -5,11 +5,19 @@ import { dirname } from 'node:path';
 /** Windows has access lists instead of these bits, and no fsync of a folder. */
 const POSIX = process.platform !== 'win32';
 
-/** What a state folder may not be: its message names the cure. */
+/** What a folder or file with secrets may not be: its message names the cure. */
 export class FolderError extends Error {
   override readonly name = 'FolderError';
-  readonly code = 'FOLDER_NOT_PRIVATE';
+  readonly code: 'FOLDER_NOT_PRIVATE' | 'FILE_NOT_PRIVATE';
   readonly retryable = false;
+
+  constructor(
+    message: string,
+    code: 'FOLDER_NOT_PRIVATE' | 'FILE_NOT_PRIVATE' = 'FOLDER_NOT_PRIVATE',
+  ) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /**
@@ -61,4 +69,23 @@ export async function privateFolder(path: string): Promise<void> {
       `${path} belongs to another account (uid ${uid}, this is ${process.getuid()}): run as that account, or chown it`,
     );
   }
+}
+
+/**
+ * Whether every account of the machine can read or change a file. A group may, because certificate
+ * tools and packages hand keys out that way. False for what is not there.
+ */
+export async function isOpenToAll(path: string): Promise<boolean> {
+  if (!POSIX) return false;
+  const found = await stat(path).catch(() => undefined); // whoever reads it next says what is wrong
+  return found !== undefined && (found.mode & 0o007) !== 0;
+}
+
+/** Rejects with `FolderError` when every account of the machine can read or change a file with a secret. */
+export async function privateFile(path: string): Promise<void> {
+  if (!(await isOpenToAll(path))) return;
+  throw new FolderError(
+    `${path} holds a secret and every account can read or change it: chmod o= '${path}'`,
+    'FILE_NOT_PRIVATE',
+  );
 }

@@ -36,7 +36,7 @@ beforeEach(async () => {
   const at = (name: string): string => join(folder.path, name);
   config = at('passback.yaml');
   await writeFile(at('ca.pem'), service.ca);
-  await writeFile(at('bind'), BIND_PASSWORD);
+  await writeFile(at('bind'), BIND_PASSWORD, { mode: 0o600 });
   await writeFile(at('token'), service.enrollmentToken());
   const { port } = silence.address() as AddressInfo;
   await writeFile(

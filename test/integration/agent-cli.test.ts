@@ -36,7 +36,7 @@ async function files(): Promise<{ path: string; config: string; state: string }>
   const path = temporary.path;
   const config = join(path, 'passback.yaml');
   const state = join(path, 'state');
-  await writeFile(join(path, 'bind-password'), 'Planted-Password\n');
+  await writeFile(join(path, 'bind-password'), 'Planted-Password\n', { mode: 0o600 });
   await writeFile(
     config,
     `directory:
@@ -93,6 +93,16 @@ test('running with a bad configuration ends with 78 too', async () => {
   const ran = await passback(['run', '--config', '/nowhere/passback.yaml']);
   expect(ran).toMatchObject({ code: 78 });
   expect(ran.err).toContain('/nowhere/passback.yaml');
+});
+
+test('a bind password that every account can read is a configuration problem', async () => {
+  const { path, config } = await files();
+  await chmod(join(path, 'bind-password'), 0o644);
+  const ran = await passback(['config', 'check', '--config', config]);
+  expect(ran.code).toBe(78);
+  expect(ran.err).toContain('directory.bind.passwordFile: every account can read');
+  await chmod(join(path, 'bind-password'), 0o640);
+  expect((await passback(['config', 'check', '--config', config])).code).toBe(0);
 });
 
 test('running without an identity says to enrol', async () => {

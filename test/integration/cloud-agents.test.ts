@@ -92,6 +92,19 @@ test('an enrolment with keys that somebody on the way swapped is refused', async
   );
 });
 
+test('strangers can ask for enrolment only so often in a minute', async () => {
+  const body = { token: randomUUID(), request: 'a.b.c' };
+  const ask = async (): Promise<number> =>
+    (await cloud.call('POST', '/v1/enroll', { key: '', body })).status;
+  const first = await Promise.all(Array.from({ length: 60 }, ask));
+  expect(new Set(first)).toEqual(new Set([403]));
+  expect(await cloud.call('POST', '/v1/enroll', { key: '', body })).toMatchObject({
+    status: 429,
+    body: { code: 'TOO_MANY_REQUESTS' },
+  });
+  expect((await cloud.call('GET', 'agents')).status).toBe(200);
+});
+
 test('a device key enrols once', async () => {
   await agent.enroll();
   expect(await agent.postEnrollment(await createToken(cloud))).toMatchObject(REFUSED);

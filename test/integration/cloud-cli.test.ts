@@ -22,12 +22,16 @@ interface Ran {
   readonly err: string;
 }
 
-async function run(args: readonly string[], input = ''): Promise<Ran> {
+async function run(
+  args: readonly string[],
+  input = '',
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ran> {
   const out: string[] = [];
   const err: string[] = [];
   let code = 0;
   await runProgram(args, {
-    env: {},
+    env,
     isInteractive: false,
     print: (text) => out.push(text),
     complain: (text) => err.push(text),
@@ -40,6 +44,25 @@ async function run(args: readonly string[], input = ''): Promise<Ran> {
   });
   return { code, out: out.join('\n'), err: err.join('\n') };
 }
+
+test('nothing runs with a NODE_DEBUG that would print API keys', async () => {
+  const ran = await run(['status'], '', { NODE_DEBUG: 'http' });
+  expect(ran).toMatchObject({ code: 1, out: '' });
+  expect(ran.err).toContain('NODE_DEBUG');
+});
+
+test('a key of the certificate that every account can read stops the start', async () => {
+  await using cloud = await startTestCloud();
+  await cloud.stop();
+  const keyFile = join(cloud.folder.path, '..', 'key.pem');
+  await chmod(keyFile, 0o644);
+  await expect(cloud.start()).rejects.toMatchObject({ code: 'FILE_NOT_PRIVATE' });
+  await chmod(keyFile, 0o640);
+  await chmod(cloud.folder.path, 0o750);
+  await expect(cloud.start()).rejects.toMatchObject({ code: 'FOLDER_NOT_PRIVATE' });
+  await chmod(cloud.folder.path, 0o700);
+  await cloud.start();
+});
 
 test('init, a directory and a key make a data folder that only its owner can read', async () => {
   const data = join(folder, 'data');

@@ -2,9 +2,9 @@ import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
 import { isFault, messageOf } from '../../support/errors.ts';
 import { onAbort } from '../../support/on-abort.ts';
+import { nodeDebugProblem } from '../../support/node-debug.ts';
 import { winstonLogger, type ClosableLogger } from '../../support/winston-logger.ts';
 import { runAgent } from '../agent.ts';
-import { nodeDebugProblem } from '../directory/node-debug.ts';
 import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
 import { EXIT } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
@@ -29,7 +29,7 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
 }
 
 async function run(flags: ConfigFlags, terminal: Terminal): Promise<void> {
-  const debug = nodeDebugProblem(terminal.env.NODE_DEBUG);
+  const debug = nodeDebugProblem(terminal.env.NODE_DEBUG, ['ldapts']);
   if (debug !== undefined) throw new UsageError(debug);
   const config = await readConfig(flags, terminal);
   const log = winstonLogger(config.logging);

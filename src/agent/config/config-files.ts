@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { isOpenToAll } from '../../support/files.ts';
 import type { ConfigProblem } from './config-error.ts';
 import { SETTINGS } from './settings.ts';
 
@@ -30,7 +31,10 @@ async function fileProblem(
   } catch (error) {
     return unreadable(error, kind === 'secret' ? 'the file it names' : path);
   }
-  if (kind === 'secret') return secretProblem(text.replace(/\r?\n$/, ''));
+  if (kind === 'secret') {
+    if (await isOpenToAll(path)) return 'every account can read the file it names: chmod o= it';
+    return secretProblem(text.replace(/\r?\n$/, ''));
+  }
   return holdsCertificate(text) ? undefined : `${path} holds no certificate in PEM form`;
 }
 

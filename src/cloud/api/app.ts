@@ -4,6 +4,7 @@ import type { Context, ErrorHandler, MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { routePath } from 'hono/route';
 import { secureHeaders } from 'hono/secure-headers';
+import { ENROLL_PATH } from '../../protocol/messages.ts';
 import { isFault } from '../../support/errors.ts';
 import type { ApiKeyRecord } from '../store/records.ts';
 import { maskError } from '../writeback/mask.ts';
@@ -12,6 +13,7 @@ import { agentRoutes } from './agent-routes.ts';
 import { authenticate } from './authenticate.ts';
 import { callerOf, type ApiEnv, type ApiOptions } from './context.ts';
 import { directoryRoutes } from './directory-routes.ts';
+import { limitEnrollment } from './limit-enrollment.ts';
 import { operationRoutes } from './operation-routes.ts';
 import { problem, ProblemError, serviceProblem } from './problem.ts';
 
@@ -30,6 +32,7 @@ export function createApp(options: ApiOptions): OpenAPIHono<ApiEnv> {
   healthRoutes(app, options);
   app.use('/v1/*', refuseWhileDraining(options.draining));
   app.use('/v1/*', limitBody);
+  app.use(ENROLL_PATH, limitEnrollment(options.core.clock));
   app.use('/v1/directories/:directory/*', authenticate(options.core));
   operationRoutes(app, options);
   agentRoutes(app, options);

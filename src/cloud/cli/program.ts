@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { isFault } from '../../support/errors.ts';
 import { FolderError } from '../../support/files.ts';
+import { nodeDebugProblem } from '../../support/node-debug.ts';
 import { packageVersion } from '../../support/version.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { KeyFolderError } from '../keys/key-folder-error.ts';
@@ -12,6 +13,7 @@ import { addRemoteCommands } from './remote-commands.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addSetupCommands } from './setup-commands.ts';
 import type { Terminal } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
 
 const DESCRIPTION =
   'The reset service of Passback: hands password resets and unlocks to agents, and never sees a password.';
@@ -32,6 +34,9 @@ Exit codes: 0 done, 1 failed, 2 refused, 3 not known (yet), 78 configuration or 
  */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<void> {
   try {
+    // The API key goes into a header of every request.
+    const debug = nodeDebugProblem(terminal.env.NODE_DEBUG);
+    if (debug !== undefined) throw new UsageError(debug);
     await createProgram(terminal).parseAsync([...args], { from: 'user' });
   } catch (error) {
     terminal.setExitCode(report(error, terminal));

@@ -32,7 +32,7 @@ export async function admit(
     if (claims.sub !== agent.id || claims.exp - claims.iat > TOKEN_LIFETIME_S) return UNKNOWN;
     if (agent.state === 'revoked') return REVOKED;
     const until = (claims.exp + CLOCK_TOLERANCE_S) * 1000;
-    return replays.take(claims.jti, until, now) ? { agent } : REPLAYED;
+    return replays.take(agent.id, claims.jti, { until, now }) ? { agent } : REPLAYED;
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
     return { ...UNKNOWN, code: error.code, detail: DETAILS[error.code] ?? UNKNOWN.detail };

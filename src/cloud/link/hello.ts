@@ -108,9 +108,18 @@ async function pushNewerToggle(
   { id, toggle }: DirectoryRecord,
   agentId: string,
 ): Promise<void> {
-  const now = await core.store.directories.find(id);
-  if (now !== undefined && now.toggle.version > toggle.version)
-    await pushToggle(core, now, agentId);
+  try {
+    const now = await core.store.directories.find(id);
+    if (now !== undefined && now.toggle.version !== toggle.version)
+      await pushToggle(core, now, agentId);
+  } catch (error) {
+    // Only the database can have failed; the next toggle or renewal tells the agent.
+    core.log.error('cloud.request_failed', { path: 'writeback.set', name: nameOf(error) });
+  }
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
 }
 
 function notAccepted(session: LinkSession, code: string): RpcError {

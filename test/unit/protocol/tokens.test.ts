@@ -158,6 +158,21 @@ test.each(AGED)(
   },
 );
 
+test('a token refused for its time names both clocks', async () => {
+  const token = await signToken('command', sample('command'), service.sign);
+  const late = verifyToken('command', token, { key: service.verify, now: NOW + 3_600_000 });
+  await expect(late).rejects.toThrow(/made at 2026-08-01T10:00:00.000Z .* 2026-08-01T11:00:00/);
+  const early = verifyToken('command', token, { key: service.verify, now: NOW - 3_600_000 });
+  await expect(early).rejects.toThrow(/made at 2026-08-01T10:00:00.000Z .* 2026-08-01T09:00:00/);
+});
+
+test('claims that are wrong are not signed, and the error names them without quoting them', async () => {
+  const claims = { ...sample('writeback'), version: -7, reason: 'Planted\u0000' };
+  const signing = signToken('writeback', claims, service.sign);
+  await expect(signing).rejects.toThrow(TypeError);
+  await expect(signing).rejects.toThrow(/^writeback token: unexpected version$/);
+});
+
 test('no `exp` of its own makes a command good for longer', async () => {
   const token = await forged('command', { ...sample('command'), exp: NOW_S + 3600 });
   expect(await refusal('command', token, { now: NOW + 100_000 })).toBe('EXPIRED');

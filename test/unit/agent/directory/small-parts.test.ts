@@ -1,25 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Expiring } from '../../../../src/agent/directory/expiring.ts';
 import { Lanes } from '../../../../src/agent/directory/lanes.ts';
-import { nodeDebugProblem } from '../../../../src/agent/directory/node-debug.ts';
 import { Semaphore } from '../../../../src/agent/directory/semaphore.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
-
-describe('a start with NODE_DEBUG', () => {
-  test.each([undefined, '', 'http', 'tls,net', 'ldap', 'xldapts', 'worker*'])(
-    '%j goes on',
-    (value) => {
-      expect(nodeDebugProblem(value)).toBeUndefined();
-    },
-  );
-
-  test.each(['ldapts', 'LDAPTS', 'http,ldapts', '*', 'ldap*', '*apts'])(
-    '%j is refused',
-    (value) => {
-      expect(nodeDebugProblem(value)).toContain('NODE_DEBUG');
-    },
-  );
-});
 
 describe('a fact that expires', () => {
   test('is asked for once, by many, until it is old', async () => {

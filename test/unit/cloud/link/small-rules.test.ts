@@ -6,17 +6,24 @@ import { FakeClock } from '../../../support/fake-clock.ts';
 
 test('an id is taken once until its time is over', () => {
   const cache = new ReplayCache();
-  expect(cache.take('a', 100, 0)).toBe(true);
-  expect(cache.take('a', 100, 99)).toBe(false);
-  expect(cache.take('a', 200, 100)).toBe(true);
+  expect(cache.take('one', 'a', { until: 100, now: 0 })).toBe(true);
+  expect(cache.take('one', 'a', { until: 100, now: 99 })).toBe(false);
+  expect(cache.take('one', 'a', { until: 200, now: 100 })).toBe(true);
 });
 
 test('a full cache forgets what is over, and refuses rather than forget what is not', () => {
   const cache = new ReplayCache(2);
-  expect(cache.take('a', 100, 0)).toBe(true);
-  expect(cache.take('b', 300, 0)).toBe(true);
-  expect(cache.take('c', 300, 50)).toBe(false);
-  expect(cache.take('c', 300, 150)).toBe(true);
+  expect(cache.take('one', 'a', { until: 100, now: 0 })).toBe(true);
+  expect(cache.take('one', 'b', { until: 300, now: 0 })).toBe(true);
+  expect(cache.take('one', 'c', { until: 300, now: 50 })).toBe(false);
+  expect(cache.take('one', 'c', { until: 300, now: 150 })).toBe(true);
+});
+
+test('an agent that uses its share of tokens up locks out nobody else', () => {
+  const cache = new ReplayCache(1);
+  expect(cache.take('one', 'a', { until: 100, now: 0 })).toBe(true);
+  expect(cache.take('one', 'b', { until: 100, now: 0 })).toBe(false);
+  expect(cache.take('two', 'b', { until: 100, now: 0 })).toBe(true);
 });
 
 test.each([
