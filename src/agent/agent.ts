@@ -12,6 +12,7 @@ import { Secret } from '../support/secret.ts';
 import type { StopSignals } from '../support/stop-signals.ts';
 import { tlsTrust } from '../support/tls-trust.ts';
 import { packageVersion } from '../support/version.ts';
+import { Admission } from './commands/admission.ts';
 import { Commander } from './commands/commander.ts';
 import type { Executor } from './commands/execute.ts';
 import type { Inspector } from './commands/inspect.ts';
@@ -49,6 +50,7 @@ interface Parts {
   readonly config: AgentConfig;
   readonly identity: StoredIdentity;
   readonly journal: Journal;
+  readonly admission: Admission;
   readonly directory: Directory;
   readonly abort: AbortSignal;
   readonly log: Logger;
@@ -75,17 +77,29 @@ export async function runAgent(
     uuid: randomUUID,
     log,
   });
+  await using admission = await Admission.open({
+    stateFolder: config.stateFolder,
+    settings: config.guard,
+    earlier: [],
+    clock,
+    log,
+  });
   await using directory = await openDirectory({ config, log, clock });
   const abort = stop.abort;
   setMaxListeners(0, abort); // one listener for each command in flight
-  const parts = { config, identity, journal, directory, abort, log, clock, random };
+  const parts = { config, identity, journal, admission, directory, abort, log, clock, random };
   log.info('agent.started', { agent: identity.agentId, directory: identity.directory });
+  if (config.guard.dryRun) {
+    log.warn('writeback.dry_run', {
+      action: 'nothing will be written; set guard.dryRun to false and restart to end the rehearsal',
+    });
+  }
   await runParts(parts, stop);
   log.info('agent.stopped');
 }
 
 async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
-  const { identity, journal, config, directory, log, clock } = parts;
+  const { identity, journal, admission, config, directory, log, clock } = parts;
   const { commander, inspector, toggle } = composeCore(parts);
   const version = packageVersion();
   const startedAt = clock.now();
@@ -98,16 +112,20 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   });
   const { guard } = config;
   const status = (): typeof health.report => health.report;
-  const reporter = new Reporter({ identity, journal, guard, version, status, clock });
+  const reporter = new Reporter({ identity, journal, guard, admission, version, status, clock });
   const hello: HandlerParts['hello'] = (challenge) => reporter.hello(challenge);
   const { trust } = identity;
   const onToggled = (): void => {
     health.look();
   };
+  admission.watch(onToggled);
   const handlers = { commander, inspector, toggle, trust, hello, onToggled, clock, log };
   const off = onAbort(stop.drain, () => void commander.drain());
   using _schedule = startSchedule({
-    probe: () => health.probe(),
+    probe: async () => {
+      await admission.refresh();
+      await health.probe();
+    },
     report: () => reporter.tellStatus(),
     rotateKeys: () => rotateKeys(parts, reporter),
   });
@@ -125,7 +143,8 @@ interface Core {
 }
 
 /** What carries commands out: everything between the link and the directory. */
-function composeCore({ config, identity, journal, directory, abort, log, clock }: Parts): Core {
+function composeCore(parts: Parts): Core {
+  const { config, identity, journal, admission, directory, abort, log, clock } = parts;
   const { agentId, directory: directoryId, issuer, device, trust, sealing } = identity;
   const now = (): number => clock.now();
   const { commandKeys } = trust;
@@ -133,6 +152,7 @@ function composeCore({ config, identity, journal, directory, abort, log, clock }
   const executor: Executor = {
     directory,
     guard: config.guard,
+    admission,
     sealingKey: (kid) => sealing.find(kid),
     clock,
   };
@@ -169,7 +189,7 @@ async function linkOptions(
 }
 
 function factsOf(
-  { identity, journal, clock }: Parts,
+  { config, identity, journal, admission, clock }: Parts,
   { commander, toggle }: Pick<Core, 'commander' | 'toggle'>,
 ): Omit<StatusFacts, 'controllers' | 'version' | 'startedAt'> {
   const { sealing, trust, device } = identity;
@@ -178,6 +198,9 @@ function factsOf(
     journal: { epoch: journal.epoch, seq: journal.seq, open: journal.open },
     journalProblem: journal.problem?.message,
     toggle: toggle.state,
+    pause: admission.pause,
+    breaker: admission.breaker,
+    dryRun: config.guard.dryRun,
     keys: {
       device: device.kid,
       sealing: sealing.currentKid,

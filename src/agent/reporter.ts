@@ -6,6 +6,7 @@ import {
 } from '../protocol/status.ts';
 import { signToken } from '../protocol/tokens.ts';
 import type { Clock } from '../support/clock.ts';
+import type { Admission } from './commands/admission.ts';
 import type { GuardSettings } from './commands/guard-settings.ts';
 import type { Journal } from './commands/journal.ts';
 import type { StoredIdentity } from './identity/load-identity.ts';
@@ -15,6 +16,7 @@ export interface ReporterOptions {
   readonly identity: StoredIdentity;
   readonly journal: Journal;
   readonly guard: GuardSettings;
+  readonly admission: Admission;
   readonly version: string;
   readonly status: () => StatusReport;
   readonly clock: Clock;
@@ -36,7 +38,7 @@ export class Reporter {
 
   /** A signed hello over the service's challenge. */
   hello({ session, nonce }: { session: string; nonce: string }): Promise<string> {
-    const { identity, journal, guard, version, status } = this.#options;
+    const { identity, journal, guard, admission, version, status } = this.#options;
     const { epoch, seq, head } = journal;
     const claims: HelloClaims = {
       iss: identity.agentId,
@@ -48,7 +50,7 @@ export class Reporter {
       protocol: PROTOCOL_VERSION,
       sealingKey: identity.sealing.statement,
       capabilities: ['reset', 'change', 'unlock'],
-      guard: summaryOf(guard),
+      guard: summaryOf(guard, admission),
       status: status(),
       journal: { epoch, seq, head },
     };
@@ -81,7 +83,24 @@ export class Reporter {
   }
 }
 
-function summaryOf({ operations, baseDns }: GuardSettings): GuardSummary {
-  const { self, admin } = operations;
-  return { self: [...self], admin: [...admin], baseDns: [...baseDns], dryRun: false };
+/** As many base DNs as the protocol has room for, and as much of each. */
+const MAX_BASE_DNS = 64;
+const MAX_DN_LENGTH = 1024;
+
+function summaryOf(guard: GuardSettings, { breaker }: Admission): GuardSummary {
+  const { operations, baseDns, deniedBaseDns, limits } = guard;
+  const { allowedGroups, protectedGroups, protectedAccounts } = guard;
+  return {
+    self: [...operations.self],
+    admin: [...operations.admin],
+    baseDns: baseDns.slice(0, MAX_BASE_DNS).map((dn) => dn.slice(0, MAX_DN_LENGTH)),
+    deniedBaseDns: deniedBaseDns.length,
+    allowedGroups: allowedGroups.length,
+    protectedGroups: protectedGroups.length,
+    protectedAccounts: protectedAccounts.length,
+    allowServicePrincipalNames: guard.allowServicePrincipalNames,
+    limits,
+    breaker: { ...guard.breaker, open: breaker.open, stoppedActors: breaker.stoppedActors },
+    dryRun: guard.dryRun,
+  };
 }

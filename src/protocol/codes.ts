@@ -137,8 +137,9 @@ export const CODES = {
     status: 'refused',
     retry: 'admin',
     event: 33004,
-    meaning: 'The account is outside the organisational units that the agent may touch.',
-    action: 'Move the account, or widen `guard.baseDns` in the agent configuration.',
+    meaning: 'The account is outside the organisational units and groups that the agent may touch.',
+    action:
+      'Move the account, or widen `guard.baseDns` or `guard.allowedGroups` in the agent configuration.',
   },
   PROTECTED_ACCOUNT: {
     status: 'refused',
@@ -158,8 +159,15 @@ export const CODES = {
     status: 'refused',
     retry: 'admin',
     event: 31121,
-    meaning: 'The agent has stopped itself after an unusual number of writes.',
-    action: 'Find out who caused them, then run `passback resume` on the agent.',
+    meaning: 'The agent has stopped itself, or this caller, after an unusual number of operations.',
+    action: 'Find out who caused them, then run `passback resume --breaker` on the agent.',
+  },
+  DRY_RUN: {
+    status: 'refused',
+    retry: 'admin',
+    event: 31124,
+    meaning: 'The change would have been made, but the agent only rehearses: nothing was written.',
+    action: 'Set `guard.dryRun` to false in the agent configuration when the rehearsal is over.',
   },
   SUPERSEDED: {
     status: 'refused',

@@ -48,12 +48,37 @@ export const StatusReport = z
 
 export type StatusReport = z.infer<typeof StatusReport>;
 
+const PerHour = z.int().positive();
+
+const PerCaller = z.strictObject({ self: PerHour, admin: PerHour });
+
 /** What the agent's own configuration allows; shown, never negotiated. */
 export const GuardSummary = z
   .strictObject({
     self: z.array(Op),
     admin: z.array(Op),
     baseDns: z.array(z.string().max(1024)).max(64),
+    /** How many there are: which ones is the business of the site. */
+    deniedBaseDns: z.int().nonnegative(),
+    allowedGroups: z.int().nonnegative(),
+    protectedGroups: z.int().nonnegative(),
+    protectedAccounts: z.int().nonnegative(),
+    allowServicePrincipalNames: z.boolean(),
+    limits: z.strictObject({
+      perAccount: PerHour,
+      perActor: PerCaller,
+      overall: PerHour,
+      wrongPasswords: PerHour,
+      inspections: PerCaller,
+    }),
+    breaker: z.strictObject({
+      windowMinutes: z.int().positive(),
+      perActor: z.int().positive(),
+      overall: z.int().positive(),
+      /** Whether everything is stopped, and how many actors are. */
+      open: z.boolean(),
+      stoppedActors: z.int().nonnegative(),
+    }),
     dryRun: z.boolean(),
   })
   .meta({ id: 'GuardSummary' });

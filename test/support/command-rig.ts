@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLocalJWKSet, exportJWK, generateKeyPair, type CryptoKey } from 'jose';
+import { Admission } from '../../src/agent/commands/admission.ts';
 import type { CommandSession } from '../../src/agent/commands/command-session.ts';
 import { Commander } from '../../src/agent/commands/commander.ts';
 import type { GuardSettings } from '../../src/agent/commands/guard-settings.ts';
@@ -25,14 +26,25 @@ import { MemoryLog } from './memory-log.ts';
 export const RIG_ISSUER = 'https://reset.example';
 export const RIG_DIRECTORY = 'corp';
 
-/** A guard that allows everything below OU=People, `change` included. */
+/** A guard that allows everything below OU=People, `change` included, as often as anybody likes. */
 export const OPEN_GUARD: GuardSettings = {
   operations: { self: ['reset', 'change', 'unlock'], admin: ['reset', 'change', 'unlock'] },
   policyHints: { self: 'prefer', admin: 'off' },
   baseDns: ['OU=People,DC=corp,DC=test'],
   deniedBaseDns: [],
+  allowedGroups: [],
   protectedGroups: [],
+  protectedAccounts: [],
   allowServicePrincipalNames: false,
+  limits: {
+    perAccount: 1_000_000,
+    perActor: { self: 1_000_000, admin: 1_000_000 },
+    overall: 1_000_000,
+    wrongPasswords: 1_000_000,
+    inspections: { self: 1_000_000, admin: 1_000_000 },
+  },
+  breaker: { windowMinutes: 10, perActor: 999_999, overall: 1_000_000 },
+  dryRun: false,
 };
 
 export interface KeyPair extends SigningKey {
@@ -74,6 +86,7 @@ export class CommandRig implements AsyncDisposable {
   readonly folder: string;
   readonly keys: { service: KeyPair; device: KeyPair; sealing: KeyPair };
   readonly journal: Journal;
+  readonly admission: Admission;
   readonly toggle: Toggle;
   readonly commander: Commander;
   readonly log: MemoryLog;
@@ -88,12 +101,13 @@ export class CommandRig implements AsyncDisposable {
 
   private constructor(
     options: RigOptions,
-    made: { folder: string; agentId: string; keys: CommandRig['keys']; journal: Journal },
+    made: Pick<CommandRig, 'folder' | 'agentId' | 'keys' | 'journal' | 'admission'>,
   ) {
     this.folder = made.folder;
     this.agentId = made.agentId;
     this.keys = made.keys;
     this.journal = made.journal;
+    this.admission = made.admission;
     this.#directory = options.directory;
     this.#clock = options.clock ?? systemClock;
     this.log = options.log instanceof MemoryLog ? options.log : new MemoryLog();
@@ -112,6 +126,7 @@ export class CommandRig implements AsyncDisposable {
       executor: {
         directory: this.#directory,
         guard: options.guard ?? OPEN_GUARD,
+        admission: this.admission,
         sealingKey: (kid) => (kid === keys.sealing.kid ? keys.sealing.key : undefined),
         clock: this.#clock,
       },
@@ -137,11 +152,19 @@ export class CommandRig implements AsyncDisposable {
       uuid: randomUUID,
       log: options.log ?? new MemoryLog(),
     });
+    const admission = await Admission.open({
+      stateFolder: folder,
+      settings: options.guard ?? OPEN_GUARD,
+      earlier: [],
+      clock,
+      log: options.log ?? new MemoryLog(),
+    });
     return new CommandRig(options, {
       folder,
       agentId: after?.agentId ?? randomUUID(),
       keys,
       journal,
+      admission,
     });
   }
 
@@ -223,6 +246,7 @@ export class CommandRig implements AsyncDisposable {
 
   /** Ends as a crash would leave the disk: the file is closed, nothing is tidied. */
   async stop(): Promise<void> {
+    await this.admission[Symbol.asyncDispose]();
     await this.journal[Symbol.asyncDispose]();
   }
 

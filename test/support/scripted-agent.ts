@@ -20,11 +20,32 @@ import type { Outcome } from '../../src/protocol/outcome.ts';
 import { Peer } from '../../src/protocol/rpc.ts';
 import { open, type SecretContent } from '../../src/protocol/sealing.ts';
 import { timestamp } from '../../src/protocol/shapes.ts';
-import type { HelloClaims, StatusReport } from '../../src/protocol/status.ts';
+import type { GuardSummary, HelloClaims, StatusReport } from '../../src/protocol/status.ts';
 import { signToken, type Claims } from '../../src/protocol/tokens.ts';
 import type { TestCloud } from './start-cloud.ts';
 
 /** A command as the agent got it, with what was sealed in it. */
+/** What the guard of such an agent allows; nobody asks it. */
+const GUARD: GuardSummary = {
+  self: [],
+  admin: ['reset', 'change', 'unlock'],
+  baseDns: [],
+  deniedBaseDns: 0,
+  allowedGroups: 0,
+  protectedGroups: 0,
+  protectedAccounts: 0,
+  allowServicePrincipalNames: false,
+  limits: {
+    perAccount: 10,
+    perActor: { self: 10, admin: 200 },
+    overall: 1_000,
+    wrongPasswords: 3,
+    inspections: { self: 30, admin: 600 },
+  },
+  breaker: { windowMinutes: 10, perActor: 100, overall: 300, open: false, stoppedActors: 0 },
+  dryRun: false,
+};
+
 export interface ReceivedCommand {
   readonly token: string;
   readonly claims: CommandClaims;
@@ -283,7 +304,7 @@ export class ScriptedAgent implements AsyncDisposable {
         protocol: 1,
         sealingKey: await this.sealingStatement(),
         capabilities: [],
-        guard: { self: [], admin: ['reset', 'change', 'unlock'], baseDns: [], dryRun: false },
+        guard: GUARD,
         status: this.report(),
         journal: { epoch: this.epoch, seq: this.seq, head: this.head },
         ...bend,

@@ -151,6 +151,14 @@ export class Stack implements AsyncDisposable {
       guard: {
         operations: { self: ['reset', 'unlock'], admin: ['reset', 'change', 'unlock'] },
         baseDns: [lab.delegatedOu],
+        // What is shown and measured here is not how much is allowed.
+        limits: {
+          perAccount: 100_000,
+          perActor: { self: 100_000, admin: 100_000 },
+          overall: 100_000,
+          inspections: { self: 100_000, admin: 100_000 },
+        },
+        breaker: { perActor: 99_999, overall: 100_000 },
       },
       stateFolder: this.agentState,
       ...agent,

@@ -81,7 +81,12 @@ export class Commander {
       }
       ({ claims, code: misplaced } = error);
     }
-    const [tokenHash, digest] = await Promise.all([hashing, commandDigest(claims)]);
+    const { admission } = this.#options.executor;
+    const [tokenHash, digest] = await Promise.all([
+      hashing,
+      commandDigest(claims),
+      admission.refresh(),
+    ]);
     const accepted: Accepted = {
       cmd: claims.cmd,
       jti: claims.jti,
@@ -148,7 +153,7 @@ export class Commander {
     if (executor.clock.now() > Date.parse(claims.notAfter)) return 'EXPIRED';
     if (this.#draining) return 'DRAINING';
     if (!toggle.state.enabled) return 'PAUSED';
-    return this.#queue.full ? 'BUSY' : undefined;
+    return executor.admission.obstacle(claims.actor) ?? (this.#queue.full ? 'BUSY' : undefined);
   }
 
   async #carryOut(
@@ -192,6 +197,7 @@ export class Commander {
     ended: Outcome,
   ): Promise<string> {
     const { trail, log } = this.#options;
+    this.#options.executor.admission.ended(claims, ended.code);
     const jws = await trail[kind](accepted, ended);
     this.#count(ended.code);
     logOutcome(log, claims, ended, fieldsOf(claims));

@@ -13,6 +13,7 @@ import type {
   AppliedChange,
   Directory,
 } from '../directory/directory.ts';
+import type { Admission } from './admission.ts';
 import { allowsOperation, refusalFor } from './guard.ts';
 import type { GuardSettings } from './guard-settings.ts';
 import type { Intent } from './journal-records.ts';
@@ -28,6 +29,7 @@ const MAX_SKEW_MS = 5 * 60_000;
 export interface Executor {
   readonly directory: Directory;
   readonly guard: GuardSettings;
+  readonly admission: Admission;
   readonly sealingKey: (kid: string) => CryptoKey | undefined;
   readonly clock: Clock;
 }
@@ -59,6 +61,7 @@ export async function execute(
   const tookMs = (): number => clock.monotonic() - receivedAt;
   try {
     checkAllowed(claims, executor.guard);
+    executor.admission.take(claims);
     const { objectGuid } = claims.account;
     const { change, account } = await withDeadline(READ_WITHIN_MS, signal, async (within) => {
       // Neither needs the other; a secret that does not open is the refusal, whatever is read.
@@ -67,7 +70,9 @@ export async function execute(
       return { change: await changeOf(claims, executor), account: await reading };
     });
     checkAccount(account, claims, executor.guard);
+    if (claims.op === 'change') executor.admission.checkChange(account);
     const planned = plan(change, account);
+    if (executor.guard.dryRun) throw rehearsed(account);
     await steps.intend(intentOf(claims, account, clock));
     checkTime({ claims, receivedAt }, clock);
     steps.began(account.controller);
@@ -117,6 +122,11 @@ function checkAccount(account: AccountReading, claims: CommandClaims, guard: Gua
       account.unicodePwd !== undefined &&
       baseline.unicodePwd.version !== account.unicodePwd.version);
   if (moved) throw new Refusal('SUPERSEDED', { controller: account.controller });
+}
+
+/** Nothing is left to check: without the dry run the intent and the write would follow. */
+function rehearsed({ controller }: AccountReading): Refusal {
+  return new Refusal('DRY_RUN', { controller, dryRun: true });
 }
 
 /** Opens the secret (if the operation has one) for exactly this command. */

@@ -1,6 +1,6 @@
 import type { By, Operation, OutcomeCode } from '../../protocol/codes.ts';
 import type { AccountReading } from '../directory/directory.ts';
-import { isBelow } from './distinguished-name.ts';
+import { isBelow, mayBeBelow } from './distinguished-name.ts';
 import type { GuardSettings } from './guard-settings.ts';
 
 /** SAM_NORMAL_USER_ACCOUNT (MS-SAMR 2.2.1.9): no trust, machine or managed service account. */
@@ -43,21 +43,57 @@ export function allowsOperation({ op, by }: GuardRequest, settings: GuardSetting
   return settings.operations[by].includes(op);
 }
 
-/** Why the account may not be touched; undefined when it may. Decides on facts that were read, never on absent ones. */
+/**
+ * Why the account may not be touched; undefined when it may. Decides on facts that were read, never
+ * on absent ones: a reading that is not whole is `DIRECTORY_CONFIG`.
+ */
 export function refusalFor(
   account: AccountReading,
   { op }: GuardRequest,
   settings: GuardSettings,
 ): OutcomeCode | undefined {
+  if (!isWhole(account)) return 'DIRECTORY_CONFIG';
   if (!inScope(account, settings)) return 'OUT_OF_SCOPE';
   if (isProtected(account, settings)) return 'PROTECTED_ACCOUNT';
   return stateRefusal(account, op);
 }
 
-function inScope({ distinguishedName: dn }: AccountReading, settings: GuardSettings): boolean {
+const FLAGS = [
+  'adminCount',
+  'criticalSystemObject',
+  'hasServicePrincipalName',
+  'ownAccount',
+  'disabled',
+  'expired',
+  'locked',
+  'smartcardRequired',
+] as const satisfies readonly (keyof AccountReading)[];
+
+/** Whether every fact that is decided on below is there and is of its kind, whatever the types promise. */
+function isWhole(
+  account: Readonly<Record<keyof AccountReading, unknown>> | AccountReading,
+): boolean {
+  const { distinguishedName, sid, samAccountType, groupSids } = account;
   return (
-    settings.baseDns.some((base) => isBelow(dn, base)) &&
-    !settings.deniedBaseDns.some((base) => isBelow(dn, base))
+    FLAGS.every((flag) => typeof account[flag] === 'boolean') &&
+    typeof distinguishedName === 'string' &&
+    typeof sid === 'string' &&
+    typeof samAccountType === 'number' &&
+    // Everybody has a primary group: none at all means that tokenGroups was not read.
+    Array.isArray(groupSids) &&
+    groupSids.length > 0 &&
+    groupSids.every((group) => typeof group === 'string' && group.startsWith('S-1-'))
+  );
+}
+
+function inScope(
+  { distinguishedName: dn, groupSids }: AccountReading,
+  { baseDns, deniedBaseDns, allowedGroups }: GuardSettings,
+): boolean {
+  return (
+    baseDns.some((base) => isBelow(dn, base)) &&
+    !deniedBaseDns.some((base) => mayBeBelow(dn, base)) &&
+    (allowedGroups.length === 0 || groupSids.some((sid) => allowedGroups.includes(sid)))
   );
 }
 
@@ -69,11 +105,13 @@ function isProtected(account: AccountReading, settings: GuardSettings): boolean 
     account.samAccountType !== NORMAL_USER ||
     !(ridOf(account.sid) >= FIRST_ORDINARY_RID) ||
     (account.hasServicePrincipalName && !settings.allowServicePrincipalNames) ||
+    settings.protectedAccounts.includes(account.sid) ||
     account.groupSids.some((sid) => isPrivileged(sid) || settings.protectedGroups.includes(sid))
   );
 }
 
-function isPrivileged(groupSid: string): boolean {
+/** Whether a group (SID) is one of those whose members are protected in every domain. */
+export function isPrivileged(groupSid: string): boolean {
   return (
     PRIVILEGED_BUILTIN.has(groupSid) ||
     (groupSid.startsWith('S-1-5-21-') && PRIVILEGED_RIDS.has(ridOf(groupSid)))

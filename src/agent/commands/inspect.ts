@@ -65,10 +65,13 @@ async function look(
 ): Promise<{ account: AccountState } | { verdict: Outcome }> {
   checkAllowed(claims, executor.guard);
   if (!toggle.state.enabled) throw new Refusal('PAUSED');
+  await executor.admission.refresh();
+  executor.admission.takeInspection(claims);
   const account = await withDeadline(READ_WITHIN_MS, abort, (within) =>
     executor.directory.read(claims.account, within),
   );
   checkGuard(account, claims, executor.guard);
+  executor.admission.checkAccount(claims, account);
   return { account: stateOf(account) };
 }
 

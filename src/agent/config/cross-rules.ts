@@ -1,12 +1,22 @@
-import { isBelow } from '../commands/distinguished-name.ts';
+import { isBelow, mayBeBelow } from '../commands/distinguished-name.ts';
+import { isPrivileged } from '../commands/guard.ts';
 import type { ConfigProblem } from './config-error.ts';
 
+/** Settings that are good by themselves, by key. */
+type Good = ReadonlyMap<string, unknown>;
+
 /** What single values cannot show to be wrong. Looks only at settings that are good by themselves. */
-export function crossProblems(good: ReadonlyMap<string, unknown>): readonly ConfigProblem[] {
-  return [...emptyLists(good), ...outsideDomain(good)];
+export function crossProblems(good: Good): readonly ConfigProblem[] {
+  return [
+    ...emptyLists(good),
+    ...outsideDomain(good),
+    ...deniedWhole(good),
+    ...contradictoryGroups(good),
+    ...breakerOrder(good),
+  ];
 }
 
-function emptyLists(good: ReadonlyMap<string, unknown>): readonly ConfigProblem[] {
+function emptyLists(good: Good): readonly ConfigProblem[] {
   return ['guard.baseDns', 'directory.domainControllers']
     .filter((key) => isEmptyList(good.get(key)))
     .map((key) => ({ key, problem: 'is empty; expected at least one' }));
@@ -16,7 +26,7 @@ function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0;
 }
 
-function outsideDomain(good: ReadonlyMap<string, unknown>): readonly ConfigProblem[] {
+function outsideDomain(good: Good): readonly ConfigProblem[] {
   const domain = good.get('directory.domain');
   if (typeof domain !== 'string') return [];
   const root = domain
@@ -24,7 +34,7 @@ function outsideDomain(good: ReadonlyMap<string, unknown>): readonly ConfigProbl
     .map((label) => `DC=${label}`)
     .join(',');
   return ['guard.baseDns', 'guard.deniedBaseDns'].flatMap((key) =>
-    textsOf(good.get(key))
+    textsOf(good, key)
       .filter((dn) => !isBelow(dn, root))
       .map((dn) => ({
         key,
@@ -33,7 +43,47 @@ function outsideDomain(good: ReadonlyMap<string, unknown>): readonly ConfigProbl
   );
 }
 
-function textsOf(value: unknown): readonly string[] {
+/** An allowed unit inside a denied one allows nothing, which nobody means. */
+function deniedWhole(good: Good): readonly ConfigProblem[] {
+  return textsOf(good, 'guard.deniedBaseDns').flatMap((denied) =>
+    textsOf(good, 'guard.baseDns')
+      .filter((base) => mayBeBelow(base, denied))
+      .map((base) => ({
+        key: 'guard.deniedBaseDns',
+        problem: `${JSON.stringify(denied)} takes away all of ${JSON.stringify(base)} in guard.baseDns; leave one of them out`,
+      })),
+  );
+}
+
+function contradictoryGroups(good: Good): readonly ConfigProblem[] {
+  const barred = textsOf(good, 'guard.protectedGroups');
+  return textsOf(good, 'guard.allowedGroups').flatMap((sid) => {
+    const why = isPrivileged(sid)
+      ? 'is a privileged group, whose members are always protected'
+      : barred.includes(sid)
+        ? 'is in guard.protectedGroups, too'
+        : undefined;
+    return why === undefined ? [] : [{ key: 'guard.allowedGroups', problem: `${sid} ${why}` }];
+  });
+}
+
+/** One actor who goes wild must not take everybody else along. */
+function breakerOrder(good: Good): readonly ConfigProblem[] {
+  const [perActor, overall] = [
+    good.get('guard.breaker.perActor'),
+    good.get('guard.breaker.overall'),
+  ];
+  if (typeof perActor !== 'number' || typeof overall !== 'number' || perActor < overall) return [];
+  return [
+    {
+      key: 'guard.breaker.perActor',
+      problem: `expected less than guard.breaker.overall (${overall}), so that one actor is stopped before everybody is; found ${perActor}`,
+    },
+  ];
+}
+
+function textsOf(good: Good, key: string): readonly string[] {
+  const value = good.get(key);
   return Array.isArray(value)
     ? value.filter((item): item is string => typeof item === 'string')
     : [];

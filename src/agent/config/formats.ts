@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { Op } from '../../protocol/command.ts';
+import { parseDistinguishedName } from '../commands/distinguished-name.ts';
 import { controllerFromText, controllerProblem, HOST_NAME } from './controllers.ts';
 import { shown } from './shown.ts';
 
@@ -13,8 +14,12 @@ export interface Format {
   readonly problem: (value: unknown) => string | undefined;
 }
 
-const SID = /^S-1-\d+(-\d+){1,15}$/;
-const ATTRIBUTE_AND_VALUE = /^\s*[a-z][a-z0-9-]*\s*=\s*\S/i;
+/** In the one spelling that the agent reads from the directory (MS-DTYP 2.4.2.1), since texts are compared. */
+const SID = /^S-1-(0|[1-9]\d{0,14})(-(0|[1-9]\d{0,9})){1,15}$/;
+const MAX_SUB_AUTHORITY = 0xffff_ffff;
+
+/** Attribute types as directories write them: an object identifier would never match one. */
+const NAMING_ATTRIBUTES = ['cn', 'ou', 'dc', 'o', 'l', 'st', 'c'];
 
 const URL_EXPECTED = 'an address such as https://reset.example.com';
 
@@ -42,6 +47,8 @@ export const FORMATS = {
   },
   milliseconds: whole('milliseconds', 0, 600_000),
   count: whole('a number', 1, 64),
+  perHour: whole('a number', 1, 1_000_000),
+  minutes: whole('minutes', 1, 1_440),
   operations: list('a list of reset, change, unlock', (item) =>
     Op.safeParse(item).success ? undefined : `${shown(item)} is no operation`,
   ),
@@ -49,7 +56,7 @@ export const FORMATS = {
     isDistinguishedName(item) ? undefined : `${shown(item)} is no distinguished name`,
   ),
   sids: list('a list of security identifiers (S-1-5-21-…)', (item) =>
-    typeof item === 'string' && SID.test(item) ? undefined : `${shown(item)} is no SID`,
+    isSid(item) ? undefined : `${shown(item)} is no SID`,
   ),
   controllers: {
     ...list('a list of domain controllers, each { name, address?, port? }', controllerProblem),
@@ -115,5 +122,14 @@ function urlProblem(value: unknown): string | undefined {
 
 function isDistinguishedName(value: unknown): boolean {
   if (typeof value !== 'string') return false;
-  return value.split(/(?<!\\),/).every((part) => ATTRIBUTE_AND_VALUE.test(part));
+  const parts = parseDistinguishedName(value)?.flat();
+  return parts?.every(({ type }) => NAMING_ATTRIBUTES.includes(type)) ?? false;
+}
+
+function isSid(value: unknown): boolean {
+  if (typeof value !== 'string' || !SID.test(value)) return false;
+  return value
+    .split('-')
+    .slice(3)
+    .every((part) => Number(part) <= MAX_SUB_AUTHORITY);
 }

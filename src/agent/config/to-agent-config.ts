@@ -1,4 +1,5 @@
 import type { Operation } from '../../protocol/codes.ts';
+import type { GuardSettings } from '../commands/guard-settings.ts';
 import type { LogLevel } from '../../support/winston-logger.ts';
 import type { PolicyHints } from '../directory/directory.ts';
 import type { AgentConfig, DomainController } from './agent-config.ts';
@@ -18,8 +19,21 @@ interface Checked {
   readonly 'guard.policyHints.admin': PolicyHints;
   readonly 'guard.baseDns': readonly string[];
   readonly 'guard.deniedBaseDns': readonly string[];
+  readonly 'guard.allowedGroups': readonly string[];
   readonly 'guard.protectedGroups': readonly string[];
+  readonly 'guard.protectedAccounts': readonly string[];
   readonly 'guard.allowServicePrincipalNames': boolean;
+  readonly 'guard.limits.perAccount': number;
+  readonly 'guard.limits.perActor.self': number;
+  readonly 'guard.limits.perActor.admin': number;
+  readonly 'guard.limits.overall': number;
+  readonly 'guard.limits.wrongPasswords': number;
+  readonly 'guard.limits.inspections.self': number;
+  readonly 'guard.limits.inspections.admin': number;
+  readonly 'guard.breaker.windowMinutes': number;
+  readonly 'guard.breaker.perActor': number;
+  readonly 'guard.breaker.overall': number;
+  readonly 'guard.dryRun': boolean;
   readonly stateFolder: string;
   readonly 'logging.level': LogLevel;
   readonly 'logging.file': string | null;
@@ -44,17 +58,7 @@ export function toAgentConfig(good: ReadonlyMap<string, unknown>): AgentConfig {
         passwordFile: from['directory.bind.passwordFile'],
       },
     },
-    guard: {
-      operations: { self: from['guard.operations.self'], admin: from['guard.operations.admin'] },
-      policyHints: {
-        self: from['guard.policyHints.self'],
-        admin: from['guard.policyHints.admin'],
-      },
-      baseDns: from['guard.baseDns'],
-      deniedBaseDns: from['guard.deniedBaseDns'],
-      protectedGroups: from['guard.protectedGroups'],
-      allowServicePrincipalNames: from['guard.allowServicePrincipalNames'],
-    },
+    guard: toGuardSettings(from),
     stateFolder: from.stateFolder,
     logging: {
       level: from['logging.level'],
@@ -63,6 +67,41 @@ export function toAgentConfig(good: ReadonlyMap<string, unknown>): AgentConfig {
     concurrency: from.concurrency,
     drainMs: from.drainMs,
   });
+}
+
+function toGuardSettings(from: Checked): GuardSettings {
+  return {
+    operations: { self: from['guard.operations.self'], admin: from['guard.operations.admin'] },
+    policyHints: {
+      self: from['guard.policyHints.self'],
+      admin: from['guard.policyHints.admin'],
+    },
+    baseDns: from['guard.baseDns'],
+    deniedBaseDns: from['guard.deniedBaseDns'],
+    allowedGroups: from['guard.allowedGroups'],
+    protectedGroups: from['guard.protectedGroups'],
+    protectedAccounts: from['guard.protectedAccounts'],
+    allowServicePrincipalNames: from['guard.allowServicePrincipalNames'],
+    limits: {
+      perAccount: from['guard.limits.perAccount'],
+      perActor: {
+        self: from['guard.limits.perActor.self'],
+        admin: from['guard.limits.perActor.admin'],
+      },
+      overall: from['guard.limits.overall'],
+      wrongPasswords: from['guard.limits.wrongPasswords'],
+      inspections: {
+        self: from['guard.limits.inspections.self'],
+        admin: from['guard.limits.inspections.admin'],
+      },
+    },
+    breaker: {
+      windowMinutes: from['guard.breaker.windowMinutes'],
+      perActor: from['guard.breaker.perActor'],
+      overall: from['guard.breaker.overall'],
+    },
+    dryRun: from['guard.dryRun'],
+  };
 }
 
 function freeze<T>(value: T): T {

@@ -12,6 +12,14 @@ export interface StatusFacts {
   /** Why the journal cannot be written; undefined while it can. */
   readonly journalProblem: string | undefined;
   readonly toggle: { readonly enabled: boolean; readonly reason: string };
+  /** What is ordered at this machine; undefined: nothing. */
+  readonly pause: { readonly reason: string; readonly until?: string | undefined } | undefined;
+  readonly breaker: {
+    readonly open: boolean;
+    readonly stoppedActors: number;
+    readonly trip?: { readonly at: string; readonly count: number };
+  };
+  readonly dryRun: boolean;
   readonly keys: StatusReport['keys'];
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -59,15 +67,38 @@ function downReasons({ controllers, journalProblem }: StatusFacts): string[] {
   return reasons;
 }
 
-function pauseReasons({ toggle: { enabled, reason } }: StatusFacts): string[] {
-  if (enabled) return [];
-  return [`paused by the service${reason === '' ? '' : `: ${reason}`}`];
+/** The local pause first: it holds whatever the service says. */
+function pauseReasons({ pause, breaker, toggle }: StatusFacts): string[] {
+  const reasons = [];
+  if (pause !== undefined) {
+    const until = pause.until === undefined ? '' : ` until ${pause.until}`;
+    reasons.push(`paused at the agent${until}: ${pause.reason}`);
+  }
+  if (breaker.open) {
+    const { at = '', count = 0 } = breaker.trip ?? {};
+    reasons.push(
+      `the breaker stopped everything at ${at} after ${count} writes; find out who caused them, then run passback resume --breaker on the agent`,
+    );
+  }
+  if (!toggle.enabled) {
+    reasons.push(`paused by the service${toggle.reason === '' ? '' : `: ${toggle.reason}`}`);
+  }
+  return reasons;
 }
 
-function degradedReasons({ controllers, journal, at }: StatusFacts): string[] {
-  const reasons = controllers?.flatMap((controller) => controllerReasons(controller, at)) ?? [
-    'no domain controller has been asked yet',
-  ];
+function degradedReasons(facts: StatusFacts): string[] {
+  const { controllers, journal, breaker, dryRun, at } = facts;
+  const reasons = dryRun ? ['dry run: nothing is written'] : [];
+  if (breaker.stoppedActors > 0) {
+    reasons.push(
+      `the breaker has stopped ${breaker.stoppedActors} of the callers; the agent's log names them, passback resume --breaker lets them go on`,
+    );
+  }
+  reasons.push(
+    ...(controllers?.flatMap((controller) => controllerReasons(controller, at)) ?? [
+      'no domain controller has been asked yet',
+    ]),
+  );
   if (journal.open > 0) {
     reasons.push(
       `${journal.open} operations ended with the process before their outcome was known`,

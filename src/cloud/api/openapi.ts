@@ -1,3 +1,4 @@
+import { systemClock } from '../../support/clock.ts';
 import { packageVersion } from '../../support/version.ts';
 import { createApp } from './app.ts';
 import { CODE_LIST } from './bodies.ts';
@@ -6,7 +7,8 @@ import type { ApiOptions } from './context.ts';
 /** The OpenAPI 3.1 document of the HTTP API, from the very routes and schemas that serve it. */
 export function openApiDocument(): object {
   // The routes are only described, never called.
-  const app = createApp({ draining: new AbortController().signal } as ApiOptions);
+  const core = { clock: systemClock } as ApiOptions['core'];
+  const app = createApp({ core, draining: new AbortController().signal } as ApiOptions);
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',

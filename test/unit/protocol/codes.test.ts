@@ -29,6 +29,7 @@ const CONTRACT: readonly (readonly [
   ['OPERATION_NOT_ALLOWED OUT_OF_SCOPE PROTECTED_ACCOUNT', 'refused', 'admin', 33004],
   ['RATE_LIMITED', 'refused', 'later', 31121],
   ['BREAKER_OPEN', 'refused', 'admin', 31121],
+  ['DRY_RUN', 'refused', 'admin', 31124],
   ['SUPERSEDED', 'refused', 'user', 31122],
   ['ACCOUNT_NOT_FOUND', 'refused', 'admin', 33002],
   ['ACCOUNT_AMBIGUOUS', 'refused', 'admin', 33003],

@@ -14,6 +14,9 @@ const WELL: StatusFacts = {
   journal: { epoch: '00000000-0000-4000-8000-00000000000e', seq: 7, open: 0 },
   journalProblem: undefined,
   toggle: { enabled: true, reason: '' },
+  pause: undefined,
+  breaker: { open: false, stoppedActors: 0 },
+  dryRun: false,
   keys: { device: KEY, sealing: KEY, sealingSince: new Date(AT).toISOString(), keySet: 1 },
   counters: { APPLIED: 7 },
 };
@@ -43,6 +46,33 @@ test.each<[string, Partial<StatusFacts>, string, RegExp | undefined]>([
     /expires in 7 days/,
   ],
   ['the journal cannot be written', { journalProblem: 'ENOSPC' }, 'down', /ENOSPC/],
+  [
+    'paused at the agent',
+    { pause: { reason: 'audit', until: '2030-01-01T02:00:00.000Z' } },
+    'paused',
+    /^paused at the agent until 2030-01-01T02:00:00\.000Z: audit$/,
+  ],
+  [
+    'paused at the agent and by the service',
+    { pause: { reason: 'audit' }, toggle: { enabled: false, reason: 'theirs' } },
+    'paused',
+    /^paused at the agent: audit$/,
+  ],
+  [
+    'the breaker is open',
+    {
+      breaker: { open: true, stoppedActors: 0, trip: { at: '2030-01-01T00:00:00.000Z', count: 7 } },
+    },
+    'paused',
+    /at 2030-01-01T00:00:00\.000Z after 7 writes; .* passback resume --breaker/,
+  ],
+  [
+    'the breaker has stopped one caller',
+    { breaker: { open: false, stoppedActors: 1 } },
+    'degraded',
+    /has stopped 1 of the callers/,
+  ],
+  ['it only rehearses', { dryRun: true }, 'degraded', /^dry run: nothing is written$/],
   ['operations are open', { journal: { ...WELL.journal, open: 2 } }, 'degraded', /^2 operations/],
 ])('when %s, the state says so and why', (_what, facts, state, reason) => {
   const report = buildReport({ ...WELL, ...facts });

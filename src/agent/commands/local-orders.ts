@@ -1,0 +1,120 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { ShortText, Timestamp, Uuid } from '../../protocol/shapes.ts';
+import type { Clock } from '../../support/clock.ts';
+import { writeFileDurably, type Owner } from '../../support/files.ts';
+import type { Logger } from '../../support/logger.ts';
+import { readJson, type ReadJson } from './json-file.ts';
+
+const LocalOrdersFile = z.strictObject({
+  /** Nothing is written while it lasts. */
+  pause: z
+    .strictObject({ reason: ShortText, since: Timestamp, until: Timestamp.optional() })
+    .optional(),
+  /** Trips of the breaker that a person has looked into, and when. */
+  resumed: z.strictObject({ at: Timestamp, trips: z.array(Uuid) }).optional(),
+});
+
+/** What a person at this machine has ordered the agent to do. */
+export type OrdersFile = z.infer<typeof LocalOrdersFile>;
+export type LocalPause = NonNullable<OrdersFile['pause']>;
+
+/** Only the command line writes this file; the agent reads it. */
+export function ordersFile(stateFolder: string): string {
+  return join(stateFolder, 'local-orders.json');
+}
+
+/** Never rejects. */
+export function readOrders(stateFolder: string): Promise<ReadJson<OrdersFile>> {
+  return readJson(ordersFile(stateFolder), LocalOrdersFile);
+}
+
+/** Replaces what was ordered, durably. */
+export function writeOrders(stateFolder: string, orders: OrdersFile, owner?: Owner): Promise<void> {
+  return writeFileDurably(ordersFile(stateFolder), `${JSON.stringify(orders)}\n`, owner);
+}
+
+/** The pause that holds now; undefined when there is none or its time is over. */
+export function pauseAt(orders: OrdersFile, now: number): LocalPause | undefined {
+  const { pause } = orders;
+  return pause?.until !== undefined && now >= Date.parse(pause.until) ? undefined : pause;
+}
+
+/** What is ordered at this machine, as the running agent sees it. */
+export class LocalOrders {
+  readonly #folder: string;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  #orders: OrdersFile = {};
+  #seen = '';
+  #told = false;
+  #looking: Promise<void> | undefined;
+
+  private constructor(folder: string, clock: Clock, log: Logger) {
+    this.#folder = folder;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  static async open(folder: string, clock: Clock, log: Logger): Promise<LocalOrders> {
+    const orders = new LocalOrders(folder, clock, log);
+    await orders.refresh();
+    return orders;
+  }
+
+  get pause(): LocalPause | undefined {
+    return pauseAt(this.#orders, this.#clock.now());
+  }
+
+  get resumed(): OrdersFile['resumed'] {
+    return this.#orders.resumed;
+  }
+
+  /**
+   * Looks whether something else is ordered now. Never rejects: a file that cannot be read means
+   * that nothing is written.
+   */
+  refresh(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const seen = await identityOf(ordersFile(this.#folder));
+    if (seen !== this.#seen) {
+      this.#orders = this.#toOrders(await readOrders(this.#folder));
+      this.#seen = seen;
+    }
+    this.#tell();
+  }
+
+  #toOrders(read: ReadJson<OrdersFile>): OrdersFile {
+    if (read.type === 'read') return read.content;
+    if (read.type === 'absent') return {};
+    const reason = `${ordersFile(this.#folder)} ${read.why}: run passback pause or passback resume again`;
+    // What was looked into before stays so: only the breaker's own file opens it again.
+    const since = new Date(this.#clock.now()).toISOString();
+    return { ...this.#orders, pause: { reason: reason.slice(0, 512), since } };
+  }
+
+  #tell(): void {
+    const { pause } = this;
+    if ((pause !== undefined) === this.#told) return;
+    this.#told = pause !== undefined;
+    if (pause === undefined) this.#log.info('writeback.resumed_locally');
+    else this.#log.warn('writeback.paused_locally', { reason: pause.reason, until: pause.until });
+  }
+}
+
+/** Another value whenever the file was replaced; one look at it costs less than reading it. */
+async function identityOf(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return [ino, size, mtimeNs, ctimeNs].join(' ');
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'unknown';
+  }
+}
