@@ -11,6 +11,8 @@ function account(index: number, sam: string): ContractAccount {
 
 directoryContract('the directory in memory', {
   domain: 'CORP',
+  namesRules: true,
+  policyHints: false,
   ordinary: () => account(0, 'anna'),
   locked: () => account(1, 'locked'),
   prepare: async () => {

@@ -9,6 +9,8 @@ const lab = useLab();
 
 directoryContract('Active Directory', {
   domain: lab.netbios,
+  namesRules: true,
+  policyHints: false,
   ordinary: () => lab.person('anna'),
   locked: () => lab.person('locked'),
   prepare: () => lab.reset(),

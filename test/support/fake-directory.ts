@@ -226,7 +226,13 @@ export class FakeDirectory implements Directory {
     unicodePwd(change.password);
     const password = change.password.reveal();
     if (change.op === 'change') this.#checkChange(account, change.oldPassword.reveal());
+    else if (change.policyHints === 'require') {
+      throw refusal('DIRECTORY_CONFIG', 'the history is not enforced here');
+    }
     refuse(brokenByContent(password, account.reading));
+    if (change.op === 'change' && password === account.password) {
+      refuse([{ rule: 'history', confidence: 'certain' }]);
+    }
     account.password = password;
     account.passwordWrites += 1;
     const mustChange = change.op === 'reset' && change.mustChange;

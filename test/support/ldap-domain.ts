@@ -99,7 +99,7 @@ export function sid(rid: number): Buffer {
 }
 
 /** The bytes of an objectGUID: the first three groups are little-endian (MS-DTYP 2.3.4). */
-function guid(text = ANNA_GUID): Buffer {
+export function guid(text = ANNA_GUID): Buffer {
   const bytes = Buffer.from(text.replaceAll('-', ''), 'hex');
   bytes.subarray(0, 4).reverse();
   bytes.subarray(4, 6).reverse();
