@@ -76,6 +76,10 @@ export const OutcomeClaims = z
     jti: Uuid.optional(),
     op: Op.optional(),
     digest: Sha256.optional(),
+    ends: z.enum(['operation', 'dispatch']).optional().meta({
+      description:
+        'What this is the end of: the operation, whatever else is dispatched of it, or one dispatch that was turned away before anything was begun. Only with a chain.',
+    }),
     chain: Chain.optional(),
     outcome: Outcome,
   })

@@ -64,6 +64,28 @@ test('an answer that another dispatch was turned away with counts for nothing', 
   });
 });
 
+test('a final refusal of a dispatch whose answer was lost is no answer to the next one', async () => {
+  await agent.join();
+  agent.bendOutcomeClaims = { ends: 'dispatch' };
+  let refusal = '';
+  agent.onCommand = async (command) => {
+    if (agent.commands.length > 1) return 'APPLIED'; // the guard allows it by now
+    refusal = await agent.outcome(command, 'OUT_OF_SCOPE');
+    await agent.cut();
+    return undefined;
+  };
+  agent.bendOutcome = () => refusal;
+  await agent.connect();
+  const prepared = await prepareOperation(cloud);
+  await submitOperation(cloud, prepared, { waitS: 0 });
+  await eventually(() => agent.commands.length === 1 && agent.connection === undefined);
+  const { closed } = await agent.connect();
+  expect(await closed).toBe(4004);
+  const { body } = await cloud.call('GET', `operations/${prepared.operation}`);
+  expect(body).toMatchObject({ status: 'pending' });
+  expect(agent.commands).toHaveLength(2);
+});
+
 test('what an agent calls itself cannot hide the fingerprint that a person compares', async () => {
   const bend = { version: `0.1.0 ${'F'.repeat(43)}\u001b[8m`, name: 'db\u009b2K\u202e' };
   await agent.postEnrollment(await createToken(cloud), { claims: bend });

@@ -359,6 +359,7 @@ export class ScriptedAgent implements AsyncDisposable {
         jti: claims.jti,
         op: claims.op,
         digest: await commandDigest(claims),
+        ends: factsOf(code).redispatch === true ? 'dispatch' : 'operation',
         chain,
         outcome: outcomeOf(code),
         ...this.bendOutcomeClaims,

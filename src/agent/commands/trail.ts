@@ -78,7 +78,8 @@ export class Trail {
     // the journal keeps the order of the calls, so waiting for the disk need not be.
     const before = this.#position;
     const link = before.then(async ({ seq, head }) => {
-      const jws = await this.#sign(accepted, outcome, { seq: seq + 1, head });
+      const ends = kind.type === 'outcome' ? 'operation' : 'dispatch';
+      const jws = await this.#sign(accepted, outcome, { seq: seq + 1, head, ends });
       const record = { ...kind, cmd, jti, digest, code: outcome.code, seq: seq + 1, jws };
       const durable = this.#append(record); // meanwhile the disk is at work
       return { jws, seq: seq + 1, head: await signedHash(jws), durable };
@@ -98,7 +99,11 @@ export class Trail {
     );
   }
 
-  #sign(accepted: Accepted, outcome: Outcome, { seq, head }: Position): Promise<string> {
+  #sign(
+    accepted: Accepted,
+    outcome: Outcome,
+    { seq, head, ends }: Position & { readonly ends: 'operation' | 'dispatch' },
+  ): Promise<string> {
     const { agentId, directory, device, journal } = this.#options;
     const { cmd, jti, op, digest, tokenHash } = accepted;
     const claims = {
@@ -110,6 +115,7 @@ export class Trail {
       jti,
       op,
       digest,
+      ends,
       chain: { epoch: journal.epoch, seq, previous: head },
       outcome,
     };

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
-import { findOperation, submit } from '../writeback/submit.ts';
+import { findOperation } from '../writeback/submit.ts';
 import { prepare } from '../writeback/prepare.ts';
 import { assertScope } from './authenticate.ts';
 import {
@@ -65,10 +65,9 @@ export function operationRoutes(app: OpenAPIHono<ApiEnv>, options: ApiOptions): 
     const caller = callerOf(c.get('apiKey'));
     const operation = await findOperation(core, caller, c.req.valid('param').id);
     assertScope(c.get('apiKey'), operation.op);
-    const submitted = await submit(core, operation, c.req.valid('json').secret);
-    if (submitted !== undefined) dispatcher.start(submitted);
+    await dispatcher.submit(operation, c.req.valid('json').secret);
     const waitMs = preferredWaitMs(c.req.valid('header').prefer);
-    const now = (await dispatcher.waitFor(operation.id, waitMs, stopping, submitted)) ?? operation;
+    const now = (await dispatcher.waitFor(operation.id, waitMs, stopping)) ?? operation;
     if (waitMs > 0) c.header('preference-applied', `wait=${waitMs / 1000}`);
     if (now.state !== 'pending') return c.json(viewOperation(caller, now), 200);
     c.header('location', c.req.path);

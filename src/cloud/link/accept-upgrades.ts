@@ -103,8 +103,9 @@ function startSession(
   { core, sessions, duties, draining }: UpgradeOptions,
 ): void {
   const log = core.log.child({ agent: agent.id, directory: agent.directory });
-  const { id: agentId, directory } = agent;
-  const session = new LinkSession(socket, { agentId, directory, duties, clock: core.clock, log });
+  const { id: agentId, directory, deviceKey } = agent;
+  const who = { agentId, directory, deviceKey };
+  const session = new LinkSession(socket, { ...who, duties, clock: core.clock, log });
   if (draining.aborted || !sessions.add(session)) {
     session.terminate();
     return;

@@ -5,6 +5,7 @@ import { importPublicKey } from '../keys/import-public-key.ts';
 import type { AgentRecord } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
+import { isHealthy } from '../writeback/routing.ts';
 import { verifySealingKey } from '../writeback/sealing-key.ts';
 import { acceptHello } from './hello.ts';
 import type { LinkSession, SessionDuties } from './link-session.ts';
@@ -25,6 +26,7 @@ export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties
         }),
       );
       if (agent.report !== undefined && report.at < agent.report.at) return;
+      session.healthy = isHealthy(report);
       await core.store.agents.update(agent.id, { report, seenAt: core.clock.now() });
     },
     sealingKey: async (session, statement) => {

@@ -8,6 +8,7 @@ import type { AgentRecord, DirectoryRecord } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
 import { resumeTrail } from '../writeback/outcome-trail.ts';
+import { isHealthy } from '../writeback/routing.ts';
 import { verifySealingKey } from '../writeback/sealing-key.ts';
 import { pushToggle, signToggle } from '../writeback/toggle.ts';
 import type { LinkSession } from './link-session.ts';
@@ -35,6 +36,7 @@ export async function acceptHello(
     await raiseAlarm(core, agent, alarm);
     throw notAccepted(session, alarm);
   }
+  session.healthy = isHealthy(claims.status);
   await core.store.agents.update(agent.id, {
     version: claims.version,
     seenAt: core.clock.now(),

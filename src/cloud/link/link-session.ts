@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { base64url } from 'jose';
 import type { WebSocket } from 'ws';
+import type { PublicKey } from '../../protocol/keys.ts';
 import {
   CLOSE_CODES,
   FROM_AGENT,
@@ -41,6 +42,7 @@ export interface SessionDuties {
 export interface LinkSessionOptions {
   readonly agentId: string;
   readonly directory: string;
+  readonly deviceKey: PublicKey;
   readonly duties: SessionDuties;
   readonly clock: Clock;
   readonly log: Logger;
@@ -52,7 +54,9 @@ export class LinkSession implements AgentSession {
   readonly nonce = base64url.encode(crypto.getRandomValues(new Uint8Array(32)));
   readonly agentId: string;
   readonly directory: string;
+  readonly deviceKey: PublicKey;
   approved = false;
+  healthy = true;
   readonly #socket: WebSocket;
   readonly #options: LinkSessionOptions;
   readonly #peer: Peer<FromAgent, FromService>;
@@ -66,6 +70,7 @@ export class LinkSession implements AgentSession {
   constructor(socket: WebSocket, options: LinkSessionOptions) {
     this.agentId = options.agentId;
     this.directory = options.directory;
+    this.deviceKey = options.deviceKey;
     this.#socket = socket;
     this.#options = options;
     this.#heardAt = options.clock.monotonic();

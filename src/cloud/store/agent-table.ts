@@ -1,5 +1,5 @@
 import type { Kysely, Selectable, Updateable } from 'kysely';
-import type { AgentRecord, AgentState } from './records.ts';
+import type { AgentRecord, AgentState, OutcomeTrail } from './records.ts';
 import type { AgentChange, Agents } from './store.ts';
 import type { AgentTable, Tables } from './tables.ts';
 
@@ -27,6 +27,14 @@ export function agentTable(db: Kysely<Tables>): Agents {
         .orderBy('id')
         .execute();
       return rows.map(toRecord);
+    },
+    trail: async (id) => {
+      const row = await db
+        .selectFrom('agents')
+        .select('trail')
+        .where('id', '=', id)
+        .executeTakeFirst();
+      return toTrail(row?.trail ?? null);
     },
     update: async (id, change) => {
       const columns = toChange(change);
@@ -76,8 +84,13 @@ function toChange(change: AgentChange): Updateable<AgentTable> {
   return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
 }
 
+function toTrail(text: string | null): OutcomeTrail | undefined {
+  return text === null ? undefined : (JSON.parse(text) as OutcomeTrail);
+}
+
 /** The JSON columns hold what this service itself validated and wrote. */
 function toRecord(row: Selectable<AgentTable>): AgentRecord {
+  const trail = toTrail(row.trail);
   return {
     id: row.id,
     directory: row.directory,
@@ -92,9 +105,7 @@ function toRecord(row: Selectable<AgentTable>): AgentRecord {
     ...(row.decided_at !== null && { decidedAt: row.decided_at }),
     ...(row.decided_by !== null && { decidedBy: row.decided_by }),
     ...(row.seen_at !== null && { seenAt: row.seen_at }),
-    ...(row.trail !== null && {
-      trail: JSON.parse(row.trail) as NonNullable<AgentRecord['trail']>,
-    }),
+    ...(trail !== undefined && { trail }),
     ...(row.guard !== null && {
       guard: JSON.parse(row.guard) as NonNullable<AgentRecord['guard']>,
     }),

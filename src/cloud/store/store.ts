@@ -10,6 +10,7 @@ import type {
   Moment,
   OperationRecord,
   OperationResult,
+  OutcomeTrail,
   PreparedOperation,
   Toggle,
 } from './records.ts';
@@ -63,6 +64,8 @@ export interface Agents {
   find(id: string): Promise<AgentRecord | undefined>;
   list(directory: string): Promise<readonly AgentRecord[]>;
   update(id: string, change: AgentChange): Promise<void>;
+  /** Only the outcome trail of an agent: it is read and written with every outcome. */
+  trail(id: string): Promise<OutcomeTrail | undefined>;
 }
 
 export interface Enrollments {

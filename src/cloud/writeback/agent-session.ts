@@ -1,8 +1,14 @@
+import type { PublicKey } from '../../protocol/keys.ts';
+
 /** The port: an agent that has said hello and whose socket is open. */
 export interface AgentSession {
   readonly id: string;
   readonly agentId: string;
   readonly directory: string;
+  /** What its statements are signed with. */
+  readonly deviceKey: PublicKey;
+  /** By its own last report. */
+  readonly healthy: boolean;
   /** Whether a person has approved the agent; nothing is asked of it before. */
   readonly approved: boolean;
   /** Aborts when the socket is gone. */

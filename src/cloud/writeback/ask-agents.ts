@@ -11,7 +11,7 @@ import type { AgentSession } from './agent-session.ts';
 import { raiseAlarm } from './alarm.ts';
 import { nowSeconds, type Core } from './core.ts';
 import { noAgent } from './no-agent.ts';
-import { candidatesFor } from './routing.ts';
+import { inOrder } from './routing.ts';
 import { isOutcomeCode, ServiceError } from './service-error.ts';
 
 const ANSWER_WITHIN_MS = 12_000;
@@ -37,11 +37,7 @@ export async function askAgents(
   const { account } = question;
   const key = 'name' in account ? account.name.toLowerCase() : account.objectGuid;
   let failure = noAgent(agents);
-  for (const { session } of candidatesFor(
-    key,
-    core.sessions.approved(question.directory),
-    agents,
-  )) {
+  for (const session of inOrder(key, core.sessions.approved(question.directory))) {
     const agent = agents.find(({ id }) => id === session.agentId);
     if (agent === undefined) continue;
     const answer = await ask(core, question, { session, agent }, signal);

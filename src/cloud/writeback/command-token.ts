@@ -12,17 +12,23 @@ import type { DispatchRecord, OperationRecord } from '../store/records.ts';
 import type { AgentSession } from './agent-session.ts';
 import { nowSeconds, type Core } from './core.ts';
 import { openDispatches } from './dispatch-plan.ts';
-import { secretPurpose } from './secret-purpose.ts';
+
+export interface CommandParts {
+  readonly session: AgentSession;
+  /** What was handed over before, oldest first. */
+  readonly earlier: readonly DispatchRecord[];
+  /** To all recipients; undefined for an unlock. */
+  readonly secret: SealedSecret | undefined;
+}
 
 type Attempts = CommandClaims['attempts'];
 
-/** The claims of one dispatch. Rejects with `StorageCipherError` when the storage key is another one. */
-export async function commandClaims(
+/** The claims of one dispatch. */
+export function commandClaims(
   core: Core,
   operation: OperationRecord,
-  session: AgentSession,
-  dispatches: readonly DispatchRecord[],
-): Promise<CommandClaims> {
+  { session, earlier, secret: sealed }: CommandParts,
+): CommandClaims {
   const iat = nowSeconds(core.clock);
   const common = {
     iss: core.issuer,
@@ -39,12 +45,11 @@ export async function commandClaims(
     by: operation.by,
     actor: operation.actor,
     ...operation.options,
-    attempts: attemptsOf(dispatches, core.clock.now()),
+    attempts: attemptsOf(earlier, core.clock.now()),
     baseline: operation.baseline,
   };
   if (operation.op === 'unlock') return { ...common, op: 'unlock' };
-  if (operation.secret === undefined) throw new TypeError('commandClaims: the secret is gone');
-  const sealed = await unwrapSecret(core, operation.id, operation.secret);
+  if (sealed === undefined) throw new TypeError('commandClaims: the secret is gone');
   const kid = operation.recipients.find(({ agent }) => agent === session.agentId)?.kid;
   const secret = kid === undefined ? undefined : secretFor(sealed, kid);
   if (secret === undefined) throw new TypeError('commandClaims: not sealed to this agent');
@@ -70,9 +75,4 @@ export function attemptsOf(dispatches: readonly DispatchRecord[], now: number): 
     until: timestamp(until),
     ...(controller !== undefined && { controller }),
   }));
-}
-
-async function unwrapSecret(core: Core, id: string, wrapped: string): Promise<SealedSecret> {
-  const text = await core.keys.storage.unwrap(wrapped, secretPurpose(id));
-  return JSON.parse(text) as SealedSecret; // wrapped by `submit` after it was validated
 }

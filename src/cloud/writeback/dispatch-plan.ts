@@ -1,7 +1,7 @@
 import { factsOf } from '../../protocol/codes.ts';
 import { START_WITHIN_MS, WRITE_WITHIN_MS } from '../../protocol/command.ts';
 import type { DispatchRecord, Moment, OperationRecord } from '../store/records.ts';
-import type { Candidate } from './routing.ts';
+import type { AgentSession } from './agent-session.ts';
 
 /** An agent that lost its session may still begin, and then write: only after that may another one. */
 export const FENCE_MS = START_WITHIN_MS + WRITE_WITHIN_MS + 2_000;
@@ -13,7 +13,7 @@ const BACKOFF_STEP_MS = 1_000;
 const BACKOFF_CAP_MS = 5_000;
 
 export type Step =
-  | { readonly type: 'dispatch'; readonly candidate: Candidate }
+  | { readonly type: 'dispatch'; readonly session: AgentSession }
   /** Nothing to do for this long, unless agents come or go. */
   | { readonly type: 'wait'; readonly ms: number }
   /** Decided by this dispatch's answer; undefined: never handed to an agent. */
@@ -26,7 +26,7 @@ export interface Situation {
   /** Oldest first. */
   readonly dispatches: readonly DispatchRecord[];
   /** In the order in which they own the account. */
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly AgentSession[];
   readonly now: Moment;
 }
 
@@ -69,7 +69,7 @@ function planLate(situation: Situation, open: readonly DispatchRecord[]): Step {
     return { type: 'unknown', final: false };
   }
   const asked = new Set(open.map(({ agent }) => agent));
-  const candidates = situation.candidates.filter(({ session }) => asked.has(session.agentId));
+  const candidates = situation.candidates.filter(({ agentId }) => asked.has(agentId));
   const bound = now < operation.notAfter ? operation.notAfter : until;
   return dispatchOrWait({ ...situation, candidates }, open, bound);
 }
@@ -81,24 +81,24 @@ function dispatchOrWait(
 ): Step {
   const last = open.at(-1)?.agent;
   const options = candidates
-    .filter(({ session }) => isRecipient(operation, session.agentId))
-    .map((candidate) => ({
-      candidate,
-      readyAt: readyAt(candidate.session, dispatches, open),
-      isLast: candidate.session.agentId === last,
-      refusals: refusalsOf(candidate.session.agentId, dispatches).length,
+    .filter(({ agentId }) => isRecipient(operation, agentId))
+    .map((session) => ({
+      session,
+      readyAt: readyAt(session, dispatches, open),
+      isLast: session.agentId === last,
+      refusals: refusalsOf(session.agentId, dispatches).length,
     }));
   const ready = options
     .filter((option) => option.readyAt <= now)
     .sort((a, b) => Number(b.isLast) - Number(a.isLast) || a.refusals - b.refusals);
-  if (ready[0] !== undefined) return { type: 'dispatch', candidate: ready[0].candidate };
+  if (ready[0] !== undefined) return { type: 'dispatch', session: ready[0].session };
   const next = Math.min(until, ...options.map((option) => option.readyAt));
   return { type: 'wait', ms: Math.max(1, next - now) };
 }
 
 /** From when on an agent may get the operation: fenced off from other agents, and after a pause from its own refusals. */
 function readyAt(
-  { agentId, id }: Candidate['session'],
+  { agentId, id }: AgentSession,
   dispatches: readonly DispatchRecord[],
   open: readonly DispatchRecord[],
 ): Moment {

@@ -1,6 +1,8 @@
 import { signedHash } from '../../protocol/canonical.ts';
+import type { CommandClaims } from '../../protocol/command.ts';
 import { CLOSE_CODES } from '../../protocol/messages.ts';
 import { RpcError, UnansweredError } from '../../protocol/rpc.ts';
+import type { SealedSecret } from '../../protocol/sealed.ts';
 import { signToken } from '../../protocol/tokens.ts';
 import { withDeadline } from '../../support/with-deadline.ts';
 import type { DispatchRecord, OperationRecord } from '../store/records.ts';
@@ -17,18 +19,24 @@ const BEGIN_WITHIN_MS = 3_000;
 /** Begin, write, and find out what became of a write that was cut off. */
 const ANSWER_WITHIN_MS = 45_000;
 
-/**
- * Hands an operation to one agent once, and writes down what came of it: its verified outcome, or
- * that there was none. Resolves either way, with the operation if that ended it; aborting `signal`
- * leaves the dispatch open.
- */
-export async function dispatch(
+/** One handing-over of an operation to one agent. */
+export interface Dispatch {
+  readonly session: AgentSession;
+  readonly claims: CommandClaims;
+  readonly command: string;
+  readonly record: DispatchRecord;
+  /** What was handed over before it, oldest first. */
+  readonly earlier: readonly DispatchRecord[];
+}
+
+/** Makes and signs a dispatch. Its record has to be durable before `carryOut`: an agent may have what was sent. */
+export async function makeDispatch(
   core: Core,
   operation: OperationRecord,
-  { session, dispatches }: { session: AgentSession; dispatches: readonly DispatchRecord[] },
-  signal: AbortSignal,
-): Promise<OperationRecord | undefined> {
-  const claims = await commandClaims(core, operation, session, dispatches);
+  to: Pick<Dispatch, 'session' | 'earlier'> & { readonly secret: SealedSecret | undefined },
+): Promise<Dispatch> {
+  const { session, earlier } = to;
+  const claims = commandClaims(core, operation, to);
   const command = await signToken('command', claims, core.keys.signing);
   const record: DispatchRecord = {
     jti: claims.jti,
@@ -38,30 +46,32 @@ export async function dispatch(
     token: await signedHash(command),
     at: core.clock.now(),
   };
-  await core.store.operations.addDispatch(record);
+  return { session, claims, command, record, earlier };
+}
+
+/**
+ * Hands a dispatch to its agent, and writes down what came of it: its verified outcome, or that
+ * there was none. Resolves either way, with the operation if that ended it; aborting `signal`
+ * leaves the dispatch open.
+ */
+export async function carryOut(
+  core: Core,
+  operation: OperationRecord,
+  dispatch: Dispatch,
+  signal: AbortSignal,
+): Promise<OperationRecord | undefined> {
+  const { session, record } = dispatch;
   core.log.debug('cloud.operation_dispatched', { cmd: operation.id, ...idsOf(session) });
-  const sending = send(core, session, { command, jti: claims.jti }, signal);
-  // Whose answer it will be is looked up while the directory is at work.
-  const asked = core.store.agents.find(session.agentId);
-  asked.catch(() => undefined);
-  const { signed, controller } = await sending;
-  const agent = signed === undefined ? undefined : await asked;
-  const outcome =
-    signed === undefined || agent === undefined
-      ? undefined
-      : await verifyOutcome(signed, {
-          agent,
-          key: await core.deviceKeys.get(agent.deviceKey),
-          claims,
-          token: record.token,
-          dispatches,
-          now: core.clock.now(),
-        });
-  if (signed !== undefined && outcome !== undefined) {
-    return settle(core, operation, { dispatch: record, earlier: dispatches, outcome, signed });
-  }
-  if (signed !== undefined && agent !== undefined) {
-    await raiseAlarm(core, agent, 'OUTCOME_NOT_AUTHENTIC');
+  const { signed, controller } = await send(core, dispatch, signal);
+  if (signed !== undefined) {
+    const outcome = await verifyOutcome(signed, {
+      dispatch,
+      key: await core.deviceKeys.get(session.deviceKey),
+      now: core.clock.now(),
+    });
+    if (outcome !== undefined) return settle(core, operation, { dispatch, outcome, signed });
+    const { agentId: id, directory } = session;
+    await raiseAlarm(core, { id, directory }, 'OUTCOME_NOT_AUTHENTIC');
     session.close(CLOSE_CODES.protocolError, 'outcome not accepted');
   }
   await core.store.operations.updateDispatch(record.jti, {
@@ -79,8 +89,7 @@ interface Sent {
 
 async function send(
   core: Core,
-  session: AgentSession,
-  { command, jti }: { readonly command: string; readonly jti: string },
+  { session, command, claims: { jti } }: Dispatch,
   signal: AbortSignal,
 ): Promise<Sent> {
   let controller: string | undefined;

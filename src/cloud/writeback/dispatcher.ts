@@ -1,19 +1,31 @@
-import type { OperationRecord } from '../store/records.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { SealedSecret } from '../../protocol/sealed.ts';
 import { messageOf } from '../../support/errors.ts';
-import { onAbort } from '../../support/on-abort.ts';
+import type { OperationRecord } from '../store/records.ts';
+import { Changes } from './changes.ts';
 import type { Core } from './core.ts';
-import { runOperation } from './run-operation.ts';
+import { accountOf, firstStep, runOperation, type Run, type UnderWay } from './run-operation.ts';
+import { submit } from './submit.ts';
+import { Turns } from './turns.ts';
 
 const EXPIRE_EVERY_MS = 60_000;
 const FORGET_AFTER_MS = 24 * 3600_000;
 const RETRY_FAILED_MS = 5_000;
 
+/** An operation that is being taken care of. */
+interface Running {
+  /** Never rejects. */
+  ended: Promise<void>;
+  /** As it is for sure; undefined when the store has to be asked. */
+  known: OperationRecord | undefined;
+}
+
 /** Keeps every submitted operation going until its outcome is known. */
 export class Dispatcher {
   readonly #core: Core;
-  readonly #running = new Map<string, Promise<void>>();
-  readonly #waiting = new Map<string, Set<() => void>>();
-  readonly #inFlight = new Map<string, Promise<unknown>>();
+  readonly #running = new Map<string, Running>();
+  readonly #changes = new Changes();
+  readonly #turns = new Turns();
   readonly #drain = new AbortController();
   readonly #abort = new AbortController();
 
@@ -25,46 +37,37 @@ export class Dispatcher {
   async resume(): Promise<void> {
     const { store, clock } = this.#core;
     await store.operations.loseDispatches(clock.now());
-    for (const operation of await store.operations.unfinished()) this.start(operation);
-  }
-
-  /** Takes care of a submitted operation from now on; idempotent. */
-  start(operation: OperationRecord): void {
-    const { id } = operation;
-    if (this.#running.has(id) || this.#drain.signal.aborted) return;
-    const run = this.#run(operation).finally(() => {
-      this.#running.delete(id);
-    });
-    this.#running.set(id, run);
+    for (const known of await store.operations.unfinished()) this.#start({ id: known.id, known });
   }
 
   /**
-   * The operation once it has an outcome, or as it is after `ms`. `known` spares a look at what was
-   * started in this very moment.
+   * Takes the sealed secret of a prepared operation, durably, and takes care of it from then on.
+   * The very same again is harmless. Rejects with `ServiceError`.
    */
-  async waitFor(
-    id: string,
-    ms: number,
-    signal: AbortSignal,
-    known?: OperationRecord,
-  ): Promise<OperationRecord | undefined> {
-    const { clock, store } = this.#core;
-    const deadline = clock.monotonic() + ms;
-    let seen = known;
-    for (;;) {
-      const changed = this.#nextChange(id);
-      try {
-        const operation = seen ?? (await store.operations.find(id));
-        seen = undefined;
-        const leftMs = deadline - clock.monotonic();
-        if (operation?.state !== 'pending' || leftMs <= 0 || signal.aborted) return operation;
-        const off = onAbort(signal, changed.cancel);
-        await clock.sleep(leftMs, changed.signal);
-        off();
-      } finally {
-        changed.cancel();
-      }
+  async submit(operation: OperationRecord, secret: SealedSecret | undefined): Promise<void> {
+    const turn = this.#turns.take(accountOf(operation));
+    let first: UnderWay | undefined;
+    try {
+      // An agent that is there gets it with the very commit that makes it durable.
+      const step = turn && firstStep(this.#core, operation);
+      const session = step?.type === 'dispatch' ? step.session : undefined;
+      const submission = await submit(this.#core, operation, { secret, session });
+      if (submission === undefined) return;
+      const { operation: known, first: dispatch } = submission;
+      first = dispatch && turn && { dispatch, turn };
+      this.#start({ id: known.id, known, first });
+    } finally {
+      if (first === undefined) turn?.[Symbol.dispose]();
     }
+  }
+
+  /** The operation once it has an outcome, or as it is after `ms`. */
+  async waitFor(id: string, ms: number, signal: AbortSignal): Promise<OperationRecord | undefined> {
+    const { clock, store } = this.#core;
+    using listening = this.#changes.listen(id);
+    const now = this.#running.get(id)?.known ?? (await store.operations.find(id));
+    if (now?.state !== 'pending') return now;
+    return (await listening.within(ms, { clock, signal })) ?? now;
   }
 
   /** Gives up, every minute, what was prepared and never submitted, and forgets it after a day. Resolves when stopped. */
@@ -84,35 +87,43 @@ export class Dispatcher {
   /** Hands nothing over any more; gives what is under way `ms` to end. What is not final goes on after a restart. */
   async close(ms: number): Promise<void> {
     this.#drain.abort();
-    const ended = Promise.allSettled(this.#running.values());
+    const ended = Promise.all([...this.#running.values()].map(({ ended }) => ended));
     await Promise.race([ended, this.#core.clock.sleep(ms, this.#abort.signal)]);
     this.#abort.abort();
     await ended;
   }
 
-  async #run(operation: OperationRecord): Promise<void> {
+  /** Idempotent. */
+  #start(run: Run): void {
+    if (this.#running.has(run.id) || this.#drain.signal.aborted) return;
+    const running: Running = { known: run.known, ended: Promise.resolve() };
+    this.#running.set(run.id, running);
+    running.ended = this.#run(run, running).finally(() => {
+      this.#running.delete(run.id);
+    });
+  }
+
+  async #run(run: Run, running: Running): Promise<void> {
     const { log, clock } = this.#core;
-    const { id } = operation;
-    let known: OperationRecord | undefined = operation;
-    const { signal } = this.#drain;
-    const stop = { drain: signal, abort: this.#abort.signal };
-    while (!signal.aborted) {
+    const [drain, abort] = [this.#drain.signal, this.#abort.signal];
+    const onChange = (operation: OperationRecord): void => {
+      running.known = operation;
+      this.#changes.announce(operation);
+    };
+    const context = { core: this.#core, turns: this.#turns, onChange };
+    for (let next: Run = run; !drain.aborted; next = { id: run.id }) {
       try {
-        const ended = await runOperation(
-          { core: this.#core, inFlight: this.#inFlight },
-          known ?? id,
-          () => {
-            this.#announce(id);
-          },
-          stop,
-        );
-        if (ended !== undefined) this.#logEnd(ended);
+        const ended = await runOperation(context, next, { drain, abort });
+        if (ended !== undefined) {
+          await nextTurn(); // whoever waits for the outcome comes before the log
+          this.#logEnd(ended);
+        }
         return;
       } catch (error) {
-        known = undefined; // a step may have been taken since
+        running.known = undefined; // a step may have been taken
         // A database that fails now may work again in a moment; the operation must not be forgotten.
-        log.error('cloud.request_failed', { cmd: id, problem: messageOf(error) });
-        await clock.sleep(RETRY_FAILED_MS, signal);
+        log.error('cloud.request_failed', { cmd: run.id, problem: messageOf(error) });
+        await clock.sleep(RETRY_FAILED_MS, drain);
       }
     }
   }
@@ -129,22 +140,5 @@ export class Dispatcher {
       code: result?.code,
       agent: result?.agent,
     });
-  }
-
-  #announce(id: string): void {
-    for (const wake of this.#waiting.get(id) ?? []) wake();
-  }
-
-  #nextChange(id: string): { readonly signal: AbortSignal; readonly cancel: () => void } {
-    const controller = new AbortController();
-    const listeners = this.#waiting.get(id) ?? new Set();
-    this.#waiting.set(id, listeners);
-    const cancel = (): void => {
-      controller.abort();
-      listeners.delete(cancel);
-      if (listeners.size === 0 && this.#waiting.get(id) === listeners) this.#waiting.delete(id);
-    };
-    listeners.add(cancel);
-    return { signal: controller.signal, cancel };
   }
 }

@@ -1,32 +1,24 @@
 import { createHash } from 'node:crypto';
-import type { AgentRecord } from '../store/records.ts';
+import type { StatusReport } from '../../protocol/status.ts';
 import type { AgentSession } from './agent-session.ts';
 
-/** An agent that could be asked now. */
-export interface Candidate {
-  readonly session: AgentSession;
-  /** By its own last report. */
-  readonly healthy: boolean;
-}
-
 /** The approved, connected agents of a directory in the order in which they own an account. */
-export function candidatesFor(
+export function inOrder(
   account: string,
   sessions: readonly AgentSession[],
-  agents: readonly AgentRecord[],
-): readonly Candidate[] {
-  const reports = new Map(agents.map(({ id, report }) => [id, report]));
+): readonly AgentSession[] {
   return sessions
-    .map((session) => ({
-      session,
-      healthy: isHealthy(reports.get(session.agentId)),
-      weight: weightOf(session.agentId, account),
-    }))
-    .sort((a, b) => Number(b.healthy) - Number(a.healthy) || (a.weight < b.weight ? 1 : -1));
+    .map((session) => ({ session, weight: weightOf(session.agentId, account) }))
+    .sort(
+      (a, b) =>
+        Number(b.session.healthy) - Number(a.session.healthy) || (a.weight < b.weight ? 1 : -1),
+    )
+    .map(({ session }) => session);
 }
 
-function isHealthy(report: AgentRecord['report']): boolean {
-  return report === undefined || report.state === 'running' || report.state === 'degraded';
+/** Whether an agent that says this of itself should be asked before the others. */
+export function isHealthy({ state }: Pick<StatusReport, 'state'>): boolean {
+  return state === 'running' || state === 'degraded';
 }
 
 /** Rendezvous hashing: every agent has its own weight for every account, so one that leaves moves only its own. */

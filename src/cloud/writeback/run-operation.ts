@@ -2,88 +2,113 @@ import { onAbort } from '../../support/on-abort.ts';
 import type { StopSignals } from '../../support/stop-signals.ts';
 import type { OperationRecord } from '../store/records.ts';
 import type { Core } from './core.ts';
-import { dispatch } from './dispatch.ts';
+import { carryOut, makeDispatch, type Dispatch } from './dispatch.ts';
 import { plan, type Step } from './dispatch-plan.ts';
-import { candidatesFor } from './routing.ts';
+import { inOrder } from './routing.ts';
+import { unwrapSecret } from './secret-at-rest.ts';
 import { end, resultOf } from './settle.ts';
+import type { Turns } from './turns.ts';
 
 export interface RunContext {
   readonly core: Core;
-  /** By account: what settles when its dispatch under way has ended. */
-  readonly inFlight: Map<string, Promise<unknown>>;
+  readonly turns: Turns;
+  /** Hears what the operation has become: its outcome, or that there is none for now. */
+  readonly onChange: (operation: OperationRecord) => void;
+}
+
+/** A dispatch that is durable already, with its account's turn. */
+export interface UnderWay {
+  readonly dispatch: Dispatch;
+  readonly turn: Disposable;
+}
+
+export interface Run {
+  readonly id: string;
+  readonly known?: OperationRecord;
+  readonly first?: UnderWay | undefined;
 }
 
 /**
- * Hands a submitted operation (or the one of an id) over until its outcome is known, and calls
- * `onChange` whenever more is known. Resolves with it when it is final, or with undefined after
- * `drain` with the step under way: then it goes on after a restart.
+ * Hands a submitted operation over until its outcome is known. Resolves with it when it is final,
+ * or with undefined after `drain` with the step under way: then it goes on after a restart.
  */
 export async function runOperation(
-  { core, inFlight }: RunContext,
-  submitted: OperationRecord | string,
-  onChange: () => void,
+  context: RunContext,
+  { id, known, first }: Run,
   stop: StopSignals,
 ): Promise<OperationRecord | undefined> {
-  const id = typeof submitted === 'string' ? submitted : submitted.id;
-  let known = typeof submitted === 'string' ? undefined : submitted;
-  while (!stop.drain.aborted) {
-    const operation = known ?? (await core.store.operations.find(id));
+  let operation = known;
+  let underWay = first;
+  for (;;) {
+    operation ??= await context.core.store.operations.find(id);
     if (operation === undefined || operation.final) return operation;
-    const step = await takeStep({ core, inFlight }, operation, stop);
-    known = await conclude(core, operation, step);
-    if (step.type !== 'wait') onChange();
-    if (known?.final === true) return known;
+    if (underWay === undefined && stop.drain.aborted) return undefined;
+    const changed: OperationRecord | undefined =
+      underWay === undefined
+        ? await takeStep(context, operation, stop)
+        : await finish(context, operation, underWay, stop.abort);
+    if (changed !== undefined) context.onChange(changed);
+    underWay = undefined;
+    operation = changed;
   }
-  return undefined;
 }
 
-/** A step that was taken, and what it made of the operation if that ended it. */
-type Taken = Step & { readonly ended?: OperationRecord | undefined };
+/** The step that would be first for an operation that nobody has got yet: whom to give it to, if anybody. */
+export function firstStep(core: Core, operation: OperationRecord): Step {
+  return nextStep(core, operation, []);
+}
 
-/** The operation as the step left it, where that is known without asking the store. */
-async function conclude(
-  core: Core,
+function nextStep(
+  { sessions, clock }: Core,
   operation: OperationRecord,
-  step: Taken,
-): Promise<OperationRecord | undefined> {
-  if (step.type === 'wait' || step.type === 'dispatch') return step.ended;
-  const result = resultOf(step);
-  return core.store.atomically((store) => end(store, operation, result, core.clock.now()));
+  dispatches: Dispatch['earlier'],
+): Step {
+  const candidates = inOrder(operation.objectGuid, sessions.approved(operation.directory));
+  return plan({ operation, dispatches, candidates, now: clock.now() });
 }
 
+/** Resolves with the operation if the step changed it. */
 async function takeStep(
-  { core, inFlight }: RunContext,
+  context: RunContext,
   operation: OperationRecord,
   stop: StopSignals,
-): Promise<Taken> {
-  const agents = await core.store.agents.list(operation.directory);
-  const dispatches = await core.store.operations.dispatches(operation.id);
-  const step = plan({
-    operation,
-    dispatches,
-    candidates: candidatesFor(
-      operation.objectGuid,
-      core.sessions.approved(operation.directory),
-      agents,
-    ),
-    now: core.clock.now(),
-  });
-  if (step.type === 'wait') await waitForChange(core, step.ms, stop.drain);
-  if (step.type === 'dispatch') {
-    const account = `${operation.directory}/${operation.objectGuid}`;
-    const before = inFlight.get(account);
-    // The agent would queue it, and a command that is not begun in time costs the session.
-    if (before !== undefined) {
-      await before;
-      return { type: 'wait', ms: 0 };
-    }
-    const { session } = step.candidate;
-    const under = dispatch(core, operation, { session, dispatches }, stop.abort);
-    inFlight.set(account, Promise.allSettled([under]));
-    const ended = await under.finally(() => inFlight.delete(account));
-    return { ...step, ended };
+): Promise<OperationRecord | undefined> {
+  const { core, turns } = context;
+  const earlier = await core.store.operations.dispatches(operation.id);
+  const step = nextStep(core, operation, earlier);
+  if (step.type === 'wait') {
+    await waitForChange(core, step.ms, stop.drain);
+    return undefined;
   }
-  return step;
+  if (step.type !== 'dispatch') {
+    const result = resultOf(step);
+    return core.store.atomically((store) => end(store, operation, result, core.clock.now()));
+  }
+  const turn = turns.take(accountOf(operation));
+  if (turn === undefined) {
+    await turns.ended(accountOf(operation));
+    return undefined;
+  }
+  using _turn = turn;
+  const secret = await unwrapSecret(core, operation);
+  const dispatch = await makeDispatch(core, operation, { session: step.session, earlier, secret });
+  await core.store.operations.addDispatch(dispatch.record);
+  return await carryOut(core, operation, dispatch, stop.abort);
+}
+
+async function finish(
+  { core }: RunContext,
+  operation: OperationRecord,
+  { dispatch, turn }: UnderWay,
+  signal: AbortSignal,
+): Promise<OperationRecord | undefined> {
+  using _turn = turn;
+  return await carryOut(core, operation, dispatch, signal);
+}
+
+/** What only one operation at a time is handed over for. */
+export function accountOf({ directory, objectGuid }: OperationRecord): string {
+  return `${directory}/${objectGuid}`;
 }
 
 async function waitForChange(

@@ -2,16 +2,20 @@ import { decodeJwt } from 'jose';
 import { signedHash } from '../../protocol/canonical.ts';
 import { factsOf } from '../../protocol/codes.ts';
 import { OutcomeClaims } from '../../protocol/outcome.ts';
-import type { DispatchRecord, OperationRecord, OperationResult } from '../store/records.ts';
+import type {
+  DispatchRecord,
+  OperationRecord,
+  OperationResult,
+  TrailLink,
+} from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import type { Core } from './core.ts';
+import type { Dispatch } from './dispatch.ts';
 import { plan, type Step } from './dispatch-plan.ts';
 import { extendTrail, type TrailAlarm } from './outcome-trail.ts';
 
 export interface Answer {
-  readonly dispatch: DispatchRecord;
-  /** What was handed over before it. */
-  readonly earlier: readonly DispatchRecord[];
+  readonly dispatch: Pick<Dispatch, 'record' | 'earlier'>;
   readonly outcome: OutcomeClaims;
   readonly signed: string;
 }
@@ -23,24 +27,23 @@ export interface Answer {
 export async function settle(
   core: Core,
   operation: OperationRecord,
-  answer: Answer,
+  { dispatch: { record, earlier }, outcome, signed }: Answer,
 ): Promise<OperationRecord | undefined> {
-  const { dispatch, earlier, outcome, signed } = answer;
   const now = core.clock.now();
   const change = { answeredAt: now, code: outcome.outcome.code, answer: signed };
-  const hash = await signedHash(signed);
+  const answered = { ...record, ...change };
+  const step = plan({ operation, dispatches: [...earlier, answered], candidates: [], now });
+  const result =
+    step.type === 'end' ? toResult(step.by, step.by === answered ? outcome : undefined) : undefined;
+  const link = outcome.chain && { ...outcome.chain, hash: await signedHash(signed), at: now };
   const { ended, alarm } = await core.store.atomically(async (store) => {
-    await store.operations.updateDispatch(dispatch.jti, change);
-    const dispatches = [...earlier, { ...dispatch, ...change }];
-    const step = plan({ operation, dispatches, candidates: [], now });
+    await store.operations.updateDispatch(record.jti, change);
     return {
-      ended: step.type === 'end' ? await end(store, operation, toResult(step.by), now) : undefined,
-      alarm: await extendStoredTrail(store, answer, { hash, now }),
+      ended: result && (await end(store, operation, result, now)),
+      alarm: link && (await extendStoredTrail(store, operation, { record, link })),
     };
   });
-  if (alarm !== undefined) {
-    core.log.error('cloud.agent_alarm', { agent: dispatch.agent, alarm });
-  }
+  if (alarm !== undefined) core.log.error('cloud.agent_alarm', { agent: record.agent, alarm });
   return ended;
 }
 
@@ -82,39 +85,43 @@ export function resultOf(step: Extract<Step, { type: 'end' | 'unknown' }>): Oper
     : toResult(step.by);
 }
 
-function toResult(dispatch: DispatchRecord | undefined): OperationResult {
+/** `outcome` spares parsing the answer again. */
+function toResult(dispatch: DispatchRecord | undefined, outcome?: OutcomeClaims): OperationResult {
   if (dispatch?.answer === undefined || dispatch.code === undefined) {
     return { state: 'expired', final: true };
   }
-  // Verified before it was stored.
-  const { outcome } = OutcomeClaims.parse(decodeJwt(dispatch.answer));
   return {
     state: factsOf(dispatch.code).status,
     final: true,
     code: dispatch.code,
     agent: dispatch.agent,
-    outcome,
+    // Verified before it was stored.
+    outcome: (outcome ?? OutcomeClaims.parse(decodeJwt(dispatch.answer))).outcome,
     signed: dispatch.answer,
   };
 }
 
 async function extendStoredTrail(
   store: Store,
-  { dispatch, outcome }: Answer,
-  { hash, now }: { readonly hash: string; readonly now: number },
+  { directory }: OperationRecord,
+  { record, link }: { readonly record: DispatchRecord; readonly link: TrailLink & Epoch },
 ): Promise<TrailAlarm | undefined> {
-  const agent = await store.agents.find(dispatch.agent);
-  if (outcome.chain === undefined || agent?.trail === undefined) return undefined;
-  const { trail, alarm } = extendTrail(agent.trail, { ...outcome.chain, hash, at: now });
-  await store.agents.update(agent.id, { trail });
+  const known = await store.agents.trail(record.agent);
+  if (known === undefined) return undefined;
+  const { trail, alarm } = extendTrail(known, link);
+  await store.agents.update(record.agent, { trail });
   if (alarm === undefined) return undefined;
   await store.audit.append({
-    at: now,
-    directory: agent.directory,
+    at: link.at,
+    directory,
     actor: 'passback-cloud',
     action: 'agent.alarm',
-    target: agent.id,
-    detail: { alarm, cmd: dispatch.operation },
+    target: record.agent,
+    detail: { alarm, cmd: record.operation },
   });
   return alarm;
+}
+
+interface Epoch {
+  readonly epoch: string;
 }

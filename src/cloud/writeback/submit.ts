@@ -1,11 +1,14 @@
+import { createHash } from 'node:crypto';
 import { base64url } from 'jose';
-import { bindingText, canonicalJson, sha256 } from '../../protocol/canonical.ts';
+import { bindingText, canonicalJson } from '../../protocol/canonical.ts';
 import type { SealedSecret } from '../../protocol/sealed.ts';
 import type { OperationRecord } from '../store/records.ts';
+import type { AgentSession } from './agent-session.ts';
 import type { Caller } from './caller.ts';
 import type { Core } from './core.ts';
+import { makeDispatch, type Dispatch } from './dispatch.ts';
 import { bindingOf } from './prepare.ts';
-import { secretPurpose } from './secret-purpose.ts';
+import { wrapSecret } from './secret-at-rest.ts';
 import { ServiceError } from './service-error.ts';
 
 /** An operation of this caller's. Rejects with `UNKNOWN_OPERATION`, also for somebody else's. */
@@ -23,16 +26,27 @@ export async function findOperation(
   });
 }
 
+/** What handing in made of an operation. */
+export interface Submission {
+  readonly operation: OperationRecord;
+  /** As durable as the operation itself. */
+  readonly first: Dispatch | undefined;
+}
+
 /**
- * Takes the sealed secret of a prepared operation, durably. Resolves with the operation as that made
- * it pending; undefined when the very same was submitted before. Rejects with `ServiceError`.
+ * Takes the sealed secret of a prepared operation and, where there is an agent to give it to, makes
+ * the first dispatch: durably, both at once. Resolves with undefined when the very same was
+ * submitted before. Rejects with `ServiceError`.
  */
 export async function submit(
   core: Core,
   operation: OperationRecord,
-  secret: SealedSecret | undefined,
-): Promise<OperationRecord | undefined> {
-  const content = await sha256(canonicalJson({ secret: secret ?? {} }));
+  {
+    secret,
+    session,
+  }: { readonly secret: SealedSecret | undefined; session: AgentSession | undefined },
+): Promise<Submission | undefined> {
+  const content = contentOf(secret);
   if (operation.state !== 'prepared') {
     assertSame(operation, content);
     return undefined;
@@ -41,21 +55,27 @@ export async function submit(
     throw new ServiceError('EXPIRED', { detail: 'prepared too long ago; prepare again' });
   }
   check(operation, secret);
-  const wrapped =
-    secret === undefined
-      ? undefined
-      : await core.keys.storage.wrap(JSON.stringify(secret), secretPurpose(operation.id));
-  if (await core.store.operations.submit(operation.id, content, wrapped)) {
-    return {
-      ...operation,
-      state: 'pending',
-      content,
-      ...(wrapped !== undefined && { secret: wrapped }),
-    };
+  const [wrapped, first] = await Promise.all([
+    secret && wrapSecret(core, operation.id, secret),
+    session && makeDispatch(core, operation, { session, earlier: [], secret }),
+  ]);
+  const won = await core.store.atomically(async ({ operations }) => {
+    const submitted = await operations.submit(operation.id, content, wrapped);
+    if (submitted && first !== undefined) await operations.addDispatch(first.record);
+    return submitted;
+  });
+  if (!won) {
+    assertSame((await core.store.operations.find(operation.id)) ?? operation, content);
+    return undefined;
   }
-  const winner = await core.store.operations.find(operation.id);
-  assertSame(winner ?? operation, content);
-  return undefined;
+  const at = wrapped === undefined ? {} : { secret: wrapped };
+  return { operation: { ...operation, state: 'pending', content, ...at }, first };
+}
+
+/** What makes two submissions the same. */
+function contentOf(secret: SealedSecret | undefined): string {
+  const text = canonicalJson({ secret: secret ?? {} });
+  return createHash('sha256').update(text).digest('base64url');
 }
 
 function assertSame(operation: OperationRecord, content: string): void {

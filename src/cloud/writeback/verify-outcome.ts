@@ -1,52 +1,53 @@
 import type { CryptoKey } from 'jose';
 import { commandDigest } from '../../protocol/canonical.ts';
-import { factsOf } from '../../protocol/codes.ts';
-import type { CommandClaims } from '../../protocol/command.ts';
 import type { OutcomeClaims } from '../../protocol/outcome.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
-import type { AgentRecord, DispatchRecord } from '../store/records.ts';
+import type { Dispatch } from './dispatch.ts';
 
 export interface Expected {
-  readonly agent: AgentRecord;
-  /** Its device key. */
+  readonly dispatch: Dispatch;
+  /** The device key of the agent that it was given to. */
   readonly key: CryptoKey;
-  readonly claims: CommandClaims;
-  /** `signedHash` of the token that is being answered. */
-  readonly token: string;
-  readonly dispatches: readonly DispatchRecord[];
   readonly now: number;
 }
 
 /**
- * The claims of an outcome that the agent signed for this very operation; undefined when it is
- * anything else. An answer from the journal names the token that it answered first.
+ * The claims of an outcome that the agent signed for this dispatch, or for its operation when an
+ * earlier dispatch was what it executed; undefined when it is anything else.
  */
 export async function verifyOutcome(
   signed: string,
-  expected: Expected,
+  { dispatch, key, now }: Expected,
 ): Promise<OutcomeClaims | undefined> {
-  const { agent, claims, token } = expected;
+  const { claims, record, session } = dispatch;
+  const digesting = commandDigest(claims);
   let outcome: OutcomeClaims;
   try {
     outcome = await verifyToken('outcome', signed, {
-      key: expected.key,
-      now: expected.now,
-      audience: agent.directory,
-      issuer: agent.id,
+      key,
+      now,
+      audience: session.directory,
+      issuer: session.agentId,
     });
   } catch (error) {
     if (error instanceof TokenError) return undefined;
     throw error;
   }
-  if (outcome.chain === undefined) return outcome.token === token ? outcome : undefined;
-  const earlier = expected.dispatches.filter((dispatch) => dispatch.agent === agent.id);
-  const answersOurs = [token, ...earlier.map((dispatch) => dispatch.token)].includes(outcome.token);
-  const isSame = outcome.cmd === claims.cmd && outcome.op === claims.op;
-  // Such a refusal ends its own dispatch only: an earlier one says nothing of what became of this.
-  if (factsOf(outcome.outcome.code).redispatch === true && outcome.jti !== claims.jti) {
-    return undefined;
+  if (outcome.chain === undefined) return outcome.token === record.token ? outcome : undefined;
+  const isSame =
+    outcome.cmd === claims.cmd &&
+    outcome.op === claims.op &&
+    outcome.digest === (await digesting) &&
+    answers(outcome, dispatch);
+  return isSame ? outcome : undefined;
+}
+
+/** What became of the operation counts for every dispatch of it; that one was turned away, for that one only. */
+function answers(outcome: OutcomeClaims, { record, earlier }: Dispatch): boolean {
+  if (outcome.ends !== 'operation') {
+    return outcome.jti === record.jti && outcome.token === record.token;
   }
-  return answersOurs && isSame && outcome.digest === (await commandDigest(claims))
-    ? outcome
-    : undefined;
+  return [record, ...earlier].some(
+    ({ agent, token }) => agent === record.agent && token === outcome.token,
+  );
 }

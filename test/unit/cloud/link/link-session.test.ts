@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
+import type { PublicKey } from '../../../../src/protocol/keys.ts';
 import { LinkSession, type SessionDuties } from '../../../../src/cloud/link/link-session.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryLog } from '../../../support/memory-log.ts';
@@ -52,6 +53,7 @@ function start(): {
   const session = new LinkSession(socket as unknown as WebSocket, {
     agentId: 'a',
     directory: 'corp',
+    deviceKey: {} as PublicKey,
     duties: DUTIES,
     clock,
     log: new MemoryLog(),

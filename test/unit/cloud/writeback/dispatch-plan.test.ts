@@ -8,13 +8,12 @@ import {
   type Situation,
   type Step,
 } from '../../../../src/cloud/writeback/dispatch-plan.ts';
-import type { Candidate } from '../../../../src/cloud/writeback/routing.ts';
 
 const T0 = 1_000_000;
 const NOT_AFTER = T0 + 300_000;
 
-function candidate(agentId: string, id = `${agentId}-session`): Candidate {
-  return { session: { agentId, id } as AgentSession, healthy: true };
+function candidate(agentId: string, id = `${agentId}-session`): AgentSession {
+  return { agentId, id } as AgentSession;
 }
 
 function dispatch(agent: string, change: Partial<DispatchRecord> = {}): DispatchRecord {
@@ -41,7 +40,7 @@ function step(change: Partial<Situation>): Step {
 }
 
 function agentOf(planned: Step): string | undefined {
-  return planned.type === 'dispatch' ? planned.candidate.session.agentId : undefined;
+  return planned.type === 'dispatch' ? planned.session.agentId : undefined;
 }
 
 describe('before any dispatch', () => {

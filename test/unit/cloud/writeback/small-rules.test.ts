@@ -6,7 +6,7 @@ import { attemptsOf } from '../../../../src/cloud/writeback/command-token.ts';
 import { maskError, maskResult } from '../../../../src/cloud/writeback/mask.ts';
 import { noAgent } from '../../../../src/cloud/writeback/no-agent.ts';
 import { resolveOptions } from '../../../../src/cloud/writeback/operation-options.ts';
-import { candidatesFor } from '../../../../src/cloud/writeback/routing.ts';
+import { inOrder } from '../../../../src/cloud/writeback/routing.ts';
 import { ServiceError } from '../../../../src/cloud/writeback/service-error.ts';
 
 const PERSON: Caller = {
@@ -69,12 +69,9 @@ test('without an agent the answer says what is missing', () => {
 });
 
 test('every account has one owner, and an agent that leaves moves only its own accounts', () => {
-  const sessions = ['a', 'b', 'c'].map((agentId) => ({ agentId }) as AgentSession);
+  const sessions = ['a', 'b', 'c'].map((agentId) => ({ agentId, healthy: true }) as AgentSession);
   const owners = (of: readonly AgentSession[]) =>
-    Array.from(
-      { length: 300 },
-      (_, n) => candidatesFor(`account-${n}`, of, [])[0]?.session.agentId,
-    );
+    Array.from({ length: 300 }, (_, n) => inOrder(`account-${n}`, of)[0]?.agentId);
   const before = owners(sessions);
   const after = owners(sessions.slice(0, 2));
   for (const [index, owner] of before.entries()) {
@@ -86,10 +83,11 @@ test('every account has one owner, and an agent that leaves moves only its own a
 });
 
 test('an agent that reports itself down comes last', () => {
-  const sessions = ['a', 'b'].map((agentId) => ({ agentId }) as AgentSession);
-  const down = { id: 'a', report: { state: 'down' } } as AgentRecord;
+  const sessions = ['a', 'b'].map(
+    (agentId) => ({ agentId, healthy: agentId !== 'a' }) as AgentSession,
+  );
   for (let n = 0; n < 20; n += 1) {
-    expect(candidatesFor(String(n), sessions, [down])[0]?.session.agentId).toBe('b');
+    expect(inOrder(String(n), sessions)[0]?.agentId).toBe('b');
   }
 });
 

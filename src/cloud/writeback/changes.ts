@@ -1,0 +1,49 @@
+import type { Clock } from '../../support/clock.ts';
+import { onAbort } from '../../support/on-abort.ts';
+import type { OperationRecord } from '../store/records.ts';
+
+/** Somebody's ear: hears what is announced from the moment it is made until it is disposed of. */
+export interface Listening extends Disposable {
+  /** The operation as it was announced; undefined when `ms` pass or `signal` aborts before. */
+  within(
+    ms: number,
+    { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+  ): Promise<OperationRecord | undefined>;
+}
+
+/** Tells whoever waits for an operation what it has become. */
+export class Changes {
+  readonly #listeners = new Map<string, Set<(operation: OperationRecord) => void>>();
+
+  announce(operation: OperationRecord): void {
+    for (const listener of this.#listeners.get(operation.id) ?? []) listener(operation);
+  }
+
+  listen(id: string): Listening {
+    const over = new AbortController();
+    let announced: OperationRecord | undefined;
+    const listener = (operation: OperationRecord): void => {
+      announced ??= operation;
+      over.abort();
+    };
+    const listeners = this.#listeners.get(id) ?? new Set();
+    this.#listeners.set(id, listeners.add(listener));
+    return {
+      within: async (ms, { clock, signal }) => {
+        const off = onAbort(signal, () => {
+          over.abort();
+        });
+        await clock.sleep(ms, over.signal);
+        off();
+        return announced;
+      },
+      [Symbol.dispose]: () => {
+        over.abort();
+        listeners.delete(listener);
+        if (listeners.size === 0 && this.#listeners.get(id) === listeners) {
+          this.#listeners.delete(id);
+        }
+      },
+    };
+  }
+}
