@@ -29,7 +29,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'directory',
-          include: ['test/directory/**/*.test.ts'],
+          include: ['test/{directory,chaos}/**/*.test.ts'],
           globalSetup: ['test/lab/global-setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,

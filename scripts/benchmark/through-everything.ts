@@ -154,5 +154,5 @@ async function countWrites(lab: Lab): Promise<number> {
   const written = await Promise.all(
     lab.controllers.map(({ containerId }) => writtenPasswords(containerId)),
   );
-  return written.flat().filter((dn) => dn.startsWith('cn=bench')).length;
+  return written.flat().filter(({ dn }) => dn.startsWith('cn=bench')).length;
 }

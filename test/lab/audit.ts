@@ -1,18 +1,29 @@
+import { z } from 'zod';
 import { docker } from './docker.ts';
 
+/** One password that a controller has written. */
+export interface AuditedWrite {
+  /** In lower case. */
+  readonly dn: string;
+  /** Who wrote it. The administrator's ends in -500 in every domain (MS-DTYP 2.4.2.4). */
+  readonly bySid: string;
+  /** By the controller's clock, epoch milliseconds. */
+  readonly at: number;
+}
+
 /**
- * The DNs, in lower case, one for each password this controller itself has written since the last reset:
- * from its own audit log, so that what came by replication does not count. Works on a stopped one too.
+ * Each password this controller itself has written since the last reset, in order: from its own
+ * audit log, so that what came by replication does not count. Works on a stopped one too.
  */
-export async function writtenPasswords(containerId: string): Promise<readonly string[]> {
+export async function writtenPasswords(containerId: string): Promise<readonly AuditedWrite[]> {
   const events = (await docker(['logs', containerId]))
     .split('\n')
     .filter((line) => line.startsWith('{"'))
     .map((line): unknown => JSON.parse(line));
   return events
     .slice(events.findLastIndex(isReset) + 1)
-    .map(writtenDn)
-    .filter((dn) => dn !== undefined);
+    .map(toWrite)
+    .filter((write) => write !== undefined);
 }
 
 function isReset(event: unknown): boolean {
@@ -21,10 +32,16 @@ function isReset(event: unknown): boolean {
   );
 }
 
-function writtenDn(line: unknown): string | undefined {
-  if (typeof line !== 'object' || line === null || !('passwordChange' in line)) return undefined;
-  const event = line.passwordChange;
-  if (typeof event !== 'object' || event === null) return undefined;
-  if (!('statusCode' in event) || event.statusCode !== 0) return undefined;
-  return 'dn' in event && typeof event.dn === 'string' ? event.dn.toLowerCase() : undefined;
+const PasswordChange = z.object({
+  timestamp: z.string(),
+  passwordChange: z.object({ statusCode: z.literal(0), userSid: z.string(), dn: z.string() }),
+});
+
+/** Undefined for a write that was refused, and for lines about something else. */
+function toWrite(line: unknown): AuditedWrite | undefined {
+  const parsed = PasswordChange.safeParse(line);
+  if (!parsed.success) return undefined;
+  const { timestamp, passwordChange } = parsed.data;
+  const { dn, userSid } = passwordChange;
+  return { dn: dn.toLowerCase(), bySid: userSid, at: Date.parse(timestamp) };
 }

@@ -9,7 +9,7 @@ import {
 import type { LabController } from './description.ts';
 import { docker } from './docker.ts';
 import { untilItAnswers } from './ldaps.ts';
-import { accountTable, ADMINISTRATOR, BASE_DN } from './people.ts';
+import { accountTable, ADMINISTRATOR, BASE_DN, type Account } from './people.ts';
 
 const START_LIMIT_MS = 120_000;
 const LDAPS_PORT = 636;
@@ -25,6 +25,7 @@ interface ControllerOptions {
   readonly network: StartedNetwork;
   /** The address of a controller whose domain this one joins; without one, it is the domain's first. */
   readonly join: string | undefined;
+  readonly people: readonly Account[];
   /** Where the container is entered as soon as it exists, for whoever stops them all. */
   readonly containers: StartedTestContainer[];
 }
@@ -41,7 +42,7 @@ export async function startController(options: ControllerOptions): Promise<Start
     .withExposedPorts({ container: LDAPS_PORT, host: port })
     .withEnvironment(options.join === undefined ? {} : { LAB_JOIN: options.join })
     .withCopyContentToContainer([
-      { content: accountTable(), target: '/lab/table.json' },
+      { content: accountTable(options.people), target: '/lab/table.json' },
       // Read by `samba-tool domain join` alone.
       { content: credentialsFile(), target: '/lab/administrator', mode: 0o600 },
     ])

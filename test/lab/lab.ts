@@ -1,5 +1,5 @@
 import type { Client } from 'ldapts';
-import { writtenPasswords } from './audit.ts';
+import { writtenPasswords, type AuditedWrite } from './audit.ts';
 import type { LabController, LabDescription, LabPerson } from './description.ts';
 import { docker } from './docker.ts';
 import { kinit, type KerberosAnswer } from './kerberos.ts';
@@ -13,6 +13,12 @@ export type DelegatedRight = (typeof RIGHTS)[number];
 
 const LOCKOUT_THRESHOLD = 5;
 const RESTART_LIMIT_MS = 60_000;
+
+/** A password that was written: whose, by whom, when, and on which controller. */
+export interface LabWrite extends Omit<AuditedWrite, 'dn'> {
+  readonly sam: string;
+  readonly controller: number;
+}
 
 /** A running lab. Where a method takes a `controller`, it is an index of `controllers`; without one, the first. */
 export interface Lab extends LabDescription {
@@ -31,6 +37,8 @@ export interface Lab extends LabDescription {
   lock(sam: string, controller?: number): Promise<void>;
   /** Passwords written since `reset()`, by sAMAccountName, counted over all controllers at their source. */
   passwordWrites(): Promise<ReadonlyMap<string, number>>;
+  /** The same one by one, in order on each controller. */
+  passwordHistory(): Promise<readonly LabWrite[]>;
   /** Grows by one with each write. Two controllers that write at the same time may end at one number. */
   passwordVersion(sam: string, controller?: number): Promise<number>;
   /** '0' when the account is not locked. */
@@ -76,6 +84,7 @@ export function connectLab(description: LabDescription): Lab {
     kinit: (sam, password, controller) => kinit(at(controller).containerId, sam, password),
     lock: (sam, controller) => lock(lab, person(sam), controller ?? 0),
     passwordWrites: () => passwordWrites(description),
+    passwordHistory: () => passwordHistory(description),
     passwordVersion: (sam, controller) => readPasswordVersion(description, at(controller), sam),
     lockoutTime: number('lockoutTime'),
     pwdLastSet: number('pwdLastSet'),
@@ -147,15 +156,21 @@ async function lock(lab: Lab, account: LabPerson, controller: number): Promise<v
 }
 
 async function passwordWrites(lab: LabDescription): Promise<ReadonlyMap<string, number>> {
-  const written = await Promise.all(
-    lab.controllers.map(({ containerId }) => writtenPasswords(containerId)),
-  );
-  const sams = new Map(lab.people.map(({ dn, sam }) => [dn.toLowerCase(), sam]));
   const counts = new Map<string, number>();
-  for (const dn of written.flat()) {
+  for (const { sam } of await passwordHistory(lab)) counts.set(sam, (counts.get(sam) ?? 0) + 1);
+  return counts;
+}
+
+async function passwordHistory(lab: LabDescription): Promise<readonly LabWrite[]> {
+  const sams = new Map(lab.people.map(({ dn, sam }) => [dn.toLowerCase(), sam]));
+  const written = await Promise.all(
+    lab.controllers.map(async ({ containerId }, controller) =>
+      (await writtenPasswords(containerId)).map((write) => ({ ...write, controller })),
+    ),
+  );
+  return written.flat().flatMap(({ dn, ...write }) => {
     const sam = sams.get(dn);
     // Machines have passwords too.
-    if (sam !== undefined) counts.set(sam, (counts.get(sam) ?? 0) + 1);
-  }
-  return counts;
+    return sam === undefined ? [] : [{ sam, ...write }];
+  });
 }

@@ -31,7 +31,8 @@ const SERVICE_OU = `OU=Service Accounts,${BASE_DN}`;
 
 type Particulars = Partial<Omit<Account, 'sam' | 'cn'>>;
 
-function person(sam: string, cn: string, particulars: Particulars = {}): Account {
+/** An ordinary account in OU=People, but for its particulars. */
+export function person(sam: string, cn: string, particulars: Particulars = {}): Account {
   const first = `${sam.charAt(0).toUpperCase()}${sam.slice(1)}`;
   return {
     sam,
@@ -107,10 +108,10 @@ export const ADMINISTRATOR = {
   password: 'Lab-administrator-1',
 } as const;
 
-/** The file the controllers read: everything above, as JSON. */
-export function accountTable(): string {
+/** The file the controllers read: these people and everything above, as JSON. */
+export function accountTable(people: readonly Account[]): string {
   return JSON.stringify({
-    people: PEOPLE,
+    people,
     serviceAccounts: [AGENT_ACCOUNT, BARE_ACCOUNT],
     administratorPassword: ADMINISTRATOR.password,
   });

@@ -18,6 +18,8 @@ import {
 export interface LabOptions {
   /** The second one joins the first, which takes about half a minute. Default is 1. */
   readonly controllers?: 1 | 2;
+  /** Everybody a reset may be asked for. Default is the table. */
+  readonly people?: readonly Account[];
   /** Hears of what takes longer than a moment. */
   readonly progress?: Progress;
 }
@@ -35,6 +37,7 @@ export interface RunningLab extends Lab, AsyncDisposable {
  */
 export async function startLab(options: LabOptions = {}): Promise<RunningLab> {
   const progress = options.progress ?? (() => undefined);
+  const people = options.people ?? PEOPLE;
   const image = await labImage(progress);
   const network = await new Network().start();
   const containers: StartedTestContainer[] = [];
@@ -42,7 +45,7 @@ export async function startLab(options: LabOptions = {}): Promise<RunningLab> {
   const stop = () => (stopping ??= stopAll(containers, network));
 
   const start = async (name: string, join?: string): Promise<StartedController> => {
-    const started = await startController({ name, image, network, join, containers });
+    const started = await startController({ name, image, network, join, people, containers });
     progress(
       `${name}.corp.test answers on ${started.controller.address}:${started.controller.port}`,
     );
@@ -63,7 +66,7 @@ export async function startLab(options: LabOptions = {}): Promise<RunningLab> {
       const dns = ['DomainDnsZones', 'ForestDnsZones'].map((name) => `DC=${name},${BASE_DN}`);
       await replicate(controllers, [BASE_DN, ...dns]);
     }
-    const description = await describe(all, network.getName());
+    const description = await describe(all, people, network.getName());
     return { ...connectLab(description), description, stop, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();
@@ -73,6 +76,7 @@ export async function startLab(options: LabOptions = {}): Promise<RunningLab> {
 
 async function describe(
   all: readonly [StartedController, ...StartedController[]],
+  people: readonly Account[],
   network: string,
 ): Promise<LabDescription> {
   const domain = {
@@ -97,7 +101,7 @@ async function describe(
     ...domain,
     serviceAccount: credentials(identified(AGENT_ACCOUNT)),
     bareAccount: credentials(identified(BARE_ACCOUNT)),
-    people: PEOPLE.map(identified),
+    people: people.map(identified),
   };
 }
 

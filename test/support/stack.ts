@@ -24,6 +24,13 @@ export interface Upstream {
   readonly ca: string;
 }
 
+/** An agent that is set up: its configuration, and where it keeps its state. */
+export interface StackAgent {
+  readonly name: string;
+  readonly configFile: string;
+  readonly stateFolder: string;
+}
+
 export const STACK_DIRECTORY = 'corp';
 
 /** The reset service and one agent as real processes, set up by their own commands as an admin would. */
@@ -32,8 +39,8 @@ export class Stack implements AsyncDisposable {
   readonly folder: string;
   readonly caFile: string;
   readonly keyFile: string;
-  readonly agentConfigFile: string;
-  readonly agentState: string;
+  /** The agent that `startAgent` starts. */
+  readonly first: StackAgent;
   readonly cloudData: string;
   cloud: Program | undefined;
   agent: Program | undefined;
@@ -49,8 +56,7 @@ export class Stack implements AsyncDisposable {
     this.caFile = join(folder, 'ca.pem');
     this.#via = { url: this.url, caFile: this.caFile };
     this.keyFile = join(folder, 'admin.key');
-    this.agentConfigFile = join(folder, 'passback.yaml');
-    this.agentState = join(folder, 'agent-state');
+    this.first = this.#place('demo-agent');
     this.cloudData = join(folder, 'cloud');
   }
 
@@ -58,7 +64,7 @@ export class Stack implements AsyncDisposable {
   static async prepare(options: StackOptions): Promise<Stack> {
     const stack = new Stack(options, await freePort());
     await stack.#prepareCloud();
-    await stack.#prepareAgent();
+    await stack.#configure(stack.first);
     return stack;
   }
 
@@ -74,15 +80,32 @@ export class Stack implements AsyncDisposable {
     await this.cloud.printed(/cloud\.started/);
   }
 
-  /** Enrols the agent and gives its fingerprint back; it stays pending. */
-  async enroll(): Promise<{ readonly agent: string; readonly fingerprint: string }> {
-    const tokenFile = join(this.folder, 'enroll.token');
+  get agentConfigFile(): string {
+    return this.first.configFile;
+  }
+
+  get agentState(): string {
+    return this.first.stateFolder;
+  }
+
+  /** Sets up one more agent like the first. */
+  async addAgent(name: string): Promise<StackAgent> {
+    const agent = this.#place(name);
+    await this.#configure(agent);
+    return agent;
+  }
+
+  /** Enrols an agent (the first one) and gives its fingerprint back; it stays pending. */
+  async enroll(
+    { name, configFile } = this.first,
+  ): Promise<{ readonly agent: string; readonly fingerprint: string }> {
+    const tokenFile = join(this.folder, `${name}.token`);
     must(await this.command(['token', '--out', tokenFile]));
     const ended = must(
       await runProgram('agent', [
         'enroll',
-        ...['--config', this.agentConfigFile, '--url', this.#via.url],
-        ...['--token-file', tokenFile, '--name', 'demo-agent', '--json'],
+        ...['--config', configFile, '--url', this.#via.url],
+        ...['--token-file', tokenFile, '--name', name, '--json'],
       ]),
     );
     const { agentId, fingerprint } = JSON.parse(ended.stdout) as Record<string, string>;
@@ -129,7 +152,12 @@ export class Stack implements AsyncDisposable {
     must(await runProgram('cloud', ['key', 'add', ...whose, ...scopes, ...data]));
   }
 
-  async #prepareAgent(): Promise<void> {
+  #place(name: string): StackAgent {
+    const configFile = join(this.folder, `${name}.yaml`);
+    return { name, configFile, stateFolder: join(this.folder, `${name}-state`) };
+  }
+
+  async #configure({ configFile, stateFolder }: StackAgent): Promise<void> {
     const { lab, agent } = this.#options;
     const { url, caFile } = this.#via;
     const { folder } = this;
@@ -160,10 +188,10 @@ export class Stack implements AsyncDisposable {
         },
         breaker: { perActor: 99_999, overall: 100_000 },
       },
-      stateFolder: this.agentState,
+      stateFolder,
       ...agent,
     };
-    await writeFile(this.agentConfigFile, stringify(config));
+    await writeFile(configFile, stringify(config));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

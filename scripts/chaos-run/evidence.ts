@@ -1,0 +1,49 @@
+import type { DispatchRecord } from '../../src/cloud/store/records.ts';
+import type { CommandHistory } from './history.ts';
+import type { ChaosPlan } from './plan.ts';
+
+/** One password that a controller wrote, by its own audit log. */
+export interface Write {
+  readonly sam: string;
+  readonly by: 'service account' | 'rival';
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly controller: number;
+}
+
+/** What the directory said of one account when all was over. */
+export interface AccountEvidence {
+  readonly sam: string;
+  readonly versionBefore: number;
+  readonly versionAfter: number;
+  readonly locked: boolean;
+  /** Of `candidates(…)`, the one that Kerberos took; -1 for none. */
+  readonly logsOnWith: number;
+}
+
+export interface AgentEvidence {
+  readonly name: string;
+  readonly connected: boolean;
+  /** As it reported itself; empty when it did not. */
+  readonly state: string;
+  /** Links of its journal that do not fit the one before. */
+  readonly brokenLinks: readonly string[];
+  readonly outcomes: number;
+}
+
+/** All that is known after a run, gathered before anything is judged. */
+export interface Evidence {
+  readonly plan: ChaosPlan;
+  readonly controllers: readonly string[];
+  readonly histories: readonly CommandHistory[];
+  readonly writes: readonly Write[];
+  readonly accounts: readonly AccountEvidence[];
+  readonly agents: readonly AgentEvidence[];
+  /** By operation. */
+  readonly dispatches: ReadonlyMap<string, readonly DispatchRecord[]>;
+  /** What the service raised alarm about. */
+  readonly alarms: readonly string[];
+  /** Processes that ended or failed by themselves. */
+  readonly surprises: readonly string[];
+  readonly seconds: number;
+}

@@ -1,0 +1,69 @@
+import type { Clock } from '../../src/support/clock.ts';
+import type { Lab } from '../../test/lab/lab.ts';
+import { pause } from './pause.ts';
+import type { PlannedEvent, PlannedFault } from './plan.ts';
+import type { World } from './world.ts';
+
+/** Breaks what the plan says, when the command it hangs on has started. */
+export class Faults {
+  readonly #world: World;
+  readonly #lab: Lab;
+  readonly #clock: Clock;
+  #left: readonly PlannedFault[];
+  readonly #underWay: Promise<void>[] = [];
+  /** By controller: one outage at a time. */
+  readonly #outages = new Map<number, Promise<void>>();
+
+  constructor(
+    faults: readonly PlannedFault[],
+    { world, lab, clock }: { world: World; lab: Lab; clock: Clock },
+  ) {
+    this.#left = faults;
+    this.#world = world;
+    this.#lab = lab;
+    this.#clock = clock;
+  }
+
+  commandStarted(number: number): void {
+    const due = this.#left.filter(({ after }) => after <= number);
+    this.#left = this.#left.filter(({ after }) => after > number);
+    for (const fault of due) {
+      this.#underWay.push(pause(this.#clock, fault.delayMs).then(() => this.#inflict(fault)));
+    }
+  }
+
+  /** Resolves when everything that was broken is whole again. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+
+  async #inflict(event: PlannedEvent): Promise<void> {
+    switch (event.kind) {
+      case 'kill':
+        this.#world.process(event.victim).kill();
+        return;
+      case 'cut':
+      case 'stall':
+        this.#world.proxy(event.place).inflict(event.fault, event.pick);
+        return;
+      case 'stop':
+      case 'freeze':
+        await this.#outage(event);
+    }
+  }
+
+  #outage(event: Extract<PlannedEvent, { kind: 'stop' | 'freeze' }>): Promise<void> {
+    const { kind, controller, ms } = event;
+    const outage = (this.#outages.get(controller) ?? Promise.resolve()).then(async () => {
+      await (kind === 'stop'
+        ? this.#lab.stopController(controller)
+        : this.#lab.pauseController(controller));
+      await pause(this.#clock, ms);
+      await (kind === 'stop'
+        ? this.#lab.startController(controller)
+        : this.#lab.unpauseController(controller));
+    });
+    this.#outages.set(controller, outage);
+    return outage;
+  }
+}

@@ -1,0 +1,154 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { decodeJwt } from 'jose';
+import { Attribute, Change } from 'ldapts';
+import { z } from 'zod';
+import { StatusView } from '../../src/cloud/api/bodies.ts';
+import { dataFolder } from '../../src/cloud/data-folder.ts';
+import type { DispatchRecord } from '../../src/cloud/store/records.ts';
+import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
+import type { Store } from '../../src/cloud/store/store.ts';
+import { signedHash } from '../../src/protocol/canonical.ts';
+import { OutcomeClaims } from '../../src/protocol/outcome.ts';
+import type { Lab } from '../../test/lab/lab.ts';
+import { asAdministrator } from '../../test/lab/ldaps.ts';
+import { STACK_DIRECTORY } from '../../test/support/stack.ts';
+import type { Api } from './api.ts';
+import { candidates } from './candidates.ts';
+import type { AccountEvidence, AgentEvidence, Evidence, Write } from './evidence.ts';
+import type { CommandHistory } from './history.ts';
+import type { WorldAgent } from './world.ts';
+
+const ADMINISTRATOR_RID = '-500';
+const AUDIT_PAGE = 500;
+
+/** Every password written since the start, by the controllers' own logs. */
+export async function gatherWrites(lab: Lab): Promise<readonly Write[]> {
+  return (await lab.passwordHistory()).map(({ bySid, ...write }) => ({
+    ...write,
+    by: bySid.endsWith(ADMINISTRATOR_RID) ? 'rival' : 'service account',
+  }));
+}
+
+/** How often each account's password was written before the run. */
+export async function gatherVersions(
+  lab: Lab,
+  accounts: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const versions = new Map<string, number>();
+  for (const sam of accounts) versions.set(sam, await lab.passwordVersion(sam));
+  return versions;
+}
+
+/** Tries the passwords that each account may have, after taking note of the rest. */
+export async function gatherAccounts(
+  lab: Lab,
+  histories: readonly CommandHistory[],
+  before: ReadonlyMap<string, number>,
+): Promise<readonly AccountEvidence[]> {
+  const all: AccountEvidence[] = [];
+  for (const [sam, versionBefore] of before) {
+    const own = histories.filter(({ command }) => command.sam === sam);
+    const versionAfter = await lab.passwordVersion(sam);
+    const locked = (await lab.lockoutTime(sam)) !== '0';
+    if (locked) await unlock(lab, sam);
+    const logsOnWith = await tryOut(lab, sam, own);
+    all.push({ sam, versionBefore, versionAfter, locked, logsOnWith });
+  }
+  return all;
+}
+
+async function tryOut(lab: Lab, sam: string, own: readonly CommandHistory[]): Promise<number> {
+  const { password: initial, traits } = lab.person(sam);
+  const possible = candidates(initial, own, lab.controllers.length);
+  for (const [index, { password }] of possible.entries()) {
+    const answer = await lab.kinit(sam, password);
+    if (answer === 'ok' || answer === 'must-change') return index;
+    if (index % 3 === 2) await unlock(lab, sam); // wrong ones count towards the lockout
+  }
+  // An account that nobody wrote to and that could not log on from the start proves nothing.
+  return possible.length === 1 && traits.length > 0 ? 0 : -1;
+}
+
+async function unlock(lab: Lab, sam: string): Promise<void> {
+  const [controller] = lab.controllers;
+  if (controller === undefined) return;
+  const modification = new Attribute({ type: 'lockoutTime', values: ['0'] });
+  await asAdministrator(lab, controller, (client) =>
+    client.modify(lab.person(sam).dn, new Change({ operation: 'replace', modification })),
+  );
+}
+
+/** What the service says of its agents; undefined while it says nothing. */
+export async function gatherStatus(admin: Api): Promise<z.infer<typeof StatusView> | undefined> {
+  const answer = await admin.call('GET', 'status');
+  return answer.kind === 'answer' ? StatusView.safeParse(answer.json).data : undefined;
+}
+
+/** Follows an agent's trail through its journal, link by link. */
+export async function gatherAgent(
+  { id, name, stateFolder }: WorldAgent,
+  status: z.infer<typeof StatusView> | undefined,
+): Promise<AgentEvidence> {
+  const seen = status?.agents.find((agent) => agent.id === id);
+  const journal = await readFile(join(stateFolder, 'journal.jsonl'), 'utf8');
+  const { brokenLinks, outcomes } = await followTrail(journal);
+  return {
+    name,
+    connected: seen?.connected ?? false,
+    state: seen?.report?.state ?? '',
+    brokenLinks,
+    outcomes,
+  };
+}
+
+const Signed = z.object({ jws: z.string(), seq: z.int() });
+
+/** Every outcome in a journal has the next number and names the hash of the one before. */
+export async function followTrail(
+  journal: string,
+): Promise<{ readonly brokenLinks: readonly string[]; readonly outcomes: number }> {
+  const brokenLinks: string[] = [];
+  let last: { seq: number; hash: string } | undefined;
+  let outcomes = 0;
+  for (const line of journal.split('\n').filter((text) => text !== '')) {
+    const parsed = Signed.safeParse(JSON.parse(line.slice(9)));
+    if (!parsed.success) continue;
+    const { jws, seq } = parsed.data;
+    const { chain } = OutcomeClaims.parse(decodeJwt(jws));
+    const fits =
+      chain?.seq === seq &&
+      (last === undefined || (seq === last.seq + 1 && chain.previous === last.hash));
+    if (!fits) brokenLinks.push(`outcome ${seq} does not follow ${last?.seq ?? 'the beginning'}`);
+    last = { seq, hash: await signedHash(jws) };
+    outcomes++;
+  }
+  return { brokenLinks, outcomes };
+}
+
+/** What the service's database knows and its API does not tell. The service must not be running. */
+export async function gatherStore(
+  cloudData: string,
+  histories: readonly CommandHistory[],
+): Promise<Pick<Evidence, 'dispatches' | 'alarms'>> {
+  await using store = await openSqliteStore(dataFolder(cloudData).database);
+  const dispatches = new Map<string, readonly DispatchRecord[]>();
+  for (const { operation } of histories) {
+    if (operation === undefined) continue;
+    dispatches.set(operation, await store.operations.dispatches(operation));
+  }
+  return { dispatches, alarms: await alarmsOf(store) };
+}
+
+async function alarmsOf(store: Store): Promise<string[]> {
+  const alarms: string[] = [];
+  let before: number | undefined;
+  do {
+    const { entries, next } = await store.audit.page(STACK_DIRECTORY, AUDIT_PAGE, before);
+    for (const { action, target, detail } of entries) {
+      if (action === 'agent.alarm') alarms.push(`${target ?? ''}: ${JSON.stringify(detail)}`);
+    }
+    before = next;
+  } while (before !== undefined);
+  return alarms;
+}

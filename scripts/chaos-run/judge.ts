@@ -1,0 +1,179 @@
+import { REPLICATION_MS } from './candidates.ts';
+import type { Evidence, Write } from './evidence.ts';
+import type { CommandHistory } from './history.ts';
+
+/** A promise that broke, in words that say where to look. */
+export interface Broken {
+  readonly promise: string;
+  readonly what: string;
+}
+
+/** A write that was handed over may begin and end this much later: to begin, to write, to be looked after. */
+const WRITE_HORIZON_MS = 60_000;
+/** Of two clocks on one machine. */
+const CLOCKS_MS = 5;
+
+type Rule = (evidence: Evidence) => readonly string[];
+
+const PROMISES: readonly (readonly [string, Rule])[] = [
+  ['every command has an outcome', everyCommandEnds],
+  ['writes = resets reported applied + reapplied', writesAreReported],
+  ['version counters agree with the audit logs', versionsAgree],
+  ['the last applied password logs on', passwordsWork],
+  ['what was unlocked is unlocked', unlocksHold],
+  ["somebody else's change is never overwritten", rivalsStand],
+  ['every agent returns and is running', agentsReturn],
+  ["every agent's trail of outcomes is without a gap", trailsHold],
+  ['the service has nothing to be alarmed about', ({ alarms }) => alarms],
+  ['no process ends by itself', ({ surprises }) => surprises],
+];
+
+/** Every promise that the evidence shows broken; none when all were kept. */
+export function judge(evidence: Evidence): readonly Broken[] {
+  return PROMISES.flatMap(([promise, rule]) => rule(evidence).map((what) => ({ promise, what })));
+}
+
+/** The names of all promises that are held against a run. */
+export const PROMISE_NAMES: readonly string[] = PROMISES.map(([name]) => name);
+
+/** Whether nobody can say whether this reset was written. */
+export function isUnknown({ operation, submittedAt, view, refusal }: CommandHistory): boolean {
+  if (operation === undefined || submittedAt === undefined) return false;
+  if (view === undefined) return refusal === undefined || refusal.startsWith('gave up');
+  return !view.final || view.status === 'unknown';
+}
+
+function everyCommandEnds({ histories }: Evidence): string[] {
+  return histories
+    .filter(({ view, refusal }) =>
+      view === undefined
+        ? refusal === undefined || refusal.startsWith('gave up')
+        : view.status === 'pending' || view.status === 'prepared',
+    )
+    .map(
+      (history) => `${nameOf(history)}: ${history.view?.status ?? history.refusal ?? 'no answer'}`,
+    );
+}
+
+function writesAreReported(evidence: Evidence): string[] {
+  return evidence.accounts.flatMap(({ sam }) => {
+    const resets = resetsOf(evidence, sam);
+    const applied = resets.filter(({ view }) => view?.status === 'applied');
+    const twice = applied.filter(({ view }) => view?.outcome?.reapplied === true).length;
+    const unknown = resets.filter(isUnknown).length;
+    const written = writesOf(evidence, sam, 'service account').length;
+    // Written again without knowing whether the first one arrived: one write, or two.
+    if (written >= applied.length && written <= applied.length + twice + unknown) return [];
+    const told = `${applied.length} applied, ${twice} reapplied, ${unknown} unknown`;
+    return [`${sam}: ${written} writes, ${told} (${resets.map(nameOf).join('; ')})`];
+  });
+}
+
+function versionsAgree(evidence: Evidence): string[] {
+  return evidence.accounts.flatMap(({ sam, versionBefore, versionAfter }) => {
+    const writes = evidence.writes.filter((write) => write.sam === sam);
+    // Two controllers that both write before they replicate end at one number.
+    if (new Set(writes.map(({ controller }) => controller)).size > 1) return [];
+    const moved = versionAfter - versionBefore;
+    return moved === writes.length
+      ? []
+      : [`${sam}: version moved by ${moved}, audit logs have ${writes.length}`];
+  });
+}
+
+function passwordsWork({ accounts, histories }: Evidence): string[] {
+  return accounts
+    .filter(({ logsOnWith }) => logsOnWith === -1)
+    .map(({ sam }) => {
+      const those = histories.filter(({ command }) => command.sam === sam);
+      return `${sam} logs on with none of the passwords it may have (${those.map(nameOf).join('; ')})`;
+    });
+}
+
+function unlocksHold({ accounts, histories, controllers }: Evidence): string[] {
+  return accounts.flatMap(({ sam, locked }) => {
+    const those = histories.filter(({ command }) => command.sam === sam);
+    const lockedAt = Math.max(...those.map(({ lockedAt: at }) => at ?? -Infinity));
+    const unlock = those.find(
+      ({ command, view, submittedAt }) =>
+        command.unlock &&
+        view?.status === 'applied' &&
+        // Accounts are locked on the first controller; another one need not know yet.
+        view.outcome?.controller === controllers[0] &&
+        (submittedAt ?? 0) > lockedAt,
+    );
+    return locked && unlock !== undefined ? [`${sam} is locked after ${nameOf(unlock)}`] : [];
+  });
+}
+
+function rivalsStand(evidence: Evidence): string[] {
+  return evidence.writes
+    .filter(({ by }) => by === 'rival')
+    .flatMap((rival) =>
+      evidence.writes
+        .filter(
+          ({ by, sam, controller, at }) =>
+            by === 'service account' &&
+            sam === rival.sam &&
+            controller === rival.controller &&
+            at > rival.at,
+        )
+        .filter((write) => !mayFollow(evidence, rival, write))
+        .map((write) => {
+          const those = resetsOf(evidence, rival.sam).map(nameOf).join('; ');
+          return `${rival.sam}: written ${write.at - rival.at} ms after somebody else's change (${those})`;
+        }),
+    );
+}
+
+/**
+ * Whether a write after somebody else's was right: made by an operation that was prepared after
+ * that one had begun, or handed over before that one was there to be seen.
+ */
+function mayFollow(evidence: Evidence, rival: Write, write: Write): boolean {
+  const known = rivalTimes(evidence, rival);
+  return resetsOf(evidence, write.sam).some(({ operation, preparedAt }) => {
+    const handed = (evidence.dispatches.get(operation ?? '') ?? []).filter(
+      ({ at }) => at <= write.at + CLOCKS_MS && at > write.at - WRITE_HORIZON_MS,
+    );
+    if (handed.length === 0) return false;
+    if ((preparedAt ?? Infinity) > known.beganAt) return true;
+    return handed.some(({ at }) => at <= known.endedAt + CLOCKS_MS);
+  });
+}
+
+function rivalTimes({ histories }: Evidence, write: Write): { beganAt: number; endedAt: number } {
+  const own = histories.find(
+    ({ command, rival }) =>
+      command.sam === write.sam &&
+      rival !== undefined &&
+      rival.beganAt - CLOCKS_MS <= write.at &&
+      write.at <= (rival.endedAt ?? rival.beganAt + REPLICATION_MS) + CLOCKS_MS,
+  )?.rival;
+  return { beganAt: own?.beganAt ?? write.at, endedAt: own?.endedAt ?? write.at };
+}
+
+function agentsReturn({ agents }: Evidence): string[] {
+  return agents
+    .filter(({ connected, state }) => !connected || state !== 'running')
+    .map(({ name, connected, state }) => `${name}: ${connected ? state : 'not connected'}`);
+}
+
+function trailsHold({ agents }: Evidence): string[] {
+  return agents.flatMap(({ name, brokenLinks }) => brokenLinks.map((link) => `${name}: ${link}`));
+}
+
+/** A command in a line: what became of it, and what to look for in the logs. */
+export function nameOf({ command, operation, view, refusal }: CommandHistory): string {
+  const { number, sam, op } = command;
+  const became = [view?.status, view?.code, refusal].filter((part) => part !== undefined).join(' ');
+  return `#${number} ${op} ${sam} ${operation ?? 'not prepared'} ${became}`;
+}
+
+function resetsOf({ histories }: Evidence, sam: string): readonly CommandHistory[] {
+  return histories.filter(({ command }) => command.op === 'reset' && command.sam === sam);
+}
+
+function writesOf({ writes }: Evidence, sam: string, by: Write['by']): readonly Write[] {
+  return writes.filter((write) => write.sam === sam && write.by === by);
+}

@@ -1,0 +1,126 @@
+import type { Clock } from '../../src/support/clock.ts';
+import { systemClock } from '../../src/support/clock.ts';
+import type { Lab } from '../../test/lab/lab.ts';
+import { carryOut, type CallerOptions } from './caller.ts';
+import type { Evidence } from './evidence.ts';
+import { Faults } from './faults.ts';
+import {
+  gatherAccounts,
+  gatherAgent,
+  gatherStatus,
+  gatherStore,
+  gatherVersions,
+  gatherWrites,
+} from './gather.ts';
+import type { CommandHistory } from './history.ts';
+import { lockAccount, rivalResets } from './neighbours.ts';
+import { pause } from './pause.ts';
+import type { ChaosPlan } from './plan.ts';
+import { World } from './world.ts';
+
+export interface RunOptions {
+  readonly lab: Lab;
+  /** Where configuration, state and logs go; has to exist and be private. */
+  readonly folder: string;
+  readonly progress: (line: string) => void;
+}
+
+/** Commands under way at the same time. */
+const CALLERS = 12;
+/** A caller that waits longer than this for one outcome lets the next command begin meanwhile. */
+const LANE_MS = 20_000;
+const RETURN_WITHIN_MS = 3 * 60_000;
+const POLL_MS = 500;
+const PROGRESS_EVERY = 50;
+
+/** Carries a plan out on a directory that nobody else uses, and gathers what it left everywhere. */
+export async function runChaos(plan: ChaosPlan, options: RunOptions): Promise<Evidence> {
+  const { lab, folder, progress } = options;
+  const clock = systemClock;
+  await lab.reset();
+  const versions = await gatherVersions(lab, plan.options.accounts);
+  const began = clock.monotonic();
+  const world = await World.open(lab, folder, plan.options.agents);
+  try {
+    progress('Service and agents are up');
+    const histories = await load(plan, { world, lab, clock, progress });
+    progress('Waiting for every agent to be back');
+    const status = await untilEverybodyIsBack(world, clock);
+    const seconds = (clock.monotonic() - began) / 1000;
+    await world[Symbol.asyncDispose]();
+    progress('Asking the directory what it knows');
+    if (lab.controllers.length > 1) await lab.replicate();
+    return {
+      plan,
+      controllers: lab.controllers.map(({ name }) => name),
+      histories,
+      writes: await gatherWrites(lab),
+      accounts: await gatherAccounts(lab, histories, versions),
+      agents: await Promise.all(world.agents.map((agent) => gatherAgent(agent, status))),
+      ...(await gatherStore(world.stack.cloudData, histories)),
+      surprises: world.surprises,
+      seconds,
+    };
+  } finally {
+    await world[Symbol.asyncDispose]();
+  }
+}
+
+interface Loading {
+  readonly world: World;
+  readonly lab: Lab;
+  readonly clock: Clock;
+  readonly progress: (line: string) => void;
+}
+
+/** Starts command after command, as many at once as there are callers; resolves when all have ended. */
+async function load(
+  plan: ChaosPlan,
+  { world, lab, clock, progress }: Loading,
+): Promise<CommandHistory[]> {
+  const faults = new Faults(plan.faults, { world, lab, clock });
+  const options: CallerOptions = {
+    api: world.api,
+    clock,
+    objectGuid: (sam) => lab.person(sam).objectGuid,
+    lock: (sam) => lockAccount(sam, { lab, clock }),
+    rival: (history, rival) => rivalResets(history, rival, { lab, clock }),
+  };
+  const histories: CommandHistory[] = [];
+  const underWay: Promise<void>[] = [];
+  const queue = [...plan.commands];
+  const lane = async (): Promise<void> => {
+    for (let command = queue.shift(); command !== undefined; command = queue.shift()) {
+      faults.commandStarted(command.number);
+      const history: CommandHistory = { command, startedAt: clock.now(), requests: 0 };
+      histories.push(history);
+      if (histories.length % PROGRESS_EVERY === 0) progress(`${histories.length} commands started`);
+      const done = carryOut(history, options);
+      underWay.push(done);
+      await atMost(done, LANE_MS, clock);
+    }
+  };
+  await Promise.all(Array.from({ length: CALLERS }, lane));
+  await faults.settled();
+  await Promise.all(underWay);
+  return histories;
+}
+
+async function atMost(work: Promise<void>, ms: number, clock: Clock): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([work, clock.sleep(ms, over.signal)]);
+  over.abort();
+}
+
+/** What the service says of its agents, once all are well, or when that has taken too long. */
+async function untilEverybodyIsBack(world: World, clock: Clock): ReturnType<typeof gatherStatus> {
+  const until = clock.monotonic() + RETURN_WITHIN_MS;
+  for (;;) {
+    const status = await gatherStatus(world.admin);
+    const well = status?.agents.every(
+      ({ connected, report }) => connected && report?.state === 'running',
+    );
+    if (well === true || clock.monotonic() > until) return status;
+    await pause(clock, POLL_MS);
+  }
+}

@@ -1,0 +1,91 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { person, PEOPLE, type Account } from '../test/lab/people.ts';
+import { startLab } from '../test/lab/start-lab.ts';
+import { usablePeople } from './chaos-run/accounts.ts';
+import type { Evidence } from './chaos-run/evidence.ts';
+import { judge } from './chaos-run/judge.ts';
+import { makePlan, type ChaosPlan } from './chaos-run/plan.ts';
+import { runChaos } from './chaos-run/run.ts';
+import { chaosTable, unknownStories } from './chaos-run/table.ts';
+
+const EXTRA_PEOPLE = 84;
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+    commands: { type: 'string', default: '1000' },
+    kills: { type: 'string', default: '200' },
+    cuts: { type: 'string', default: '500' },
+    stops: { type: 'string', default: '8' },
+    controllers: { type: 'string', default: '1,2' },
+    plan: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+  },
+});
+
+const people: readonly Account[] = [...PEOPLE, ...extraPeople()];
+const plans = planAll();
+if (values.plan) console.log(JSON.stringify(plans, undefined, 2));
+else await runAll();
+
+async function runAll(): Promise<void> {
+  const runs: Evidence[] = [];
+  for (const plan of plans) runs.push(await runOne(plan));
+  console.log(`${machine()}\n\n${chaosTable(runs)}`);
+  const stories = runs.flatMap(unknownStories);
+  if (stories.length > 0) console.log(`\nUnknown:\n${stories.join('\n')}`);
+  const broken = runs.flatMap(judge);
+  for (const { promise, what } of broken) console.log(`\nBROKEN: ${promise}\n${what}`);
+  console.log(broken.length === 0 ? '\nEvery promise was kept.' : `\n${broken.length} broken.`);
+  if (broken.length > 0) process.exitCode = 1;
+}
+
+async function runOne(plan: ChaosPlan): Promise<Evidence> {
+  const folder = await mkdtemp(join(tmpdir(), 'passback-chaos-'));
+  const began = performance.now();
+  const progress = (line: string): void => {
+    console.error(`${Math.round((performance.now() - began) / 1000)} s  ${line}`);
+  };
+  await using lab = await startLab({ controllers: plan.options.controllers, people, progress });
+  const evidence = await runChaos(plan, { lab, folder, progress });
+  if (values.keep || judge(evidence).length > 0) progress(`Logs and state are in ${folder}`);
+  else await rm(folder, { recursive: true, force: true });
+  return evidence;
+}
+
+/** The same load on one controller with one agent, and on two with two. */
+function planAll(): readonly ChaosPlan[] {
+  const sizes = values.controllers.split(',').map((size) => (size === '2' ? 2 : 1));
+  const share = (text: string, index: number): number => {
+    const all = Number(text);
+    const part = Math.floor(all / sizes.length);
+    return index === 0 ? all - part * (sizes.length - 1) : part;
+  };
+  return sizes.map((size, index) =>
+    makePlan({
+      seed: Number(values.seed) + index,
+      commands: share(values.commands, index),
+      kills: share(values.kills, index),
+      cuts: share(values.cuts, index),
+      controllers: size,
+      agents: size,
+      stops: Math.ceil(Number(values.stops) / sizes.length),
+      accounts: usablePeople(people),
+    }),
+  );
+}
+
+function extraPeople(): Account[] {
+  return Array.from({ length: EXTRA_PEOPLE }, (_, index) => {
+    const letters = String.fromCharCode(97 + Math.floor(index / 26), 97 + (index % 26));
+    return person(`walker-${letters}`, `Walker ${letters}`);
+  });
+}
+
+function machine(): string {
+  const [cpu] = cpus();
+  return `${cpus().length} cores (${cpu?.model.trim() ?? 'unknown'}), Linux ${release()}, Node ${process.version}`;
+}

@@ -1,0 +1,169 @@
+import { expect, test } from 'vitest';
+import { candidates } from '../../../scripts/chaos-run/candidates.ts';
+import type { Evidence, Write } from '../../../scripts/chaos-run/evidence.ts';
+import type { CommandHistory, View } from '../../../scripts/chaos-run/history.ts';
+import { judge } from '../../../scripts/chaos-run/judge.ts';
+import { makePlan } from '../../../scripts/chaos-run/plan.ts';
+
+const PLAN = makePlan({
+  seed: 1,
+  commands: 1,
+  kills: 0,
+  cuts: 0,
+  stops: 0,
+  controllers: 1,
+  agents: 1,
+  accounts: ['anna'],
+});
+
+type Told = Pick<View, 'status'> & Partial<View>;
+
+/** A reset of anna's that was prepared at 100, handed in at 110 and ended at 200. */
+function reset(told: Told, changes: Partial<CommandHistory> = {}): CommandHistory {
+  return {
+    command: {
+      number: 0,
+      sam: 'anna',
+      op: 'reset',
+      password: 'one',
+      unlock: true,
+      mustChange: false,
+      lockFirst: false,
+    },
+    startedAt: 90,
+    preparedAt: 100,
+    operation: 'op-1',
+    submittedAt: 110,
+    endedAt: 200,
+    view: { final: true, ...told } as View, // what the judge reads of it
+    requests: 2,
+    ...changes,
+  };
+}
+
+function outcome(facts: object): Partial<View> {
+  return { outcome: { controller: 'DC1.corp.test', ...facts } as View['outcome'] };
+}
+
+function written(at = 150, changes: Partial<Write> = {}): Write {
+  return { sam: 'anna', by: 'service account', at, controller: 0, ...changes };
+}
+
+function evidence(changes: Partial<Evidence> = {}): Evidence {
+  const anna = { sam: 'anna', versionBefore: 3, versionAfter: 4, locked: false, logsOnWith: 0 };
+  return {
+    plan: PLAN,
+    controllers: ['DC1.corp.test'],
+    histories: [reset({ status: 'applied' })],
+    writes: [written()],
+    accounts: [anna],
+    agents: [{ name: 'a', connected: true, state: 'running', brokenLinks: [], outcomes: 1 }],
+    dispatches: new Map([['op-1', [{ at: 120 } as never]]]),
+    alarms: [],
+    surprises: [],
+    seconds: 1,
+    ...changes,
+  };
+}
+
+function account(changes: object): Pick<Evidence, 'accounts'> {
+  return { accounts: evidence().accounts.map((anna) => ({ ...anna, ...changes })) };
+}
+
+function broken(changes: Partial<Evidence>): string[] {
+  return [...new Set(judge(evidence(changes)).map(({ promise }) => promise))];
+}
+
+test('a reset that was applied once and logs on breaks nothing', () => {
+  expect(judge(evidence())).toEqual([]);
+});
+
+test.each([
+  ['zero times', [], 3],
+  ['twice', [written(150), written(160)], 5],
+] as const)('a reset reported applied that was written %s is found', (_, writes, versionAfter) => {
+  expect(broken({ writes, ...account({ versionAfter }) })).toEqual([
+    'writes = resets reported applied + reapplied',
+  ]);
+});
+
+test('a write of a reset that was reported refused is found', () => {
+  expect(broken({ histories: [reset({ status: 'refused', code: 'SUPERSEDED' })] })).toEqual([
+    'writes = resets reported applied + reapplied',
+  ]);
+});
+
+test('a reset that was written again may be there twice, and one whose outcome is unknown once or not at all', () => {
+  const again = [reset({ status: 'applied', ...outcome({ reapplied: true }) })];
+  const twice = [written(150), written(160)];
+  expect(broken({ histories: again, writes: twice, ...account({ versionAfter: 5 }) })).toEqual([]);
+  expect(broken({ histories: again })).toEqual([]);
+  const unknown = [reset({ status: 'unknown' })];
+  expect(broken({ histories: unknown })).toEqual([]);
+  expect(broken({ histories: unknown, writes: [], ...account({ versionAfter: 3 }) })).toEqual([]);
+  expect(
+    broken({ histories: unknown, writes: twice, ...account({ versionAfter: 5 }) }),
+  ).toHaveLength(1);
+});
+
+test('a version that moved further than the audit log says is found, but not across controllers', () => {
+  expect(broken(account({ versionAfter: 5 }))).toEqual([
+    'version counters agree with the audit logs',
+  ]);
+  const both = [written(150), written(155, { controller: 1 })];
+  const again = [reset({ status: 'applied', ...outcome({ reapplied: true }) })];
+  expect(broken({ histories: again, writes: both })).toEqual([]);
+});
+
+test('an operation without an outcome, or one that its caller gave up, is found', () => {
+  for (const history of [
+    reset({ status: 'pending', final: false }),
+    reset({ status: 'applied' }, { view: undefined as never, refusal: 'gave up: NO_AGENT' }),
+  ]) {
+    expect(broken({ histories: [history] })).toContain('every command has an outcome');
+  }
+});
+
+test('an account that no password fits, and one that is locked after an unlock, are found', () => {
+  expect(broken(account({ logsOnWith: -1 }))).toEqual(['the last applied password logs on']);
+  const unlocked = reset({ status: 'applied', ...outcome({}) }, { lockedAt: 95 });
+  expect(broken({ histories: [unlocked], ...account({ locked: true }) })).toEqual([
+    'what was unlocked is unlocked',
+  ]);
+});
+
+test.each([
+  ['before it was handed over', 105, { beganAt: 102, endedAt: 106 }, 1],
+  ['while it was being carried out', 130, { beganAt: 125, endedAt: 131 }, 0],
+] as const)('a write over a change that somebody else made %s: %s', (_, at, times, found) => {
+  const rival = { password: 'two', controller: 0, done: 'yes' as const, ...times };
+  const changes = {
+    histories: [reset({ status: 'applied' }, { rival })],
+    writes: [written(at, { by: 'rival' }), written(150)],
+    ...account({ versionAfter: 5 }),
+  };
+  expect(broken(changes)).toHaveLength(found);
+});
+
+test('an agent that is away, a gap in a trail, an alarm and a crash are found', () => {
+  const agents = [
+    { name: 'a', connected: false, state: 'running', brokenLinks: ['outcome 3'], outcomes: 1 },
+  ];
+  const found = broken({ agents, alarms: ['JOURNAL_FORKED'], surprises: ['exit code 1'] });
+  expect(found).toHaveLength(4);
+});
+
+test('the passwords an account may have are those that no surely written one came after', () => {
+  const second = reset({ status: 'applied' }, { submittedAt: 300, endedAt: 400 });
+  const twin = reset({ status: 'unknown' }, { submittedAt: 310, endedAt: 390 });
+  const password = (text: string): Pick<CommandHistory, 'command'> => ({
+    command: { ...second.command, password: text },
+  });
+  const all = [
+    reset({ status: 'applied' }),
+    { ...second, ...password('two') },
+    { ...twin, ...password('three') },
+  ];
+  const names = candidates('initial', all, 1).map((candidate) => candidate.password);
+  expect(names).toEqual(['two', 'three']);
+});
