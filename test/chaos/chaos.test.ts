@@ -7,7 +7,6 @@ import type { Evidence } from '../../scripts/chaos-run/evidence.ts';
 import { judge, PROMISE_NAMES } from '../../scripts/chaos-run/judge.ts';
 import { makePlan } from '../../scripts/chaos-run/plan.ts';
 import { runChaos } from '../../scripts/chaos-run/run.ts';
-import { unknownStories } from '../../scripts/chaos-run/table.ts';
 import { useLab } from '../lab/use-lab.ts';
 
 const lab = useLab();
@@ -37,9 +36,7 @@ test.each(PROMISE_NAMES)('under kills and cuts, %s', (name) => {
   expect(broken.map(({ what }) => what)).toEqual([]);
 });
 
-test('most of what was asked for is done all the same, and no more is unknown than there were kills', () => {
+test('most of what was asked for is done all the same', () => {
   const applied = evidence.histories.filter(({ view }) => view?.status === 'applied');
-  expect(applied.length).toBeGreaterThan(20);
-  // Each kill can leave one write behind whose answer nobody heard.
-  expect(unknownStories(evidence).length).toBeLessThanOrEqual(6);
+  expect(applied.length).toBeGreaterThan(evidence.histories.length / 2);
 });
