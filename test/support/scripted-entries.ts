@@ -19,6 +19,8 @@ export interface ScriptedController {
   readonly synchronized?: boolean;
   /** Default: the newer number of the control for Windows, none for Samba. */
   readonly policyHints?: readonly string[];
+  /** What it claims to know, if not what it knows. */
+  readonly advertised?: readonly string[];
   /** What these requests are answered instead; undefined for the usual answer. */
   readonly instead?: (request: LdapRequest) => LdapAnswer | undefined;
 }
@@ -37,7 +39,7 @@ export function rootDse(
   supportedControl: readonly string[],
   nowMs: number,
 ): LdapEntry {
-  const { readOnly = false, synchronized = true } = controller;
+  const { readOnly = false, synchronized = true, advertised } = controller;
   const now = new Date(nowMs).toISOString().replaceAll(/[-:T]|\..*/g, '');
   return {
     dn: '',
@@ -49,7 +51,7 @@ export function rootDse(
         '1.2.840.113556.1.4.800',
         ...(readOnly ? ['1.2.840.113556.1.4.1920'] : []),
       ],
-      supportedControl,
+      supportedControl: advertised ?? supportedControl,
       isSynchronized: [synchronized ? 'TRUE' : 'FALSE'],
       dsServiceName: [`CN=NTDS Settings,${serverDn(controller)}`],
       tokenGroups: [sid(SERVICE_ACCOUNT_RID), sid(DOMAIN_USERS)],
