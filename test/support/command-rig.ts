@@ -101,7 +101,9 @@ export class CommandRig implements AsyncDisposable {
 
   private constructor(
     options: RigOptions,
-    made: Pick<CommandRig, 'folder' | 'agentId' | 'keys' | 'journal' | 'admission'>,
+    made: Pick<CommandRig, 'folder' | 'agentId' | 'keys' | 'journal' | 'admission'> & {
+      readonly log: Logger;
+    },
   ) {
     this.folder = made.folder;
     this.agentId = made.agentId;
@@ -110,7 +112,7 @@ export class CommandRig implements AsyncDisposable {
     this.admission = made.admission;
     this.#directory = options.directory;
     this.#clock = options.clock ?? systemClock;
-    this.log = options.log instanceof MemoryLog ? options.log : new MemoryLog();
+    this.log = made.log instanceof MemoryLog ? made.log : new MemoryLog();
     const now = (): number => this.#clock.now();
     const verifier = {
       agentId: this.agentId,
@@ -133,13 +135,13 @@ export class CommandRig implements AsyncDisposable {
       journal,
       trail: new Trail({ agentId, directory: RIG_DIRECTORY, device: keys.device, journal, now }),
       toggle: this.toggle,
-      log: options.log ?? this.log,
+      log: made.log,
       abort: this.abort.signal,
     });
   }
 
   static async open(options: RigOptions): Promise<CommandRig> {
-    const { after, clock = systemClock } = options;
+    const { after, clock = systemClock, log = new MemoryLog() } = options;
     const folder = after?.folder ?? (await mkdtemp(join(tmpdir(), 'passback-rig-')));
     const keys = after?.keys ?? {
       service: await makeKeyPair('sig'),
@@ -150,14 +152,14 @@ export class CommandRig implements AsyncDisposable {
       path: join(folder, 'journal.jsonl'),
       now: () => clock.now(),
       uuid: randomUUID,
-      log: options.log ?? new MemoryLog(),
+      log,
     });
     const admission = await Admission.open({
       stateFolder: folder,
       settings: options.guard ?? OPEN_GUARD,
       earlier: [],
       clock,
-      log: options.log ?? new MemoryLog(),
+      log,
     });
     return new CommandRig(options, {
       folder,
@@ -165,6 +167,7 @@ export class CommandRig implements AsyncDisposable {
       keys,
       journal,
       admission,
+      log,
     });
   }
 

@@ -5,6 +5,7 @@ import { ConfigError } from '../config/config-error.ts';
 import { addConfigCommand } from './config-command.ts';
 import { addEnrollCommand } from './enroll-command.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { addPauseCommands } from './pause-commands.ts';
 import { addRunCommand } from './run-command.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -48,6 +49,7 @@ function createProgram(terminal: Terminal): Command {
     });
   addRunCommand(program, terminal);
   addEnrollCommand(program, terminal);
+  addPauseCommands(program, terminal);
   addConfigCommand(program, terminal);
   program
     .command('version')

@@ -1,0 +1,143 @@
+import { rm } from 'node:fs/promises';
+import { type Command } from 'commander';
+import { ShortText, timestamp } from '../../protocol/shapes.ts';
+import { breakerFile, readTrips, type Trip } from '../commands/breaker-file.ts';
+import { pauseAt, readOrders, writeOrders, type OrdersFile } from '../commands/local-orders.ts';
+import { defaultStateFolder } from '../config/settings.ts';
+import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
+import { parseDuration } from './duration.ts';
+import { stateOwner } from './state-owner.ts';
+import type { Terminal } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
+
+interface Flags extends ConfigFlags {
+  readonly stateFolder?: string;
+  readonly json?: true;
+}
+
+const NOTES = `
+The agent stays connected and answers PAUSED; the reset service cannot end this pause. It is kept in
+the state folder, whether the agent runs or not; a running one notices with the next command, within a
+minute at the latest. What has begun is finished. Run this as the account of the agent, or as root.`;
+
+const PAUSE_EXAMPLES = `
+Examples:
+  passback pause --reason "moving the domain controller" --for 2h
+  passback pause --reason "incident 4711"`;
+
+/** Adds `pause` and `resume`, the last word of whoever is at this machine. */
+export function addPauseCommands(program: Command, terminal: Terminal): void {
+  withPlace(program.command('pause'))
+    .description('stop writing until resume, or for some time')
+    .requiredOption('--reason <text>', 'shown to everybody who asks')
+    .option('--for <time>', 'how long, such as 30m, 2h or 1d12h (default: until resume)')
+    .addHelpText('after', PAUSE_EXAMPLES + NOTES)
+    .action((flags: Flags & { readonly reason: string; readonly for?: string }) =>
+      pause(flags, terminal),
+    );
+  withPlace(program.command('resume'))
+    .description('end the pause, or with --breaker close the breaker')
+    .option('--breaker', 'close the breaker, after finding out what opened it; a pause stays')
+    .addHelpText('after', NOTES)
+    .action((flags: Flags & { readonly breaker?: true }) => resume(flags, terminal));
+}
+
+function withPlace(command: Command): Command {
+  return command
+    .option('--state-folder <folder>', 'of the agent (default: stateFolder)')
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .option('--json', 'print the result as JSON');
+}
+
+async function pause(
+  flags: Flags & { readonly reason: string; readonly for?: string },
+  terminal: Terminal,
+): Promise<void> {
+  const reason = flags.reason.trim();
+  if (reason === '' || !ShortText.safeParse(reason).success) {
+    throw new UsageError('--reason: expected 1 to 512 characters on one line');
+  }
+  const now = Date.now();
+  const until =
+    flags.for === undefined ? {} : { until: timestamp(now + parseDuration(flags.for, '--for')) };
+  const folder = await folderOf(flags, terminal);
+  const owner = await stateOwner(folder);
+  const before = await ordersIn(folder);
+  const since = pauseAt(before, now)?.since ?? timestamp(now);
+  const orders = { ...before, pause: { reason, since, ...until } };
+  await writeOrders(folder, orders, owner);
+  tell({ orders, trips: await openTrips(folder, orders) }, flags, terminal);
+}
+
+async function resume(
+  flags: Flags & { readonly breaker?: true },
+  terminal: Terminal,
+): Promise<void> {
+  const folder = await folderOf(flags, terminal);
+  const owner = await stateOwner(folder);
+  const before = await ordersIn(folder);
+  const orders = flags.breaker === true ? await withResumed(folder, before) : withoutPause(before);
+  await writeOrders(folder, orders, owner);
+  tell({ orders, trips: await openTrips(folder, orders) }, flags, terminal);
+}
+
+function withoutPause({ resumed }: OrdersFile): OrdersFile {
+  return resumed === undefined ? {} : { resumed };
+}
+
+/** Names what is open now, so that what opens later is not closed by this. */
+async function withResumed(folder: string, before: OrdersFile): Promise<OrdersFile> {
+  const trips = await readTrips(folder);
+  // A running agent has replaced a damaged file by one with an open trip: then it is read here.
+  if (trips === 'damaged') await rm(breakerFile(folder), { force: true });
+  const ids = trips === 'damaged' ? [] : trips.map(({ id }) => id);
+  return { ...before, resumed: { at: timestamp(Date.now()), trips: ids } };
+}
+
+/** What cannot be read is replaced: whoever runs this says what holds from now on. */
+async function ordersIn(folder: string): Promise<OrdersFile> {
+  const read = await readOrders(folder);
+  return read.type === 'read' ? read.content : {};
+}
+
+async function openTrips(folder: string, { resumed }: OrdersFile): Promise<readonly Trip[]> {
+  const trips = await readTrips(folder);
+  if (trips === 'damaged') return [{ id: '', at: timestamp(Date.now()), count: 0 }];
+  return trips.filter(({ id }) => resumed?.trips.includes(id) !== true);
+}
+
+interface Standing {
+  readonly orders: OrdersFile;
+  readonly trips: readonly Trip[];
+}
+
+function tell({ orders, trips }: Standing, flags: Flags, terminal: Terminal): void {
+  const paused = pauseAt(orders, Date.now());
+  const open = trips.some(({ actor }) => actor === undefined);
+  const stoppedActors = trips.filter(({ actor }) => actor !== undefined).length;
+  if (flags.json === true) {
+    const breaker = { open, stoppedActors };
+    terminal.print(JSON.stringify({ paused: paused !== undefined, ...paused, breaker }));
+    return;
+  }
+  const pauseLine =
+    paused === undefined
+      ? 'The agent is not paused at this machine.'
+      : `The agent is paused ${paused.until === undefined ? 'until passback resume' : `until ${paused.until}`}: ${paused.reason}`;
+  terminal.print([pauseLine, ...breakerLines(open, stoppedActors)].join('\n'));
+}
+
+function breakerLines(open: boolean, stoppedActors: number): string[] {
+  const next = "the agent's log says why; passback resume --breaker closes it.";
+  if (open) return [`The breaker is open and everything is refused: ${next}`];
+  if (stoppedActors > 0) return [`The breaker is open for ${stoppedActors} callers: ${next}`];
+  return [];
+}
+
+async function folderOf(flags: Flags, terminal: Terminal): Promise<string> {
+  if (flags.stateFolder !== undefined) return flags.stateFolder;
+  const configured = flags.config !== undefined || (terminal.env.PASSBACK_CONFIG ?? '') !== '';
+  return configured
+    ? (await readConfig(flags, terminal)).stateFolder
+    : defaultStateFolder(terminal.env);
+}

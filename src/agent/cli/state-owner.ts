@@ -1,0 +1,34 @@
+import { stat } from 'node:fs/promises';
+import type { Owner } from '../../support/files.ts';
+import { UsageError } from './usage-error.ts';
+
+/**
+ * Whom a file written to the state folder has to be given to: nobody else when this runs as the
+ * account that owns the folder, that account when this is root. Rejects with `UsageError` for any
+ * other account, whose files the agent could not read.
+ */
+export async function stateOwner(
+  folder: string,
+  uid: number | undefined = process.geteuid?.(),
+): Promise<Owner | undefined> {
+  const owner = await ownerOf(folder);
+  if (uid === undefined || uid === owner.uid) return undefined; // Windows: the folder's access list decides
+  if (uid === 0) return owner;
+  throw new UsageError(
+    `${folder} belongs to another account (uid ${owner.uid}, this is ${uid}): run this as that account (sudo -u '#${owner.uid}' …) or as root`,
+  );
+}
+
+async function ownerOf(folder: string): Promise<Owner> {
+  try {
+    const { uid, gid } = await stat(folder);
+    return { uid, gid };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(
+      code === 'ENOENT'
+        ? `there is no state folder ${folder}: name the agent's configuration with --config, or its folder with --state-folder`
+        : `the state folder ${folder} cannot be looked at (${code ?? 'unknown'}): run this as the account of the agent, or as root`,
+    );
+  }
+}
