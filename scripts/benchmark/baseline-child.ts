@@ -41,14 +41,17 @@ async function one(token: string): Promise<void> {
   const claims = await verifyToken('command', token, expected);
   if (claims.op === 'unlock') throw new TypeError('the benchmark resets');
   const { cmd, jti, op, account, baseline, notAfter, unlock, mustChange, secret } = claims;
+  const { by, actor } = claims;
   const options = { unlock, mustChange };
   await open(secret, sealing, { directory, cmd, op, account, options, baseline, notAfter });
   const digest = await commandDigest(claims);
-  const { controller, pwdLastSet, lockoutTime } = baseline;
+  const { controller, controllerTime, pwdLastSet, lockoutTime } = baseline;
+  const hash = await signedHash(token);
   const at = timestamp(Date.now());
   const { objectGuid } = account;
   await journal.append({
-    ...{ type: 'intent', cmd, jti, digest, op, objectGuid, controller },
+    ...{ type: 'intent', cmd, jti, digest, token: hash, op, objectGuid, controller },
+    ...{ by, actor, unlock, mustChange: 'not-asked', controllerTime },
     ...{ pwdLastSet, lockoutTime, notAfter, at },
   });
   const number = ++seq;
@@ -58,14 +61,15 @@ async function one(token: string): Promise<void> {
       iss: agent,
       aud: directory,
       iat: Math.floor(Date.now() / 1000),
-      token: await signedHash(token),
+      token: hash,
       ...{ cmd, jti, op, digest },
       chain: { epoch: journal.epoch, seq: number, previous: digest },
       outcome: { status: 'applied', code: 'APPLIED', message: 'done', tookMs: 1 },
     },
     device,
   );
-  await journal.append({ type: 'outcome', cmd, jti, digest, code: 'APPLIED', seq: number, jws });
+  const answer = { cmd, jti, digest, code: 'APPLIED', seq: number, jws, notAfter } as const;
+  await journal.append({ type: 'outcome', ...answer });
 }
 
 process.on('message', (question) => {

@@ -14,7 +14,7 @@ import { tlsTrust } from '../support/tls-trust.ts';
 import { packageVersion } from '../support/version.ts';
 import { Admission } from './commands/admission.ts';
 import { Commander } from './commands/commander.ts';
-import type { Executor } from './commands/execute.ts';
+import type { Executor } from './commands/job.ts';
 import type { Inspector } from './commands/inspect.ts';
 import { openJournal, type Journal } from './commands/journal.ts';
 import { Toggle } from './commands/toggle.ts';
@@ -80,7 +80,7 @@ export async function runAgent(
   await using admission = await Admission.open({
     stateFolder: config.stateFolder,
     settings: config.guard,
-    earlier: [],
+    earlier: journal.begun(),
     clock,
     log,
   });

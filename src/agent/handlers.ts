@@ -5,6 +5,7 @@ import type { Clock } from '../support/clock.ts';
 import type { Logger } from '../support/logger.ts';
 import type { Commander } from './commands/commander.ts';
 import { inspect, UnsignedQuestion, type Inspector } from './commands/inspect.ts';
+import { Unresolved } from './commands/outcomes.ts';
 import type { Toggle } from './commands/toggle.ts';
 import type { Trust } from './identity/identity.ts';
 import type { LinkHandlers, SessionHandle } from './link/link-options.ts';
@@ -29,12 +30,14 @@ export function linkHandlers(parts: HandlerParts): LinkHandlers {
       inspection: await inspect(request, id, inspector).catch(toRpcError),
     }),
     'command.execute': async ({ command }, session) => ({
-      outcome: await commander.execute(command, {
-        id: session.id,
-        began: (notice) => {
-          session.notify('command.began', notice);
-        },
-      }),
+      outcome: await commander
+        .execute(command, {
+          id: session.id,
+          began: (notice) => {
+            session.notify('command.began', notice);
+          },
+        })
+        .catch(notYet),
     }),
     'writeback.set': async ({ toggle }) => {
       if ((await takeToggle(toggle, parts).catch(toRpcError)) === 'older') {
@@ -75,6 +78,12 @@ async function takeToggle(
   }
   if (taken === 'older') log.warn('writeback.toggle_ignored', { kept: version });
   return taken;
+}
+
+/** The service asks again, and hears it then. */
+function notYet(error: unknown): never {
+  if (error instanceof Unresolved) throw new RpcError(RPC_ERRORS.notNow, error.message, 'NOT_NOW');
+  throw error;
 }
 
 /** What was not signed by the service is refused by its code; anything else is a bug. */

@@ -17,11 +17,14 @@ export const StatusName = z.enum(['applied', 'refused', 'failed', 'unknown']);
 
 export const RetryName = z.enum(['later', 'user', 'admin', 'never']);
 
+/** Left out, and said so, for a password that never expires: the directory would ignore it. */
+export const MustChange = z.enum(['set', 'not-asked', 'skipped-never-expires']);
+
 /** What was done to the account, where anything was. */
 const Effect = z.strictObject({
   passwordSet: z.boolean(),
   unlocked: z.boolean(),
-  mustChange: z.enum(['set', 'not-asked', 'skipped-never-expires']),
+  mustChange: MustChange,
   /** MS-SAMR clears `pwdLastSet` for a caller without Unexpire Password on the domain. */
   mustChangeForcedByDirectory: z.boolean(),
   pwdLastSet: Int64.optional(),

@@ -55,6 +55,8 @@ export const EVENTS = {
   'refusal.clock': 31123,
   'refusal.dry_run': 31124,
   'account.inspected': 31130,
+  'operation.resumed': 31140,
+  'operation.unresolved': 31141,
   'refusal.secret': 32004,
   'refusal.command': 32008,
   'refusal.directory': 33001,

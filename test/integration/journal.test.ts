@@ -17,16 +17,22 @@ const INTENT: JournalRecord = {
   cmd: CMD,
   jti: JTI,
   digest: DIGEST,
+  token: DIGEST,
   op: 'reset',
+  by: 'admin',
+  actor: 'key:1',
+  unlock: true,
+  mustChange: 'not-asked',
   objectGuid: CMD,
   controller: 'dc1.corp.test',
+  controllerTime: AT,
   pwdLastSet: '1',
   lockoutTime: '0',
   notAfter: AT,
   at: AT,
 };
 const ANSWER = { cmd: CMD, jti: JTI, digest: DIGEST, seq: 1, jws: 'aa.bb.cc' } as const;
-const OUTCOME: JournalRecord = { type: 'outcome', ...ANSWER, code: 'APPLIED' };
+const OUTCOME: JournalRecord = { type: 'outcome', ...ANSWER, code: 'APPLIED', notAfter: AT };
 const REFUSAL: JournalRecord = { type: 'refusal', ...ANSWER, code: 'BUSY', expires: AT };
 
 let folder: string;
@@ -64,7 +70,14 @@ test('what was appended is known again after a restart', async () => {
     await journal.append({ type: 'toggle', version: 3, jws: 'tt.tt.tt' });
   });
   await withJournal((journal) => {
-    expect(journal.find(CMD)).toEqual({ digest: DIGEST, jti: JTI, outcome: 'aa.bb.cc' });
+    expect(journal.find(CMD)).toMatchObject({ digest: DIGEST, jti: JTI, outcome: 'aa.bb.cc' });
+    expect([...journal.begun()]).toEqual([
+      {
+        cmd: CMD,
+        ...{ objectGuid: CMD, by: 'admin', actor: 'key:1', op: 'reset' },
+        ...{ at: Date.parse(AT), code: 'APPLIED' },
+      },
+    ]);
     expect([journal.seq, journal.open, journal.toggle]).toEqual([1, 0, 'tt.tt.tt']);
   });
 });

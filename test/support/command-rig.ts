@@ -157,7 +157,7 @@ export class CommandRig implements AsyncDisposable {
     const admission = await Admission.open({
       stateFolder: folder,
       settings: options.guard ?? OPEN_GUARD,
-      earlier: [],
+      earlier: journal.begun(),
       clock,
       log,
     });

@@ -261,7 +261,8 @@ export class FakeDirectory implements Directory {
   }
 }
 
-const ORDINARY = {
+/** An account that nothing is the matter with. */
+export const ORDINARY = {
   controller: FAKE_CONTROLLER,
   groupSids: [`${DOMAIN_SID}-513`],
   adminCount: false,

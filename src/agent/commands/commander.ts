@@ -5,10 +5,13 @@ import type { Outcome } from '../../protocol/outcome.ts';
 import type { Fields, Logger } from '../../support/logger.ts';
 import { AccountQueue } from './account-queue.ts';
 import type { CommandSession } from './command-session.ts';
-import { execute, type Executor, type Steps } from './execute.ts';
+import { execute } from './execute.ts';
+import type { Executor, Steps } from './job.ts';
+import type { Intent } from './journal-records.ts';
 import type { Journal } from './journal.ts';
 import { logOutcome, logRefusal, logStart } from './log-outcome.ts';
-import { outcome, toOutcome } from './outcomes.ts';
+import { outcome, toOutcome, Unresolved } from './outcomes.ts';
+import { settleOthers } from './settle-others.ts';
 import type { Toggle } from './toggle.ts';
 import type { Accepted, Trail } from './trail.ts';
 import { MisplacedCommand, verifyCommand, type Verifier } from './verify.ts';
@@ -38,6 +41,8 @@ interface Arrival {
   readonly receivedAt: number;
   /** Why it is refused although the service gave it to this agent. */
   readonly misplaced: OutcomeCode | undefined;
+  /** Its write of an earlier dispatch, whose outcome is not known. */
+  readonly open?: Intent | undefined;
 }
 
 /** Takes commands, each at most once, and answers with a signed outcome. */
@@ -46,10 +51,12 @@ export class Commander {
   readonly #queue = new AccountQueue(MAX_IN_FLIGHT);
   readonly #running = new Map<string, Running>();
   readonly #counters = new Map<string, number>();
+  readonly #since: number;
   #draining = false;
 
   constructor(options: CommanderOptions) {
     this.#options = options;
+    this.#since = options.executor.clock.monotonic();
   }
 
   /** How many commands ended with each code since the start. */
@@ -66,7 +73,8 @@ export class Commander {
   /**
    * The signed outcome of a command token. The same operation is carried out once, however often
    * and over however many sessions and restarts it comes. Rejects with `JournalError` when the
-   * outcome could not be made durable: then nothing may be said.
+   * outcome could not be made durable, and with `Unresolved` when it cannot be known yet: then
+   * nothing may be said.
    */
   async execute(token: string, session: CommandSession): Promise<string> {
     const receivedAt = this.#options.executor.clock.monotonic();
@@ -93,6 +101,7 @@ export class Commander {
       op: claims.op,
       digest,
       tokenHash,
+      notAfter: claims.notAfter,
       expiresMs: (claims.exp + CLOCK_TOLERANCE_S) * 1000,
     };
     return this.#answer(accepted, claims, { session, receivedAt, misplaced });
@@ -101,7 +110,7 @@ export class Commander {
   #answer(accepted: Accepted, claims: CommandClaims, arrival: Arrival): Promise<string> {
     const running = this.#running.get(accepted.cmd);
     if (running?.digest !== accepted.digest) {
-      return this.#remembered(accepted, claims) ?? this.#begin(accepted, claims, arrival);
+      return this.#remembered(accepted, claims, arrival) ?? this.#begin(accepted, claims, arrival);
     }
     // A refusal is final for its own dispatch only: this one has its turn after it.
     return running.answer.then((answer) =>
@@ -112,14 +121,18 @@ export class Commander {
   }
 
   async #notAccepted(error: unknown, tokenHash: string, receivedAt: number): Promise<string> {
-    const refused = toOutcome(error, this.#since(receivedAt));
+    const refused = toOutcome(error, this.#options.executor.clock.monotonic() - receivedAt);
     this.#count(refused.code);
     logRefusal(this.#options.log, refused, {});
     return this.#options.trail.unchained(tokenHash, refused);
   }
 
   /** The answer to an operation or dispatch that has been here before. */
-  #remembered(accepted: Accepted, claims: CommandClaims): Promise<string> | undefined {
+  #remembered(
+    accepted: Accepted,
+    claims: CommandClaims,
+    arrival: Arrival,
+  ): Promise<string> | undefined {
     const { journal } = this.#options;
     const { cmd, jti, digest } = accepted;
     const refusal = journal.refusalOf(jti);
@@ -130,14 +143,22 @@ export class Commander {
     }
     if (known === undefined) return undefined;
     if (known.outcome !== undefined) return Promise.resolve(known.outcome);
-    // An intent without an outcome: the agent ended while the write was under way.
-    return this.#keepRunning(accepted, () =>
-      this.#conclude(accepted, claims, outcome('INDETERMINATE', 0)),
-    );
+    // An intent without an outcome: the agent ended while the write was under way, or could not say.
+    const obstacle = arrival.misplaced ?? (this.#draining ? 'DRAINING' : this.#overload());
+    return this.#take(accepted, claims, { ...arrival, obstacle, open: known.intent });
   }
 
   #begin(accepted: Accepted, claims: CommandClaims, arrival: Arrival): Promise<string> {
-    const obstacle = arrival.misplaced ?? this.#obstacle(claims);
+    const obstacle = arrival.misplaced ?? this.#obstacle(claims) ?? this.#overload();
+    return this.#take(accepted, claims, { ...arrival, obstacle });
+  }
+
+  #take(
+    accepted: Accepted,
+    claims: CommandClaims,
+    arrival: Arrival & { readonly obstacle: OutcomeCode | undefined },
+  ): Promise<string> {
+    const { obstacle } = arrival;
     if (obstacle !== undefined) {
       // Counts as running until it is on the disk: the same token must not slip through meanwhile.
       return this.#keepRunning(accepted, () => this.#turnAway(accepted, claims, obstacle));
@@ -147,43 +168,53 @@ export class Commander {
     );
   }
 
-  /** Why nothing is taken just now, whatever it is. */
-  #obstacle(claims: CommandClaims): OutcomeCode | undefined {
+  /** Why nothing is taken, or written, just now, whatever it is. What was taken is not drained away. */
+  #obstacle(claims: CommandClaims, taken = false): OutcomeCode | undefined {
     const { executor, toggle } = this.#options;
     if (executor.clock.now() > Date.parse(claims.notAfter)) return 'EXPIRED';
-    if (this.#draining) return 'DRAINING';
+    if (this.#draining && !taken) return 'DRAINING';
     if (!toggle.state.enabled) return 'PAUSED';
-    return executor.admission.obstacle(claims.actor) ?? (this.#queue.full ? 'BUSY' : undefined);
+    return executor.admission.obstacle(claims.actor);
+  }
+
+  #overload(): OutcomeCode | undefined {
+    return this.#queue.full ? 'BUSY' : undefined;
   }
 
   async #carryOut(
     accepted: Accepted,
     claims: CommandClaims,
-    { session, receivedAt }: Arrival,
+    { session, receivedAt, open }: Arrival,
   ): Promise<string> {
-    const { executor, journal, log, abort } = this.#options;
-    const { cmd, jti, digest } = accepted;
-    logStart(log, claims.op, claims.by, fieldsOf(claims));
-    const progress = { intended: false };
+    const { executor, journal, log, trail, abort } = this.#options;
+    const { cmd, jti, digest, tokenHash: token } = accepted;
+    if (open === undefined) logStart(log, claims.op, claims.by, fieldsOf(claims));
+    else log.info('operation.resumed', { ...fieldsOf(claims), controller: open.controller });
+    let intended = open !== undefined;
+    const { clock } = executor;
     const steps: Steps = {
-      intend: async (intent) => {
-        await journal.append({ type: 'intent', jti, digest, ...intent });
-        progress.intended = true;
+      seen: (account) => settleOthers(cmd, account, { journal, trail, clock, since: this.#since }),
+      intend: async (planned) => {
+        const intent: Intent = { type: 'intent', jti, digest, token, ...planned };
+        await journal.append(intent);
+        intended = true;
+        return intent;
       },
       began: (controller) => {
         session.began({ cmd, jti, controller });
       },
+      obstacle: () => this.#obstacle(claims, true),
     };
-    const ended = await execute({ claims, receivedAt }, executor, steps, abort);
+    const ended = await execute({ claims, receivedAt, open }, executor, steps, abort).catch(
+      (error: unknown) => {
+        if (error instanceof Unresolved) log.warn('operation.unresolved', fieldsOf(claims));
+        throw error;
+      },
+    );
     // With nothing sent, and time to try again, the dispatch ends but the operation does not.
-    if (!progress.intended || factsOf(ended.code).redispatch === true) {
-      return this.#record('refusal', accepted, claims, ended);
-    }
-    return this.#conclude(accepted, claims, ended);
-  }
-
-  #conclude(accepted: Accepted, claims: CommandClaims, ended: Outcome): Promise<string> {
-    return this.#record('outcome', accepted, claims, ended);
+    const { redispatch, status } = factsOf(ended.code);
+    const final = redispatch !== true && (intended || status === 'applied' || status === 'unknown');
+    return this.#record(final ? 'outcome' : 'refusal', accepted, claims, ended);
   }
 
   #turnAway(accepted: Accepted, claims: CommandClaims, code: OutcomeCode): Promise<string> {
@@ -213,10 +244,6 @@ export class Commander {
 
   #count(code: OutcomeCode): void {
     this.#counters.set(code, (this.#counters.get(code) ?? 0) + 1);
-  }
-
-  #since(receivedAt: number): number {
-    return this.#options.executor.clock.monotonic() - receivedAt;
   }
 }
 

@@ -1,127 +1,117 @@
-import type { CryptoKey } from 'jose';
-import type { By, Operation } from '../../protocol/codes.ts';
-import { WRITE_WITHIN_MS, type CommandClaims } from '../../protocol/command.ts';
+import { WRITE_WITHIN_MS } from '../../protocol/command.ts';
 import type { Effect, Outcome } from '../../protocol/outcome.ts';
-import { isEncodable, open, SealingError, type SecretContent } from '../../protocol/sealing.ts';
 import { timestamp } from '../../protocol/shapes.ts';
-import type { Clock } from '../../support/clock.ts';
-import { Secret } from '../../support/secret.ts';
 import { withDeadline } from '../../support/with-deadline.ts';
-import type {
-  AccountChange,
-  AccountReading,
-  AppliedChange,
-  Directory,
+import {
+  DirectoryError,
+  type AccountChange,
+  type AccountReading,
+  type AppliedChange,
 } from '../directory/directory.ts';
-import type { Admission } from './admission.ts';
-import { allowsOperation, refusalFor } from './guard.ts';
-import type { GuardSettings } from './guard-settings.ts';
+import { changeOf, mustChangeOf, planned } from './account-change.ts';
+import { approach, readForWrite, type Approached } from './approach.ts';
+import { checkAllowed } from './checks.ts';
+import { effectOf } from './effect.ts';
+import { READ_WITHIN_MS } from './find-out.ts';
+import {
+  stopped,
+  tookMs,
+  type Execution,
+  type Executor,
+  type Go,
+  type Job,
+  type PlannedIntent,
+  type Steps,
+} from './job.ts';
 import type { Intent } from './journal-records.ts';
-import { outcome, Refusal, toOutcome } from './outcomes.ts';
+import { outcome, Refusal, Unresolved } from './outcomes.ts';
 import { explainRefusal } from './password-rules.ts';
-
-/** Reading an account takes milliseconds; a person is waiting. */
-export const READ_WITHIN_MS = 5_000;
-
-/** Kerberos' own limit (RFC 4120): past it the domain has other troubles, and times mean nothing. */
-const MAX_SKEW_MS = 5 * 60_000;
-
-export interface Executor {
-  readonly directory: Directory;
-  readonly guard: GuardSettings;
-  readonly admission: Admission;
-  readonly sealingKey: (kid: string) => CryptoKey | undefined;
-  readonly clock: Clock;
-}
-
-/** What the journal and the service are told along the way. */
-export interface Steps {
-  /** Makes the intent durable; the write follows only when it resolves. */
-  intend(intent: Omit<Intent, 'type' | 'jti' | 'digest'>): Promise<void>;
-  began(controller: string): void;
-}
-
-export interface Execution {
-  readonly claims: CommandClaims;
-  /** When the command arrived, on the monotonic clock. */
-  readonly receivedAt: number;
-}
+import { resume } from './resume.ts';
 
 /**
  * Carries a verified command out: everything that can refuse it first, then the intent, then one
- * write. Resolves for every expected failure; rejects only for a bug or a journal that fails.
+ * write; after a lost answer, here or before a restart, what is needed to know what became of it.
+ * Resolves for every expected failure. Rejects with `Unresolved` when nothing may be said yet, else
+ * only for a bug or a journal that fails.
  */
 export async function execute(
-  { claims, receivedAt }: Execution,
+  execution: Execution,
   executor: Executor,
   steps: Steps,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { directory, clock } = executor;
-  const tookMs = (): number => clock.monotonic() - receivedAt;
+  let opened: Promise<AccountChange> | undefined;
+  const change = () => (opened ??= changeOf(execution.claims, executor));
+  const job: Job = { ...execution, executor, steps, change, signal };
+  let mayBeMade = job.open !== undefined;
   try {
-    checkAllowed(claims, executor.guard);
-    executor.admission.take(claims);
-    const { objectGuid } = claims.account;
-    const { change, account } = await withDeadline(READ_WITHIN_MS, signal, async (within) => {
-      // Neither needs the other; a secret that does not open is the refusal, whatever is read.
-      const reading = directory.read({ objectGuid }, within);
-      reading.catch(() => undefined);
-      return { change: await changeOf(claims, executor), account: await reading };
-    });
-    checkAccount(account, claims, executor.guard);
-    if (claims.op === 'change') executor.admission.checkChange(account);
-    const planned = plan(change, account);
-    if (executor.guard.dryRun) throw rehearsed(account);
-    await steps.intend(intentOf(claims, account, clock));
-    checkTime({ claims, receivedAt }, clock);
-    steps.began(account.controller);
-    const applied = await withDeadline(WRITE_WITHIN_MS, signal, (within) =>
-      directory
-        .apply({ objectGuid, controller: account.controller }, planned, within)
-        .catch((error: unknown) => {
-          throw explainRefusal(error, planned, account);
-        }),
-    );
-    return outcome('APPLIED', tookMs(), {
+    let next = job.open === undefined ? await begin(job) : await resume(job, job.open);
+    while ('account' in next) {
+      ({ mayBeMade } = next);
+      const ended = await write(job, next);
+      if ('code' in ended) return ended;
+      mayBeMade = true;
+      next = await resume(job, ended);
+    }
+    return next;
+  } catch (error) {
+    return stopped(job, error, mayBeMade);
+  }
+}
+
+async function begin(job: Job): Promise<Outcome | Go> {
+  const { claims, executor, signal, receivedAt, steps } = job;
+  checkAllowed(claims, executor.guard);
+  executor.admission.take(claims);
+  const found = await withDeadline(READ_WITHIN_MS, signal, async (within) => {
+    // Neither needs the other; a secret that does not open is the refusal, whatever is read.
+    const reading = readForWrite(claims, executor.directory, within);
+    reading.catch(() => undefined);
+    await job.change();
+    return approach(claims, reading, executor.guard);
+  });
+  await steps.seen(found.account);
+  if (claims.op === 'change') executor.admission.checkChange(found.account);
+  if (found.type === 'free') {
+    return { ...found, decidedAt: receivedAt, mayBeMade: false };
+  }
+  return byAnother(job, found);
+}
+
+/** Another agent had the operation before, and the account tells what it did. */
+function byAnother(job: Job, { type, account }: Approached): Outcome {
+  const { claims } = job;
+  const { controller, pwdLastSet } = account;
+  if (type === 'unknown') return outcome('INDETERMINATE', tookMs(job), { controller });
+  const done = { op: claims.op, unlock: claims.unlock, mustChange: mustChangeOf(claims, account) };
+  // Whether it was locked before nobody saw.
+  const effect = effectOf(done, { pwdLastSet, historyEnforced: false }, { locked: false });
+  return outcome('APPLIED', tookMs(job), { controller, inferred: true, effect });
+}
+
+/** Intent, then the write. Answers the intent when what became of the write was never heard. */
+async function write(job: Job, go: Go): Promise<Outcome | Intent> {
+  const { claims, executor, steps, signal } = job;
+  const { account } = go;
+  const change = await job.change();
+  const mustChange = mustChangeOf(claims, account);
+  if (executor.guard.dryRun) throw rehearsed(account);
+  const intent = await steps.intend(intentOf(job, go, mustChange));
+  checkStart(job, go);
+  steps.began(account.controller);
+  try {
+    const applied = await apply(executor, planned(change, mustChange), account, signal);
+    return outcome('APPLIED', tookMs(job), {
       controller: account.controller,
-      effect: effectOf(change, planned, applied, account),
+      ...(go.reapplied && { reapplied: true }),
+      effect: effectOf(intent, applied, account),
     });
   } catch (error) {
-    return toOutcome(error, tookMs());
+    if (!(error instanceof DirectoryError) || error.code !== 'INDETERMINATE') throw error;
+    // Stopped by ourselves: who runs next finds out.
+    if (signal.aborted) throw new Unresolved();
+    return intent;
   }
-}
-
-/** Why an account may not be touched, as a refusal; the same for a command and for an inspection. */
-export function checkAllowed(request: { op: Operation; by: By }, guard: GuardSettings): void {
-  if (!allowsOperation(request, guard)) throw new Refusal('OPERATION_NOT_ALLOWED');
-}
-
-/** Throws the guard's refusal of an account, or the clock's. */
-export function checkGuard(
-  account: AccountReading,
-  request: { op: Operation; by: By },
-  guard: GuardSettings,
-): void {
-  const controller = account.controller;
-  if (Math.abs(account.controllerTimeMs - account.readAtMs) > MAX_SKEW_MS) {
-    const message = `clocks differ: this machine ${timestamp(account.readAtMs)}, ${controller} ${timestamp(account.controllerTimeMs)}`;
-    throw new Refusal('CLOCK_SKEW', { controller, message });
-  }
-  const refused = refusalFor(account, request, guard);
-  if (refused !== undefined) throw new Refusal(refused, { controller });
-}
-
-function checkAccount(account: AccountReading, claims: CommandClaims, guard: GuardSettings): void {
-  checkGuard(account, claims, guard);
-  if (claims.op === 'unlock') return; // the state itself decides: an unlocked account stays so
-  const { baseline } = claims;
-  const moved =
-    baseline.pwdLastSet !== account.pwdLastSet ||
-    (baseline.unicodePwd !== undefined &&
-      account.unicodePwd !== undefined &&
-      baseline.unicodePwd.version !== account.unicodePwd.version);
-  if (moved) throw new Refusal('SUPERSEDED', { controller: account.controller });
 }
 
 /** Nothing is left to check: without the dry run the intent and the write would follow. */
@@ -129,85 +119,45 @@ function rehearsed({ controller }: AccountReading): Refusal {
   return new Refusal('DRY_RUN', { controller, dryRun: true });
 }
 
-/** Opens the secret (if the operation has one) for exactly this command. */
-async function changeOf(claims: CommandClaims, executor: Executor): Promise<AccountChange> {
-  if (claims.op === 'unlock') return { op: 'unlock' };
-  const content = await openSecret(claims, executor.sealingKey);
-  const password = encodable(content.password);
-  if (claims.op === 'reset') {
-    const { unlock, mustChange } = claims;
-    return {
-      op: 'reset',
-      password,
-      unlock,
-      mustChange,
-      policyHints: executor.guard.policyHints[claims.by],
-    };
-  }
-  if (content.oldPassword === undefined) throw new Refusal('MALFORMED');
-  return { op: 'change', password, oldPassword: encodable(content.oldPassword) };
-}
-
-function openSecret(
-  claims: Exclude<CommandClaims, { op: 'unlock' }>,
-  sealingKey: Executor['sealingKey'],
-): Promise<SecretContent> {
-  const { aud, cmd, op, account, unlock, mustChange, baseline, notAfter, secret } = claims;
-  const key = sealingKey(secret.header.kid);
-  if (key === undefined) throw new Refusal('UNKNOWN_KEY');
-  const options = { unlock, mustChange };
-  const binding = { directory: aud, cmd, op, account, options, baseline, notAfter };
-  return open(secret, key, binding).catch((error: unknown) => {
-    throw error instanceof SealingError ? new Refusal('NOT_OPENABLE') : error;
-  });
-}
-
-function encodable(password: string): Secret {
-  if (!isEncodable(password)) throw new Refusal('PASSWORD_NOT_ENCODABLE');
-  return new Secret(password);
-}
-
-/** Must-change is left out for an account whose password never expires: the directory would ignore it. */
-function plan(change: AccountChange, account: AccountReading): AccountChange {
-  if (change.op !== 'reset' || !change.mustChange || !account.passwordNeverExpires) return change;
-  return { ...change, mustChange: false };
+function apply(
+  { directory }: Executor,
+  change: AccountChange,
+  account: AccountReading,
+  signal: AbortSignal,
+): Promise<AppliedChange> {
+  const { objectGuid, controller } = account;
+  return withDeadline(WRITE_WITHIN_MS, signal, (within) =>
+    directory.apply({ objectGuid, controller }, change, within).catch((error: unknown) => {
+      throw explainRefusal(error, change, account);
+    }),
+  );
 }
 
 function intentOf(
-  claims: CommandClaims,
-  account: AccountReading,
-  clock: Clock,
-): Omit<Intent, 'type' | 'jti' | 'digest'> {
-  const { controller, pwdLastSet, lockoutTime, unicodePwd, objectGuid } = account;
-  const { cmd, op, notAfter } = claims;
-  const at = timestamp(clock.now());
-  const known = { cmd, op, objectGuid, controller, pwdLastSet, lockoutTime, notAfter, at };
-  return unicodePwd === undefined ? known : { ...known, unicodePwd };
-}
-
-/** The last look at the clocks before bytes leave. */
-function checkTime({ claims, receivedAt }: Execution, clock: Clock): void {
-  if (clock.now() > Date.parse(claims.notAfter)) throw new Refusal('EXPIRED');
-  if (clock.monotonic() - receivedAt > claims.startWithinMs) throw new Refusal('BUSY');
-}
-
-function effectOf(
-  asked: AccountChange,
-  planned: AccountChange,
-  { pwdLastSet, historyEnforced }: AppliedChange,
-  account: AccountReading,
-): Effect {
-  const mustChange = planned.op === 'reset' && planned.mustChange;
+  { claims, executor }: Job,
+  { account, reapplied }: Go,
+  mustChange: Effect['mustChange'],
+): PlannedIntent {
+  const { objectGuid, controller, pwdLastSet, lockoutTime } = account;
+  const { unicodePwd, usnChanged, invocationId } = account;
+  const { cmd, op, by, actor, unlock, notAfter } = claims;
   return {
-    passwordSet: planned.op !== 'unlock',
-    unlocked: account.locked && unlocks(planned),
-    mustChange: mustChange ? 'set' : asked === planned ? 'not-asked' : 'skipped-never-expires',
-    mustChangeForcedByDirectory: planned.op === 'reset' && !mustChange && pwdLastSet === '0',
-    ...(pwdLastSet !== undefined && { pwdLastSet }),
-    historyEnforced,
+    ...{ cmd, op, by, actor, unlock, mustChange, objectGuid },
+    ...{ controller, pwdLastSet, lockoutTime, notAfter },
+    controllerTime: timestamp(account.controllerTimeMs),
+    ...(unicodePwd !== undefined && { unicodePwd }),
+    ...(usnChanged !== undefined && { usnChanged }),
+    ...(invocationId !== undefined && { invocationId }),
+    ...(reapplied && { reapplied: true }),
+    at: timestamp(executor.clock.now()),
   };
 }
 
-function unlocks(change: AccountChange): boolean {
-  return change.op === 'unlock' || (change.op === 'reset' && change.unlock);
+/** The last look before bytes leave. */
+function checkStart({ claims, executor, steps }: Job, { decidedAt }: Go): void {
+  const { clock } = executor;
+  if (clock.now() > Date.parse(claims.notAfter)) throw new Refusal('EXPIRED');
+  if (clock.monotonic() - decidedAt > claims.startWithinMs) throw new Refusal('BUSY');
+  const obstacle = steps.obstacle();
+  if (obstacle !== undefined) throw new Refusal(obstacle);
 }

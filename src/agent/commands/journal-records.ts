@@ -2,7 +2,8 @@ import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { PasswordMetadata } from '../../protocol/account.ts';
 import { OUTCOME_CODES } from '../../protocol/codes.ts';
-import { Op } from '../../protocol/command.ts';
+import { Actor, By, Op } from '../../protocol/command.ts';
+import { MustChange } from '../../protocol/outcome.ts';
 import { CompactJws, HostName, Int64, Sha256, Timestamp, Uuid } from '../../protocol/shapes.ts';
 
 const answered = {
@@ -19,23 +20,38 @@ const answered = {
 export const JournalRecord = z.discriminatedUnion('type', [
   /** First line: which life of this agent's journal this is. */
   z.strictObject({ type: z.literal('epoch'), epoch: Uuid, at: Timestamp }),
-  /** A write is about to be sent; durable before its first byte leaves. */
+  /**
+   * A write is about to be sent; durable before its first byte leaves. It holds what the account
+   * looked like on that controller, so that a lost answer can be found out, and whatever an
+   * outcome needs to be signed without the command.
+   */
   z.strictObject({
     type: z.literal('intent'),
     cmd: Uuid,
     jti: Uuid,
     digest: Sha256,
+    token: Sha256,
     op: Op,
+    by: By,
+    actor: Actor,
+    unlock: z.boolean(),
+    mustChange: MustChange,
     objectGuid: Uuid,
     controller: HostName,
+    /** The controller's own clock when it was asked; no earlier change can be this write. */
+    controllerTime: Timestamp,
     pwdLastSet: Int64,
     lockoutTime: Int64,
     unicodePwd: PasswordMetadata.optional(),
+    usnChanged: Int64.optional(),
+    invocationId: Uuid.optional(),
+    /** An earlier write of the same operation may have been made. */
+    reapplied: z.literal(true).optional(),
     notAfter: Timestamp,
     at: Timestamp,
   }),
   /** What became of a write; durable before it is told. Final for its `cmd`. */
-  z.strictObject({ type: z.literal('outcome'), ...answered }),
+  z.strictObject({ type: z.literal('outcome'), ...answered, notAfter: Timestamp }),
   /** A dispatch that was turned away with nothing sent; final for its `jti` only. */
   z.strictObject({ type: z.literal('refusal'), ...answered, expires: Timestamp }),
   /** The newest writeback toggle. */

@@ -1,9 +1,10 @@
 import { open, type FileHandle } from 'node:fs/promises';
+import type { OutcomeCode } from '../../protocol/codes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { sha256, signedHash } from '../../protocol/canonical.ts';
 import { messageOf, type Fault } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
-import { decodeRecord, encodeRecord, JournalRecord } from './journal-records.ts';
+import { decodeRecord, encodeRecord, JournalRecord, type Intent } from './journal-records.ts';
 
 export class JournalError extends Error implements Fault {
   override readonly name = 'JournalError';
@@ -22,6 +23,16 @@ export interface KnownCommand {
   /** The dispatch that it was last begun or answered for. */
   readonly jti: string;
   readonly outcome?: string;
+  /** Its newest write; absent when it was answered without one. */
+  readonly intent?: Intent;
+  readonly code?: OutcomeCode;
+}
+
+/** A write that was begun, and what came of it where that is known: what rate limits count. */
+export interface Begun extends Pick<Intent, 'cmd' | 'objectGuid' | 'by' | 'actor' | 'op'> {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly code?: OutcomeCode;
 }
 
 export interface JournalOptions {
@@ -108,6 +119,7 @@ export class Journal implements AsyncDisposable {
   readonly #file: FileHandle;
   readonly #path: string;
   readonly #commands = new Map<string, KnownCommand>();
+  readonly #open = new Map<string, Intent>();
   readonly #refusals = new Map<string, string>();
   #epoch = '';
   #seq = 0;
@@ -148,9 +160,22 @@ export class Journal implements AsyncDisposable {
 
   /** Operations whose write was begun and whose outcome is not known. */
   get open(): number {
-    let count = 0;
-    for (const known of this.#commands.values()) if (known.outcome === undefined) count++;
-    return count;
+    return this.#open.size;
+  }
+
+  /** Those of them on one account. */
+  openOn(objectGuid: string): readonly Intent[] {
+    return [...this.#open.values()].filter((intent) => intent.objectGuid === objectGuid);
+  }
+
+  /** Every write that is remembered, oldest operation first. */
+  *begun(): Generator<Begun> {
+    for (const { intent, code } of this.#commands.values()) {
+      if (intent === undefined) continue;
+      const { cmd, objectGuid, by, actor, op } = intent;
+      const at = Date.parse(intent.at);
+      yield { cmd, objectGuid, by, actor, op, at, ...(code !== undefined && { code }) };
+    }
   }
 
   find(cmd: string): KnownCommand | undefined {
@@ -192,13 +217,17 @@ export class Journal implements AsyncDisposable {
         this.#head = await sha256(record.epoch);
         return;
       case 'intent':
-        this.#commands.set(record.cmd, { digest: record.digest, jti: record.jti });
+        this.#open.set(record.cmd, record);
+        this.#commands.set(record.cmd, { digest: record.digest, jti: record.jti, intent: record });
         return;
       case 'outcome':
+        this.#open.delete(record.cmd);
         this.#commands.set(record.cmd, {
+          ...this.#commands.get(record.cmd),
           digest: record.digest,
           jti: record.jti,
           outcome: record.jws,
+          code: record.code,
         });
         break;
       case 'refusal':
@@ -222,7 +251,9 @@ export class Journal implements AsyncDisposable {
   /** Turned away after its own intent: nothing was sent, so a later dispatch starts afresh. */
   #withdraw({ cmd, jti }: { readonly cmd: string; readonly jti: string }): void {
     const known = this.#commands.get(cmd);
-    if (known?.jti === jti && known.outcome === undefined) this.#commands.delete(cmd);
+    if (known?.jti !== jti || known.outcome !== undefined) return;
+    this.#commands.delete(cmd);
+    this.#open.delete(cmd);
   }
 
   async #flush(): Promise<void> {

@@ -30,6 +30,18 @@ export class Refusal extends Error {
   }
 }
 
+/**
+ * What became of a write cannot be said yet: nothing is recorded, nothing is answered, and the
+ * intent stays open until the service asks again.
+ */
+export class Unresolved extends Error {
+  override readonly name = 'Unresolved';
+
+  constructor() {
+    super('what became of the write is not known yet');
+  }
+}
+
 /** What an expected failure means to the service. Rethrows everything else: a bug is not an outcome. */
 export function toOutcome(error: unknown, tookMs: number): Outcome {
   if (error instanceof Refusal) return outcome(error.code, tookMs, error.details);

@@ -20,9 +20,14 @@ export interface Accepted {
   readonly op: Operation;
   readonly digest: string;
   readonly tokenHash: string;
+  /** The end of the operation's own time. */
+  readonly notAfter: string;
   /** Epoch ms after which the token cannot be replayed. */
   readonly expiresMs: number;
 }
+
+/** What an outcome needs; an intent keeps it for one that is found out later. */
+export type Answerable = Omit<Accepted, 'expiresMs'>;
 
 interface Position {
   readonly seq: number;
@@ -40,8 +45,8 @@ export class Trail {
   }
 
   /** Signs, chains and journals what became of an operation. Final for its `cmd`. */
-  outcome(accepted: Accepted, outcome: Outcome): Promise<string> {
-    return this.#chain(accepted, outcome, { type: 'outcome' });
+  outcome(accepted: Answerable, outcome: Outcome): Promise<string> {
+    return this.#chain(accepted, outcome, { type: 'outcome', notAfter: accepted.notAfter });
   }
 
   /** Signs, chains and journals that this dispatch was turned away before anything was tried. */
@@ -69,9 +74,9 @@ export class Trail {
   }
 
   async #chain(
-    accepted: Accepted,
+    accepted: Answerable,
     outcome: Outcome,
-    kind: { type: 'outcome' } | { type: 'refusal'; expires: string },
+    kind: { type: 'outcome'; notAfter: string } | { type: 'refusal'; expires: string },
   ): Promise<string> {
     const { cmd, jti, digest } = accepted;
     // Signing is asynchronous and every link needs the one before, so links are made one by one;
@@ -100,7 +105,7 @@ export class Trail {
   }
 
   #sign(
-    accepted: Accepted,
+    accepted: Answerable,
     outcome: Outcome,
     { seq, head, ends }: Position & { readonly ends: 'operation' | 'dispatch' },
   ): Promise<string> {

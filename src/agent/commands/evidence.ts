@@ -1,0 +1,128 @@
+import type { Operation } from '../../protocol/codes.ts';
+import type { AccountReading } from '../directory/directory.ts';
+import { fromFiletime } from '../directory/filetime.ts';
+
+/** What an account looked like before a write that may or may not have been made. */
+export interface Before {
+  readonly controller: string;
+  readonly pwdLastSet: string;
+  readonly lockoutTime: string;
+  readonly unicodePwd?: AccountReading['unicodePwd'] | undefined;
+  readonly usnChanged?: string | undefined;
+  readonly invocationId?: string | undefined;
+}
+
+type After = Before & Pick<AccountReading, 'controllerTimeMs'>;
+
+/** When a write can have been made, on the clock of the controller that would have made it. */
+export interface Window {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+export interface Write {
+  readonly op: Operation;
+  /** Whether it sets `pwdLastSet` to 0. */
+  readonly mustChange: boolean;
+  readonly windows: readonly Window[];
+}
+
+/**
+ * - `not-moved`: nothing was written since.
+ * - `moved-inside`: written once, when our write can have been: it is ours.
+ * - `moved-outside`: written by somebody else.
+ * - `moved-undated`: written, and nothing tells when.
+ * - `behind`: this controller has not heard yet of what was there before.
+ * - `undecidable`: it looks the same either way.
+ */
+export type Verdict =
+  'not-moved' | 'moved-inside' | 'moved-outside' | 'moved-undated' | 'behind' | 'undecidable';
+
+/** Metadata has whole seconds (DSTIME, MS-DRSR 5.162), and a clock may be set by a little meanwhile. */
+export const MARGIN_MS = 2_000;
+
+/** What a reading proves of a write. Pure; total over every reading a controller can give. */
+export function judge(before: Before, after: After, write: Write): Verdict {
+  if (write.op === 'unlock') return judgeUnlock(before, after);
+  return (
+    judgeMetadata(before, after, write.windows) ??
+    (isUntouched(before, after) ? 'not-moved' : judgeTimes(before, after, write))
+  );
+}
+
+/** The state itself tells: 0 is done by whoever did it, another value is a lockout of later. */
+function judgeUnlock(before: Before, after: After): Verdict {
+  if (after.lockoutTime === '0') return 'moved-inside';
+  return after.lockoutTime === before.lockoutTime ? 'not-moved' : 'moved-outside';
+}
+
+/** The version rises by one with each write, whoever makes it and wherever it is read. */
+function judgeMetadata(
+  { unicodePwd: was, invocationId }: Before,
+  { unicodePwd: is }: After,
+  windows: readonly Window[],
+): Verdict | undefined {
+  if (was === undefined || is === undefined) return undefined;
+  if (is.version < was.version) return 'behind';
+  if (is.version === was.version) {
+    // The same version from elsewhere: two wrote at once, and replication kept the other one.
+    return is.invocationId === was.invocationId && is.usn === was.usn
+      ? 'not-moved'
+      : 'moved-outside';
+  }
+  const isOurs =
+    is.version === was.version + 1 &&
+    (invocationId === undefined || is.invocationId === invocationId) &&
+    isInside(Date.parse(is.changedAt), windows);
+  return isOurs ? 'moved-inside' : 'moved-outside';
+}
+
+/** `uSNChanged` counts on one controller, in one life of its database (MS-ADTS 3.1.1.1.9). */
+function isUntouched(before: Before, after: After): boolean {
+  return (
+    isSameController(before, after) &&
+    before.usnChanged !== undefined &&
+    before.usnChanged === after.usnChanged &&
+    (before.invocationId ?? after.invocationId) === (after.invocationId ?? before.invocationId)
+  );
+}
+
+function judgeTimes(before: Before, after: After, { op, mustChange, windows }: Write): Verdict {
+  const was = before.pwdLastSet;
+  const is = after.pwdLastSet;
+  // MS-SAMR 3.1.1.8.1: every write of a password moves it, except from 0 ("must change") to 0.
+  if (is === was) return is === '0' && op === 'reset' ? 'undecidable' : 'not-moved';
+  const setAt = fromFiletime(is);
+  if (setAt === undefined) return judgeZeroed(before, after, { op, windows });
+  const setBefore = fromFiletime(was);
+  if (setBefore !== undefined && setAt < setBefore && !isSameController(before, after)) {
+    return 'behind';
+  }
+  // A write with must-change would have left 0.
+  return !mustChange && isInside(setAt, windows) ? 'moved-inside' : 'moved-outside';
+}
+
+/**
+ * 0 has no time, but the change lies between the two readings. Any reset can leave it: the directory
+ * sets it by itself for a caller without Unexpire Password (MS-SAMR 3.1.1.8.7).
+ */
+function judgeZeroed(
+  before: Before,
+  after: After,
+  { op, windows }: Pick<Write, 'op' | 'windows'>,
+): Verdict {
+  const seenInTime =
+    isSameController(before, after) &&
+    windows.some(({ untilMs }) => after.controllerTimeMs <= untilMs + MARGIN_MS);
+  return op === 'reset' && seenInTime ? 'moved-inside' : 'moved-undated';
+}
+
+function isInside(momentMs: number, windows: readonly Window[]): boolean {
+  return windows.some(
+    ({ fromMs, untilMs }) => momentMs >= fromMs - MARGIN_MS && momentMs <= untilMs + MARGIN_MS,
+  );
+}
+
+function isSameController(before: Before, after: After): boolean {
+  return before.controller.toLowerCase() === after.controller.toLowerCase();
+}

@@ -1,0 +1,403 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { toFiletime } from '../../src/agent/directory/filetime.ts';
+import type { CommandClaims } from '../../src/protocol/command.ts';
+import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
+import { signToken } from '../../src/protocol/tokens.ts';
+import { CommandRig, type Order } from '../support/command-rig.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { DC1, DC2, FakeDomain, type Mishap } from '../support/fake-domain.ts';
+
+const NEW_PASSWORD = 'Correct-Horse-7';
+const LATER_PASSWORD = 'Another-Horse-8';
+
+let clock: FakeClock;
+let domain: FakeDomain;
+let ann: string;
+let rig: CommandRig;
+
+async function start(options: { metadata?: boolean; two?: boolean } = {}): Promise<void> {
+  const controllers = options.two === true ? ([DC1, DC2] as const) : ([DC1] as const);
+  domain = new FakeDomain({ clock, controllers, metadata: options.metadata ?? true });
+  ann = domain.add();
+  rig = await CommandRig.open({ directory: domain, clock });
+}
+
+beforeEach(async () => {
+  clock = new FakeClock();
+  await start();
+});
+
+afterEach(() => rig[Symbol.asyncDispose]());
+
+/** The same operation in a dispatch of its own, as the service makes it. */
+async function send(
+  claims: CommandClaims,
+  change: Partial<CommandClaims> = {},
+): Promise<OutcomeClaims> {
+  const iat = Math.floor(clock.now() / 1000);
+  const envelope = { jti: randomUUID(), sid: rig.session.id, agent: rig.agentId };
+  const again = { ...claims, ...envelope, iat, exp: iat + 60, ...change } as CommandClaims;
+  return rig.send(await signToken('command', again, rig.keys.service));
+}
+
+/** Cuts the answer off and takes the agent down before it can find anything out; then starts it again. */
+async function crashDuring(claims: CommandClaims, mishap: Mishap): Promise<void> {
+  domain.befall(mishap);
+  const apply = domain.apply.bind(domain);
+  domain.apply = async (...args) => {
+    await apply(...args).catch(() => undefined);
+    rig.abort.abort();
+    await rig.stop();
+    throw new Error('the process is gone');
+  };
+  await expect(send(claims)).rejects.toThrow();
+  domain.apply = apply;
+  await restart();
+}
+
+async function restart(): Promise<void> {
+  await rig.stop();
+  rig = await CommandRig.open({ directory: domain, clock, after: rig });
+}
+
+describe.each([
+  ['with replication metadata', true],
+  ['without replication metadata', false],
+])('%s', (_what, metadata) => {
+  beforeEach(async () => {
+    await rig[Symbol.asyncDispose]();
+    await start({ metadata });
+  });
+
+  const orders: [string, Partial<Order>][] = [
+    ['a reset', {}],
+    ['a change', { op: 'change', oldPassword: 'Old-Password-1' }],
+    ['a reset with must-change', { claims: { mustChange: true } }],
+  ];
+
+  test.each(orders)(
+    '%s whose answer was lost is found out, and not sent again',
+    async (_op, order) => {
+      domain.befall('answer-lost');
+      const { outcome } = await rig.order({ objectGuid: ann, ...order });
+      expect(outcome).toMatchObject({
+        code: 'APPLIED',
+        inferred: true,
+        controller: DC1,
+        effect: { passwordSet: true },
+      });
+      expect(outcome.reapplied).toBeUndefined();
+      expect(domain.written).toHaveLength(1);
+      expect(clock.slept).toEqual([]);
+    },
+  );
+
+  test.each(orders)(
+    '%s that never arrived is sent again after the settle time, once',
+    async (_op, order) => {
+      domain.befall('never-arrives');
+      const { outcome } = await rig.order({ objectGuid: ann, ...order });
+      expect(outcome).toMatchObject({ code: 'APPLIED', controller: DC1 });
+      expect([outcome.inferred, outcome.reapplied]).toEqual([undefined, undefined]);
+      expect(domain.written).toEqual([{ controller: DC1, password: NEW_PASSWORD }]);
+      expect(clock.monotonic()).toBeGreaterThanOrEqual(10_000);
+    },
+  );
+
+  test.each(orders)('%s carried out late, after the cut, is not sent again', async (_op, order) => {
+    domain.befall({ lateByMs: 8_500 });
+    const { outcome } = await rig.order({ objectGuid: ann, ...order });
+    expect(outcome).toMatchObject({ code: 'APPLIED', inferred: true });
+    expect(domain.written).toHaveLength(1);
+  });
+
+  test.each(orders)(
+    '%s that a crash cut off is found out after the restart',
+    async (_op, order) => {
+      const claims = await rig.claims({ objectGuid: ann, ...order });
+      await crashDuring(claims, 'answer-lost');
+      expect(rig.journal.open).toBe(1);
+      expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED', inferred: true });
+      expect(domain.written).toHaveLength(1);
+      expect(rig.journal.open).toBe(0);
+    },
+  );
+
+  test.each(orders)(
+    '%s that a crash kept from being sent is sent after the restart',
+    async (_op, order) => {
+      const claims = await rig.claims({ objectGuid: ann, ...order });
+      await crashDuring(claims, 'never-arrives');
+      expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED' });
+      expect(domain.written).toHaveLength(1);
+    },
+  );
+
+  test('what somebody else wrote after a write that never arrived is not overwritten', async () => {
+    const claims = await rig.claims({ objectGuid: ann });
+    await crashDuring(claims, 'never-arrives');
+    clock.advance(60_000);
+    domain.resetByAdmin(ann, LATER_PASSWORD);
+    expect((await send(claims)).outcome.code).toBe('SUPERSEDED');
+    expect(domain.passwordOf(ann)).toBe(LATER_PASSWORD);
+  });
+
+  test('a write that never arrived and whose time is over has expired, and nothing is written', async () => {
+    const claims = await rig.claims({ objectGuid: ann });
+    await crashDuring(claims, 'never-arrives');
+    clock.advance(6 * 60_000);
+    expect((await send(claims)).outcome.code).toBe('EXPIRED');
+    expect(domain.written).toEqual([]);
+  });
+
+  test('an unlock whose answer was lost is done when the account is unlocked', async () => {
+    const lockoutTime = toFiletime(clock.now() - 1000);
+    domain.touch(ann, { lockoutTime, locked: true });
+    domain.befall('answer-lost');
+    const { outcome } = await rig.order({ objectGuid: ann, op: 'unlock' });
+    expect(outcome).toMatchObject({ code: 'APPLIED', inferred: true, effect: { unlocked: true } });
+    expect(domain.unlocks).toBe(1);
+  });
+
+  test('a lockout that came after a lost unlock is left alone', async () => {
+    domain.touch(ann, { lockoutTime: toFiletime(clock.now() - 1000), locked: true });
+    const claims = await rig.claims({ objectGuid: ann, op: 'unlock' });
+    await crashDuring(claims, 'never-arrives');
+    const lockoutTime = toFiletime(clock.now() + 1000);
+    domain.touch(ann, { lockoutTime, locked: true });
+    expect((await send(claims)).outcome.code).toBe('SUPERSEDED');
+    expect(domain.unlocks).toBe(0);
+  });
+
+  test("a second agent takes the first one's write for what it is", async () => {
+    const claims = await rig.claims({ objectGuid: ann });
+    domain.resetByAdmin(ann, NEW_PASSWORD); // the first agent's
+    const attempts = [attempt(0, 13_000)];
+    expect((await send(claims, { attempts })).outcome).toMatchObject({
+      code: 'APPLIED',
+      inferred: true,
+      effect: { passwordSet: true },
+    });
+    expect(domain.written).toEqual([]);
+  });
+
+  test('a second agent that finds nothing of the first one writes, and it is the only write', async () => {
+    const claims = await rig.claims({ objectGuid: ann });
+    const { outcome } = await send(claims, { attempts: [attempt(0, 13_000)] });
+    expect([outcome.code, outcome.reapplied]).toEqual(['APPLIED', undefined]);
+    expect(domain.written).toHaveLength(1);
+  });
+
+  test("a change long after the first agent's time is somebody else's to a second agent", async () => {
+    const claims = await rig.claims({ objectGuid: ann });
+    const attempts = [attempt(0, 13_000)];
+    clock.advance(90_000);
+    domain.resetByAdmin(ann, LATER_PASSWORD);
+    expect((await send(claims, { attempts })).outcome.code).toBe('SUPERSEDED');
+    expect(domain.passwordOf(ann)).toBe(LATER_PASSWORD);
+  });
+});
+
+function attempt(fromMs: number, untilMs: number, controller = DC1): CommandClaims['attempts'][0] {
+  const at = (ms: number): string => new Date(clock.now() + ms).toISOString();
+  return { agent: randomUUID(), from: at(fromMs), until: at(untilMs), controller };
+}
+
+describe('must-change where nothing tells one 0 from another', () => {
+  const order = { claims: { mustChange: true } } as const;
+
+  beforeEach(async () => {
+    await rig[Symbol.asyncDispose]();
+    await start({ metadata: false });
+    domain.touch(ann, { pwdLastSet: '0' });
+  });
+
+  test('the same password is written again, and the outcome says so', async () => {
+    domain.befall('answer-lost');
+    const { outcome } = await rig.order({ objectGuid: ann, ...order });
+    expect(outcome).toMatchObject({ code: 'APPLIED', reapplied: true });
+    expect(domain.written.map(({ password }) => password)).toEqual([NEW_PASSWORD, NEW_PASSWORD]);
+  });
+
+  test('what never arrived left the object untouched, and is one write', async () => {
+    domain.befall('never-arrives');
+    const { outcome } = await rig.order({ objectGuid: ann, ...order });
+    expect([outcome.code, outcome.reapplied]).toEqual(['APPLIED', undefined]);
+    expect(domain.written).toHaveLength(1);
+  });
+
+  test('once its time is over it is unknown', async () => {
+    const claims = await rig.claims({ objectGuid: ann, ...order });
+    await crashDuring(claims, 'answer-lost');
+    clock.advance(6 * 60_000);
+    expect((await send(claims)).outcome).toMatchObject({ code: 'INDETERMINATE', retry: 'user' });
+    expect(domain.written).toHaveLength(1);
+  });
+
+  test('a refusal of the second write does not deny the first', async () => {
+    const claims = await rig.claims({ objectGuid: ann, ...order });
+    await crashDuring(claims, 'answer-lost');
+    domain.touch(ann);
+    await rig.toggle.offer(await rig.toggleStatement(1, false));
+    await expect(send(claims)).rejects.toMatchObject({ name: 'Unresolved' });
+    expect(rig.journal.open).toBe(1);
+    await rig.toggle.offer(await rig.toggleStatement(2, true));
+    expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED', reapplied: true });
+  });
+});
+
+test('paused meanwhile, a write that never arrived is not made, and is made once resumed', async () => {
+  const claims = await rig.claims({ objectGuid: ann });
+  await crashDuring(claims, 'never-arrives');
+  await rig.toggle.offer(await rig.toggleStatement(1, false));
+  expect((await send(claims)).outcome.code).toBe('PAUSED');
+  await rig.toggle.offer(await rig.toggleStatement(2, true));
+  expect((await send(claims)).outcome.code).toBe('APPLIED');
+  expect(domain.written).toHaveLength(1);
+});
+
+test('a second operation waits until a lost write of the first can do no more', async () => {
+  const first = await rig.claims({ objectGuid: ann });
+  await crashDuring(first, { lateByMs: 8_000 });
+  const second = await rig.claims({ objectGuid: ann, password: LATER_PASSWORD });
+  expect((await send(second)).outcome).toMatchObject({ code: 'BUSY', retry: 'later' });
+  clock.advance(28_000);
+  // The first one landed: its outcome is written down, and the second was made for another account state.
+  expect((await send(second)).outcome.code).toBe('SUPERSEDED');
+  const seq = rig.journal.seq;
+  expect((await send(first)).outcome).toMatchObject({ code: 'APPLIED', inferred: true });
+  expect(rig.journal.seq).toBe(seq + 1);
+});
+
+test('what became of the first operation is written down before a second one hides it', async () => {
+  const first = await rig.claims({ objectGuid: ann });
+  await crashDuring(first, 'answer-lost');
+  clock.advance(28_000);
+  const second = await rig.order({ objectGuid: ann, password: LATER_PASSWORD });
+  expect(second.outcome.code).toBe('APPLIED');
+  expect((await send(first)).outcome).toMatchObject({ code: 'APPLIED', inferred: true });
+  expect(domain.written.map(({ password }) => password)).toEqual([NEW_PASSWORD, LATER_PASSWORD]);
+  expect(domain.passwordOf(ann)).toBe(LATER_PASSWORD);
+});
+
+test('a first operation that never arrived does not come back over a second one', async () => {
+  const first = await rig.claims({ objectGuid: ann });
+  await crashDuring(first, 'never-arrives');
+  clock.advance(28_000);
+  await rig.order({ objectGuid: ann, password: LATER_PASSWORD });
+  expect((await send(first)).outcome.code).toBe('SUPERSEDED');
+  expect(domain.written.map(({ password }) => password)).toEqual([LATER_PASSWORD]);
+});
+
+describe('with two controllers', () => {
+  beforeEach(async () => {
+    await rig[Symbol.asyncDispose]();
+    await start({ two: true });
+  });
+
+  test('when the one written to is gone and the other shows nothing, the same is written there', async () => {
+    domain.befall('never-arrives');
+    const claims = await rig.claims({ objectGuid: ann });
+    goneAfterWrite();
+    expect((await send(claims)).outcome).toMatchObject({
+      code: 'APPLIED',
+      controller: DC2,
+      reapplied: true,
+    });
+    expect(domain.written).toEqual([{ controller: DC2, password: NEW_PASSWORD }]);
+  });
+
+  test('when the other one has it by replication, nothing is written again', async () => {
+    domain.befall('answer-lost');
+    const claims = await rig.claims({ objectGuid: ann });
+    goneAfterWrite();
+    expect((await send(claims)).outcome).toMatchObject({
+      code: 'APPLIED',
+      controller: DC2,
+      inferred: true,
+    });
+    expect(domain.written).toHaveLength(1);
+  });
+
+  test('partitioned controllers end up with the same password and one outcome', async () => {
+    domain.replicates = false;
+    domain.befall('answer-lost');
+    const claims = await rig.claims({ objectGuid: ann });
+    goneAfterWrite();
+    expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED', reapplied: true });
+    domain.silent.clear();
+    domain.replicate();
+    expect([domain.passwordOf(ann, DC1), domain.passwordOf(ann, DC2)]).toEqual([
+      NEW_PASSWORD,
+      NEW_PASSWORD,
+    ]);
+  });
+
+  test('a change is never sent to a second controller: the intent stays open until the first is back', async () => {
+    domain.befall('answer-lost');
+    domain.replicates = false;
+    const order = { op: 'change', oldPassword: 'Old-Password-1' } as const;
+    const claims = await rig.claims({ objectGuid: ann, ...order });
+    goneAfterWrite();
+    await expect(send(claims)).rejects.toMatchObject({ name: 'Unresolved' });
+    domain.silent.clear();
+    expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED', inferred: true });
+    expect(domain.written).toHaveLength(1);
+  });
+
+  test('while nobody answers nothing is said, and the service may ask again', async () => {
+    domain.befall('answer-lost');
+    const claims = await rig.claims({ objectGuid: ann });
+    goneAfterWrite(DC1, DC2);
+    await expect(send(claims)).rejects.toMatchObject({ name: 'Unresolved' });
+    expect(clock.monotonic()).toBeLessThan(45_000);
+    domain.silent.clear();
+    expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED', inferred: true });
+  });
+
+  test('a controller that has not heard of the baseline yet is not mistaken for a change', async () => {
+    domain.replicates = false;
+    domain.resetByAdmin(ann, 'Before-Baseline-1');
+    const claims = await rig.claims({ objectGuid: ann });
+    domain.silent.add(DC1);
+    expect((await send(claims)).outcome).toMatchObject({ code: 'DIRECTORY_BUSY', retry: 'later' });
+    domain.silent.clear();
+    expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED', controller: DC1 });
+  });
+
+  test('a second agent asks the controller that the first one wrote on', async () => {
+    domain.replicates = false;
+    const claims = await rig.claims({ objectGuid: ann });
+    domain.resetByAdmin(ann, NEW_PASSWORD, false, DC2); // the first agent's
+    const attempts = [attempt(0, 13_000, DC2)];
+    expect((await send(claims, { attempts })).outcome).toMatchObject({
+      code: 'APPLIED',
+      inferred: true,
+      controller: DC2,
+    });
+    expect(domain.written).toEqual([]);
+  });
+
+  test('a second agent that cannot ask that controller writes on another, and says so', async () => {
+    const claims = await rig.claims({ objectGuid: ann });
+    const attempts = [attempt(0, 13_000, DC2)];
+    domain.silent.add(DC2);
+    expect((await send(claims, { attempts })).outcome).toMatchObject({
+      code: 'APPLIED',
+      reapplied: true,
+      controller: DC1,
+    });
+  });
+
+  /** These stop answering as soon as the next write was sent. */
+  function goneAfterWrite(...names: string[]): void {
+    const apply = domain.apply.bind(domain);
+    domain.apply = (...args) => {
+      const result = apply(...args);
+      for (const name of names.length > 0 ? names : [DC1]) domain.silent.add(name);
+      domain.apply = apply;
+      return result;
+    };
+  }
+});
