@@ -4,14 +4,7 @@ import type { Lab } from '../../test/lab/lab.ts';
 import { carryOut, type CallerOptions } from './caller.ts';
 import type { Evidence } from './evidence.ts';
 import { Faults } from './faults.ts';
-import {
-  gatherAccounts,
-  gatherAgent,
-  gatherStatus,
-  gatherStore,
-  gatherVersions,
-  gatherWrites,
-} from './gather.ts';
+import { gatherAccounts, gatherAgent, gatherStatus, gatherStore, gatherWrites } from './gather.ts';
 import type { CommandHistory } from './history.ts';
 import { lockAccount, rivalResets } from './neighbours.ts';
 import { pause } from './pause.ts';
@@ -38,7 +31,7 @@ export async function runChaos(plan: ChaosPlan, options: RunOptions): Promise<Ev
   const { lab, folder, progress } = options;
   const clock = systemClock;
   await lab.reset();
-  const versions = await gatherVersions(lab, plan.options.accounts);
+  const before = await lab.passwordStates();
   const began = clock.monotonic();
   const world = await World.open(lab, folder, plan.options.agents);
   try {
@@ -55,7 +48,7 @@ export async function runChaos(plan: ChaosPlan, options: RunOptions): Promise<Ev
       controllers: lab.controllers.map(({ name }) => name),
       histories,
       writes: await gatherWrites(lab),
-      accounts: await gatherAccounts(lab, histories, versions),
+      accounts: await gatherAccounts(lab, histories, before),
       agents: await Promise.all(world.agents.map((agent) => gatherAgent(agent, status))),
       ...(await gatherStore(world.stack.cloudData, histories)),
       surprises: world.surprises,

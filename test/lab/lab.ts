@@ -4,7 +4,14 @@ import type { LabController, LabDescription, LabPerson } from './description.ts'
 import { docker } from './docker.ts';
 import { kinit, type KerberosAnswer } from './kerberos.ts';
 import { replicate } from './replication.ts';
-import { ldapsClient, readNumber, readPasswordVersion, untilItAnswers } from './ldaps.ts';
+import {
+  ldapsClient,
+  readNumber,
+  readPasswordStates,
+  readPasswordVersion,
+  untilItAnswers,
+  type PasswordState,
+} from './ldaps.ts';
 
 const RIGHTS = ['reset-password', 'lockout-time', 'pwd-last-set'] as const;
 
@@ -41,6 +48,8 @@ export interface Lab extends LabDescription {
   passwordHistory(): Promise<readonly LabWrite[]>;
   /** Grows by one with each write. Two controllers that write at the same time may end at one number. */
   passwordVersion(sam: string, controller?: number): Promise<number>;
+  /** Version and lock of everybody at once. */
+  passwordStates(controller?: number): Promise<ReadonlyMap<string, PasswordState>>;
   /** '0' when the account is not locked. */
   lockoutTime(sam: string, controller?: number): Promise<string>;
   pwdLastSet(sam: string, controller?: number): Promise<string>;
@@ -86,6 +95,7 @@ export function connectLab(description: LabDescription): Lab {
     passwordWrites: () => passwordWrites(description),
     passwordHistory: () => passwordHistory(description),
     passwordVersion: (sam, controller) => readPasswordVersion(description, at(controller), sam),
+    passwordStates: (controller) => readPasswordStates(description, at(controller)),
     lockoutTime: number('lockoutTime'),
     pwdLastSet: number('pwdLastSet'),
     stopController: (controller) => run('stop', at(controller), '--time', '3'),

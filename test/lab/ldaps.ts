@@ -103,6 +103,38 @@ export async function readPasswordVersion(
   const attribute = 'replPropertyMetaData';
   const blob = (await readAccount(lab, controller, { sam, binary: attribute }))[attribute];
   if (!Buffer.isBuffer(blob)) throw new Error(`${attribute} of ${sam} cannot be read`);
+  return passwordVersionIn(blob);
+}
+
+/** What tells how often a password was written and whether the account is locked. */
+export interface PasswordState {
+  readonly version: number;
+  readonly locked: boolean;
+}
+
+/** Everybody's, by sAMAccountName, with one question. */
+export async function readPasswordStates(
+  lab: Domain,
+  controller: LabController,
+): Promise<ReadonlyMap<string, PasswordState>> {
+  const attribute = 'replPropertyMetaData';
+  const found = await asAdministrator(lab, controller, (client) =>
+    client.search(lab.baseDn, {
+      filter: '(objectClass=user)',
+      attributes: ['sAMAccountName', 'lockoutTime', attribute],
+      explicitBufferAttributes: [attribute],
+    }),
+  );
+  const states = new Map<string, PasswordState>();
+  for (const { sAMAccountName, lockoutTime, [attribute]: blob } of found.searchEntries) {
+    if (typeof sAMAccountName !== 'string' || !Buffer.isBuffer(blob)) continue;
+    const locked = typeof lockoutTime === 'string' && lockoutTime !== '0';
+    states.set(sAMAccountName, { version: passwordVersionIn(blob), locked });
+  }
+  return states;
+}
+
+function passwordVersionIn(blob: Buffer): number {
   // replPropertyMetaDataBlob of Samba's drsblobs.idl: count at 8, entries of 48 bytes from 16.
   const entries = blob.readUInt32LE(8);
   for (let at = 16; at < 16 + entries * 48; at += 48) {
