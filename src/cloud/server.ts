@@ -4,7 +4,6 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { CLOSE_CODES } from '../protocol/messages.ts';
-import { timestamp } from '../protocol/shapes.ts';
 import type { Clock } from '../support/clock.ts';
 import { privateFile, privateFolder } from '../support/files.ts';
 import type { Logger } from '../support/logger.ts';
@@ -15,7 +14,8 @@ import { ConfigError } from './config/config-error.ts';
 import { dataFolder } from './data-folder.ts';
 import { DeviceKeys } from './keys/device-keys.ts';
 import { KeyFolder } from './keys/key-folder.ts';
-import { loadServiceKeys, type ServiceKeys } from './keys/service-keys.ts';
+import { LiveKeys } from './keys/live-keys.ts';
+import { watchKeys } from './keys/watch-keys.ts';
 import { acceptUpgrades } from './link/accept-upgrades.ts';
 import { sessionDuties } from './link/duties.ts';
 import { LiveSessions } from './link/live-sessions.ts';
@@ -29,9 +29,6 @@ import { Dispatcher } from './writeback/dispatcher.ts';
 const HANDSHAKE_WITHIN_MS = 10_000;
 const TIME_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
 const MAX_CONNECTIONS = 4_096;
-
-const DAY_MS = 24 * 3600_000;
-const WARN_BEFORE_MS = 30 * DAY_MS;
 
 export interface CloudDeps {
   readonly clock: Clock;
@@ -51,7 +48,7 @@ export interface RunningCloud {
  */
 export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<RunningCloud> {
   const folder = dataFolder(config.dataFolder);
-  const keys = await loadServiceKeys(new KeyFolder(folder.keys), config.url, deps.clock.now());
+  const keys = await LiveKeys.load(new KeyFolder(folder.keys), config.url, deps.clock.now());
   await privateFolder(folder.path);
   await privateFolder(folder.keys);
   if (config.listen.keyFile !== undefined) await privateFile(config.listen.keyFile);
@@ -71,7 +68,7 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
 
 interface Parts extends CloudDeps {
   readonly config: CloudConfig;
-  readonly keys: ServiceKeys;
+  readonly keys: LiveKeys;
   readonly store: Store;
   readonly lock: Disposable;
 }
@@ -93,7 +90,9 @@ class Service implements RunningCloud {
     this.#core = {
       issuer: config.url,
       store,
-      keys,
+      get keys() {
+        return keys.current;
+      },
       deviceKeys: new DeviceKeys(),
       sessions: this.#sessions,
       clock,
@@ -119,13 +118,14 @@ class Service implements RunningCloud {
       core: this.#core,
       sessions: this.#sessions,
       duties: sessionDuties(this.#core, this.#sessions),
+      renewEveryMs: this.#parts.config.sessionMs,
       draining,
     });
     await this.#listen();
     await this.#dispatcher.resume();
     void this.#dispatcher.sweep();
-    void this.#watchKeySet();
-    const { config, log } = this.#parts;
+    const { config, keys, log } = this.#parts;
+    void watchKeys(this.#core, keys, stopping);
     log.info('cloud.started', { url: config.url, address: this.address });
     return this;
   }
@@ -176,18 +176,6 @@ class Service implements RunningCloud {
     await Promise.race([closed, this.#parts.clock.sleep(2_000, new AbortController().signal)]);
     this.#server.closeAllConnections();
     await closed;
-  }
-
-  /** Warns every day once the key set nears its end: agents refuse an expired one. */
-  async #watchKeySet(): Promise<void> {
-    const { keys, clock, log } = this.#parts;
-    const { expiresAt, number } = keys.keySet;
-    while (!this.#stopping.signal.aborted) {
-      if (clock.now() > expiresAt - WARN_BEFORE_MS) {
-        log.warn('cloud.key_set_expires', { number, expiresAt: timestamp(expiresAt) });
-      }
-      await clock.sleep(DAY_MS, this.#stopping.signal);
-    }
   }
 }
 

@@ -15,7 +15,8 @@ const FROM_AGENT: Meanings<FromAgent> = {
 
 const FROM_SERVICE: Meanings<FromService> = {
   'session.challenge': 'The first frame of a session: the nonce that the hello must sign.',
-  'session.renew': 'Asks for a fresh hello, without losing the session.',
+  'session.renew':
+    'Says anew what a welcome says and asks for a fresh hello, without losing the session: before it gets too old, and when the key set, a sealing key or the approval has changed.',
   'session.goodbye':
     'The service is stopping or moving; the agent dials again, after the time given.',
   'account.inspect':

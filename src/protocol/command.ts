@@ -92,7 +92,7 @@ export const InspectClaims = z
 
 export type InspectClaims = z.infer<typeof InspectClaims>;
 
-/** The claims of a writeback toggle (typ `passback-writeback+jwt`); the highest version counts. */
+/** The claims of a writeback toggle (typ `passback-writeback+jwt`); the highest version counts, and it is a time: epoch milliseconds. */
 export const ToggleClaims = z
   .strictObject({
     iss: z.url(),

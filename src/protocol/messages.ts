@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { VerificationKey } from './keys.ts';
+import { MAX_RECIPIENTS } from './sealed.ts';
 import { CompactJws, HostName, Sha256, ShortText, Timestamp, Uuid } from './shapes.ts';
 import type { TokenName } from './tokens.ts';
 
@@ -42,16 +44,32 @@ function token(name: TokenName): typeof CompactJws {
   return CompactJws.meta({ description: `A token of the kind \`${name}\`.` });
 }
 
+/** An agent that secrets are sealed to. Who knows its fingerprint need not believe the service. */
+export const PeerStatement = z
+  .strictObject({ deviceKey: VerificationKey, sealingKey: token('sealing-key') })
+  .meta({ id: 'PeerStatement' });
+
+export type PeerStatement = z.infer<typeof PeerStatement>;
+
+/** What an agent is told of itself and of what it has to believe, with every welcome and renewal. */
+const standing = {
+  serverTime: Timestamp.meta({ description: 'For reporting only; no check is made against it.' }),
+  approved: z.boolean(),
+  keySet: token('key-set'),
+  toggle: token('writeback').optional(),
+  peers: z
+    .array(PeerStatement)
+    .max(MAX_RECIPIENTS)
+    .meta({ description: 'All approved agents of the directory, this one included.' }),
+};
+
+export const Standing = z.strictObject(standing);
+
+export type Standing = z.infer<typeof Standing>;
+
 /** What the service answers to a hello that it accepts. */
 export const Welcome = z
-  .strictObject({
-    session: Uuid,
-    serverTime: Timestamp.meta({ description: 'For reporting only; no check is made against it.' }),
-    approved: z.boolean(),
-    keySet: token('key-set'),
-    toggle: token('writeback').optional(),
-    oldestVersion: z.string().max(64),
-  })
+  .strictObject({ session: Uuid, ...standing, oldestVersion: z.string().max(64) })
   .meta({ id: 'Welcome' });
 
 export type Welcome = z.infer<typeof Welcome>;
@@ -72,7 +90,7 @@ interface Notice {
 export const FROM_SERVICE = {
   'session.challenge': { params: z.strictObject({ session: Uuid, nonce: Sha256 }) },
   'session.renew': {
-    params: z.strictObject({ nonce: Sha256 }),
+    params: z.strictObject({ nonce: Sha256, ...standing }),
     result: z.strictObject({ hello: token('hello') }),
   },
   'session.goodbye': {

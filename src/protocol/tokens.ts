@@ -131,7 +131,7 @@ export function typOf(name: TokenName): string {
 function toTokenError(name: TokenName, error: unknown, now: number): TokenError {
   if (error instanceof TokenError) return error; // a look-up of ours that knows better
   if (error instanceof errors.JWTExpired) {
-    return new TokenError('EXPIRED', `${name} token: expired${clocks(error.payload, now)}`);
+    return new TokenError('EXPIRED', `${name} token: expired${bothClocks(error.payload.iat, now)}`);
   }
   if (error instanceof errors.JWTClaimValidationFailed) return claimError(name, error, now);
   if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) {
@@ -160,15 +160,15 @@ function claimError(
     case 'nbf':
       return new TokenError(
         'NOT_YET_VALID',
-        `${name} token: from the future${clocks(payload, now)}`,
+        `${name} token: from the future${bothClocks(payload.iat, now)}`,
       );
     default:
       return new TokenError('MALFORMED', `${name} token: unexpected ${claim}`);
   }
 }
 
-/** Both clocks, because either may be the wrong one. Times are looked at only under a good signature. */
-function clocks({ iat }: { readonly iat?: unknown }, now: number): string {
+/** Names both clocks, because either may be the wrong one. `iat` is of a token under a good signature. */
+export function bothClocks(iat: unknown, now: number): string {
   if (typeof iat !== 'number' || !(Math.abs(iat) < MAX_SECONDS)) return '';
   return `; made at ${timestamp(iat * 1000)} by its sender's clock, here it is ${timestamp(now)}`;
 }

@@ -43,11 +43,11 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       expect(await store.directories.list()).toHaveLength(1);
     });
 
-    test('moves a toggle by exactly one version', async () => {
-      expect(await store.directories.setToggle('corp', toggle(3, false))).toBe(false);
-      expect(await store.directories.setToggle('corp', toggle(2, false))).toBe(true);
-      expect(await store.directories.setToggle('corp', toggle(2, true))).toBe(false);
-      expect((await store.directories.find('corp'))?.toggle).toEqual(toggle(2, false));
+    test('replaces a toggle only by who has seen the last one', async () => {
+      expect(await store.directories.setToggle('corp', toggle(NOW + 1, false), 2)).toBe(false);
+      expect(await store.directories.setToggle('corp', toggle(NOW, false), 1)).toBe(true);
+      expect(await store.directories.setToggle('corp', toggle(NOW + 1, true), 1)).toBe(false);
+      expect((await store.directories.find('corp'))?.toggle).toEqual(toggle(NOW, false));
     });
 
     test('keeps an agent as it was given, and changes only what it is told to', async () => {

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -140,6 +140,37 @@ test('keys rotate needs the root key and gives the next number', async () => {
   const refused = await run(['keys', 'rotate', '--data', data]);
   expect(refused).toMatchObject({ code: 78 });
   expect(refused.err).toContain('bring the root key back');
+});
+
+test('with the root key off line a key set is drafted, signed elsewhere and installed', async () => {
+  const data = join(folder, 'data');
+  const at = (name: string): string => join(folder, name);
+  await run(['init', '--url', 'https://reset.example', '--data', data]);
+  await rename(join(dataFolder(data).keys, 'root.json'), at('root.json'));
+  expect(await run(['keys', 'draft', '--data', data, '--out', at('draft')])).toMatchObject({
+    code: 0,
+  });
+  const sign = ['keys', 'sign', '--root', at('root.json'), '--in', at('draft')];
+  expect(await run([...sign, '--out', at('signed')])).toMatchObject({ code: 0, err: '' });
+  const install = ['keys', 'install', '--data', data, '--in', at('signed')];
+  expect((await run(install)).out).toContain('Key set 2');
+  const again = await run(install);
+  expect(again).toMatchObject({ code: 78 });
+  expect(again.err).toContain('not newer');
+});
+
+test('a key set that another root signed is not installed', async () => {
+  const [data, other] = [join(folder, 'data'), join(folder, 'other')];
+  const at = (name: string): string => join(folder, name);
+  for (const path of [data, other]) {
+    await run(['init', '--url', 'https://reset.example', '--data', path]);
+  }
+  await run(['keys', 'draft', '--data', data, '--out', at('draft')]);
+  const root = join(dataFolder(other).keys, 'root.json');
+  await run(['keys', 'sign', '--root', root, '--in', at('draft'), '--out', at('signed')]);
+  const refused = await run(['keys', 'install', '--data', data, '--in', at('signed')]);
+  expect(refused).toMatchObject({ code: 78 });
+  expect(refused.err).toContain('not signed by this root key');
 });
 
 test('a bad configuration lists every problem at once and ends with 78', async () => {

@@ -14,6 +14,7 @@ import {
   SUBPROTOCOL,
   type FromAgent,
   type FromService,
+  type Standing,
   type Welcome,
 } from '../../src/protocol/messages.ts';
 import type { Outcome } from '../../src/protocol/outcome.ts';
@@ -113,6 +114,10 @@ export class ScriptedAgent implements AsyncDisposable {
   readonly commands: ReceivedCommand[] = [];
   readonly inspections: InspectClaims[] = [];
   readonly toggles: ToggleClaims[] = [];
+  /** What each renewal said, in order. */
+  readonly renewals: Standing[] = [];
+  /** Claims that replace the honest ones in the hello of a renewal. */
+  bendRenewal: Partial<HelloClaims> = {};
   /** How far this agent's clock is ahead of the machine's. */
   offsetMs = 0;
   onCommand: CommandScript = () => 'APPLIED';
@@ -195,8 +200,16 @@ export class ScriptedAgent implements AsyncDisposable {
 
   /** A new sealing key, told to the service in the open session. */
   async rotateSealing(): Promise<void> {
+    await this.rotateSealingOffline();
+    await this.tellSealingKey(await this.sealingStatement());
+  }
+
+  /** A new sealing key that the service hears of with the next hello. */
+  async rotateSealingOffline(): Promise<void> {
     this.sealing = await makeKeys('enc');
-    const sealingKey = await this.sealingStatement();
+  }
+
+  async tellSealingKey(sealingKey: string): Promise<void> {
     await this.#peer().call('agent.keys', { sealingKey }, AbortSignal.timeout(5_000));
   }
 
@@ -258,7 +271,11 @@ export class ScriptedAgent implements AsyncDisposable {
           return undefined;
         },
         'session.goodbye': () => undefined,
-        'session.renew': () => Promise.reject(new Error('not scripted')),
+        'session.renew': async ({ nonce, ...standing }) => {
+          this.renewals.push(standing);
+          const { session: sid } = await challenged;
+          return { hello: await this.hello({ sid, nonce, ...this.bendRenewal }) };
+        },
         'account.inspect': ({ request }) => this.#inspect(request),
         'command.execute': ({ command }) => this.#execute(command),
         'writeback.set': ({ toggle }) => {

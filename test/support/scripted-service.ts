@@ -207,6 +207,7 @@ export class ScriptedService implements AsyncDisposable {
         serverTime: timestamp(Date.now()),
         approved: this.approved,
         keySet: await this.keySet(),
+        peers: [],
         oldestVersion: '0.1.0',
         ...this.welcome,
       };

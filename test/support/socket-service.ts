@@ -68,6 +68,7 @@ export class Connection {
       serverTime: new Date().toISOString(),
       approved: true,
       keySet: 'a.b.c',
+      peers: [],
       oldestVersion: '0.1.0',
     };
   }

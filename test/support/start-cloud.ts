@@ -24,6 +24,7 @@ export interface TestCloudOptions {
   /** PEM of the CA and a certificate for 127.0.0.1 to use instead of new ones. */
   readonly tls?: TestTls;
   readonly issuer?: string;
+  readonly sessionMs?: number;
 }
 
 export interface TestTls {
@@ -94,6 +95,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
           keyFile: join(path, 'key.pem'),
         },
         logging: { level: 'debug' },
+        sessionMs: options.sessionMs ?? 43_200_000,
         drainMs: 2_000,
       },
       { clock, log },

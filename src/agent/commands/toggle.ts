@@ -1,6 +1,7 @@
 import { decodeJwt } from 'jose';
-import { ToggleClaims } from '../../protocol/command.ts';
-import { verifyToken } from '../../protocol/tokens.ts';
+import { CLOCK_TOLERANCE_S, ToggleClaims } from '../../protocol/command.ts';
+import { timestamp } from '../../protocol/shapes.ts';
+import { TokenError, verifyToken } from '../../protocol/tokens.ts';
 import type { Journal } from './journal.ts';
 import type { Verifier } from './verify.ts';
 
@@ -48,6 +49,7 @@ export class Toggle {
       issuer,
     });
     const { version, enabled, reason } = claims;
+    refuseFuture(version, now());
     if (version < this.#state.version) return 'older';
     if (version === this.#state.version) {
       // Two statements of one version that differ: the first one heard stays.
@@ -57,4 +59,16 @@ export class Toggle {
     this.#state = { version, enabled, reason };
     return 'newer';
   }
+}
+
+/**
+ * A version is the service's time of the change. One from the future, signed by whoever stole the
+ * key, would outrank all that the service says after the key was replaced.
+ */
+function refuseFuture(version: number, now: number): void {
+  if (version <= now + CLOCK_TOLERANCE_S * 1000) return;
+  throw new TokenError(
+    'NOT_YET_VALID',
+    `writeback token: its version ${version} is a time in the future, here it is ${timestamp(now)}`,
+  );
 }

@@ -32,7 +32,7 @@ export function createApp(options: ApiOptions): OpenAPIHono<ApiEnv> {
   healthRoutes(app, options);
   app.use('/v1/*', refuseWhileDraining(options.draining));
   app.use('/v1/*', limitBody);
-  app.use(ENROLL_PATH, limitEnrollment(options.core.clock));
+  app.use(ENROLL_PATH, limitEnrollment(options));
   app.use('/v1/directories/:directory/*', authenticate(options.core));
   operationRoutes(app, options);
   agentRoutes(app, options);

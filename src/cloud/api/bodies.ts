@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { AccountName, AccountRef, Baseline, EffectivePolicy } from '../../protocol/account.ts';
 import { CODES, OUTCOME_CODES } from '../../protocol/codes.ts';
 import { Op, OperationOptions } from '../../protocol/command.ts';
-import { EncryptionKey } from '../../protocol/keys.ts';
+import { EncryptionKey, VerificationKey } from '../../protocol/keys.ts';
 import { Outcome, RetryName } from '../../protocol/outcome.ts';
 import { SealedSecret } from '../../protocol/sealed.ts';
 import {
@@ -44,6 +44,9 @@ export const RecipientKey = z
     name: z.string(),
     fingerprint: Sha256.meta({
       description: 'Thumbprint of the device key; compare it with what the machine shows.',
+    }),
+    deviceKey: VerificationKey.meta({
+      description: 'What `statement` is verified with; its thumbprint is the fingerprint.',
     }),
     key: EncryptionKey,
     statement: CompactJws.meta({ description: "The device key's word for `key`." }),

@@ -1,6 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
-import type { Clock } from '../../support/clock.ts';
-import type { ApiEnv } from './context.ts';
+import type { ApiEnv, ApiOptions } from './context.ts';
 import { problem } from './problem.ts';
 
 const WINDOW_MS = 60_000;
@@ -21,12 +20,12 @@ interface NodeBindings {
  * Bounds what strangers can make the service do: enrolment is the one call without a key, and each
  * costs a look into the database. Nobody can guess a token, so this is about load alone.
  */
-export function limitEnrollment(clock: Clock): MiddlewareHandler<ApiEnv> {
+export function limitEnrollment({ core }: ApiOptions): MiddlewareHandler<ApiEnv> {
   const asked = new Map<string, number>();
   let total = 0;
-  let since = clock.monotonic();
+  let since = -Infinity;
   return async (c, next) => {
-    const now = clock.monotonic();
+    const now = core.clock.monotonic();
     if (now - since >= WINDOW_MS) {
       asked.clear();
       [total, since] = [0, now];

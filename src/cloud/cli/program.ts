@@ -8,6 +8,7 @@ import { KeyFolderError } from '../keys/key-folder-error.ts';
 import { ApiError } from './api-client.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { addKeyCommand } from './key-command.ts';
+import { addKeysCommand } from './keys-command.ts';
 import { addOperateCommand } from './operate-command.ts';
 import { addRemoteCommands } from './remote-commands.ts';
 import { addServeCommand } from './serve-command.ts';
@@ -59,6 +60,7 @@ function createProgram(terminal: Terminal): Command {
       },
     });
   addSetupCommands(program, terminal);
+  addKeysCommand(program, terminal);
   addKeyCommand(program, terminal);
   addServeCommand(program, terminal);
   addRemoteCommands(program, terminal);

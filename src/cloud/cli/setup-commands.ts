@@ -6,8 +6,6 @@ import { systemClock } from '../../support/clock.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { dataFolder } from '../data-folder.ts';
-import { rotateKeys } from '../keys/create-keys.ts';
-import { KeyFolder } from '../keys/key-folder.ts';
 import { addDirectory } from '../setup/add-directory.ts';
 import { initService } from '../setup/init-service.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
@@ -24,11 +22,10 @@ export interface PlaceFlags {
   readonly config?: string;
 }
 
-/** Adds what works on the data folder itself: `init`, `directory`, `keys`. */
+/** Adds what works on the data folder itself: `init`, `directory`. */
 export function addSetupCommands(program: Command, terminal: Terminal): void {
   addInit(program, terminal);
   addDirectoryCommand(program, terminal);
-  addKeysCommand(program, terminal);
 }
 
 /** The configuration that `--config`, or else `--data`, names. */
@@ -101,23 +98,6 @@ function addDirectoryCommand(program: Command, terminal: Terminal): void {
       await using store = await openSqliteStore(dataFolder(config.dataFolder).database);
       await addDirectory(store, id, systemClock.now());
       terminal.print(`Added directory ${id}; writeback is on.`);
-    });
-}
-
-function addKeysCommand(program: Command, terminal: Terminal): void {
-  const keys = program.command('keys').description("the service's own keys");
-  keys
-    .command('rotate')
-    .description('make a new command-signing key; needs the root key in the key folder')
-    .option(DATA_FLAG, DATA_HELP)
-    .option(CONFIG_FLAG, CONFIG_HELP)
-    .action(async (flags: PlaceFlags) => {
-      const config = await readConfig(flags, terminal);
-      const folder = new KeyFolder(dataFolder(config.dataFolder).keys);
-      const { number, expiresAt } = await rotateKeys(folder, config.url, systemClock.now());
-      terminal.print(
-        `Key set ${number}, good until ${timestamp(expiresAt)}. Restart the service to use it.`,
-      );
     });
 }
 

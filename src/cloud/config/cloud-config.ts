@@ -14,5 +14,7 @@ export interface CloudConfig {
     readonly keyFile?: string;
   };
   readonly logging: { readonly level: LogLevel; readonly file?: string };
+  /** An agent's session is renewed this often. */
+  readonly sessionMs: number;
   readonly drainMs: number;
 }

@@ -109,6 +109,7 @@ function toCloudConfig(raw: RawConfig, base: string): CloudConfig {
       ...(keyFile !== '' && { keyFile: resolve(base, keyFile) }),
     },
     logging: { level, ...(file !== '' && { file: resolve(base, file) }) },
+    sessionMs: raw.sessionMs,
     drainMs: raw.drainMs,
   };
 }

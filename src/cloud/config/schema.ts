@@ -11,6 +11,7 @@ export interface RawConfig {
     readonly keyFile: string;
   };
   readonly logging: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly file: string };
+  readonly sessionMs: number;
   readonly drainMs: number;
 }
 
@@ -68,6 +69,12 @@ export const SCHEMA: Schema<RawConfig> = {
       env: 'PASSBACK_CLOUD_LOGGING_FILE',
     },
   },
+  sessionMs: {
+    doc: 'How long the session of an agent lasts before it has to prove itself anew, without losing it',
+    format: sessionTime,
+    default: 43_200_000,
+    env: 'PASSBACK_CLOUD_SESSION_MS',
+  },
   drainMs: {
     doc: 'How long commands under way may take to end when the service is stopped',
     format: drainTime,
@@ -86,6 +93,11 @@ function publicUrl(value: unknown): void {
 
 function filled(value: unknown): void {
   if (typeof value !== 'string' || value.trim() === '') throw new Error('expected a text');
+}
+
+function sessionTime(value: unknown): void {
+  if (typeof value === 'number' && value >= 60_000 && value <= 604_800_000) return;
+  throw new Error('expected milliseconds from 60000 (a minute) to 604800000 (a week)');
 }
 
 function drainTime(value: unknown): void {

@@ -2,7 +2,7 @@ import { access, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { base64url } from 'jose';
 import { sha256 } from '../../protocol/canonical.ts';
-import type { PublicKey } from '../../protocol/keys.ts';
+import { KeySetClaims, type PublicKey } from '../../protocol/keys.ts';
 import { signToken, verifyToken } from '../../protocol/tokens.ts';
 import { privateFolder } from '../../support/files.ts';
 import { importPublicKey } from './import-public-key.ts';
@@ -36,31 +36,75 @@ export async function createKeys(
   const root = await draft.createPair('root');
   await draft.writeRootPublic(root);
   await draft.writeStorage(await createStorageKey());
-  const signing = await draft.createPair('signing');
-  const set = { issuer, number: 1, keys: [signing], now };
-  const summary = await writeKeySet(draft, await draft.readRoot(), set);
+  const keys = [await draft.createPair('signing'), await draft.createPair('signing')];
+  const claims = keySetClaims({ issuer, number: 1, keys, now });
+  const summary = await install(draft, await signToken('key-set', claims, await draft.readRoot()));
   await rename(draft.path, path);
   return { ...summary, root };
 }
 
+export interface Rotation {
+  readonly issuer: string;
+  readonly now: number;
+  /** No key of the sets before is good any more: somebody may have a copy. */
+  readonly compromised?: boolean;
+}
+
 /**
- * Makes the next command-signing key and a key set that names it first; the key before stays in
- * the set for what is under way. Needs the private root key.
+ * Makes the next key set: the key that was announced for it signs from now on, another one is
+ * announced, and the key before stays for what is under way. So an agent that has only the set
+ * before believes the new signer already. Needs the private root key.
  */
-export async function rotateKeys(
-  folder: KeyFolder,
-  issuer: string,
-  now: number,
-): Promise<KeySetSummary> {
+export async function rotateKeys(folder: KeyFolder, rotation: Rotation): Promise<KeySetSummary> {
   const root = await folder.readRoot();
-  const current = await readClaims(folder, root);
-  const signing = await folder.createPair('signing');
-  return writeKeySet(folder, root, {
-    issuer,
-    number: current.number + 1,
-    keys: [signing, ...current.keys.slice(0, 1)],
-    now,
-  });
+  const claims = await draftKeySet(folder, rotation);
+  return installKeySet(folder, await signToken('key-set', claims, root));
+}
+
+/** The next key set without its signature, for a root key that is somewhere else; its keys are made here. */
+export async function draftKeySet(
+  folder: KeyFolder,
+  { issuer, now, compromised = false }: Rotation,
+): Promise<KeySetClaims> {
+  const { number, keys } = await readKeySet(folder);
+  const [current, next] = compromised ? [] : keys;
+  const signer = next !== undefined && (await folder.hasSigning(next.kid)) ? next : undefined;
+  const made = [signer ?? (await folder.createPair('signing')), await folder.createPair('signing')];
+  const kept = current === undefined ? [] : [current];
+  return keySetClaims({ issuer, number: number + 1, keys: [...made, ...kept], now });
+}
+
+/** Signs a drafted key set, where the root key is. */
+export function signKeySet(root: SigningPair, draft: unknown): Promise<string> {
+  const { success, data } = KeySetClaims.safeParse(draft);
+  if (success) return signToken('key-set', data, root);
+  throw new KeyFolderError('DRAFT_UNUSABLE', 'keys: this is not what `keys draft` writes');
+}
+
+/**
+ * Takes a signed key set into use, if the root signed it and it is newer than the one before; a
+ * running service finds it by itself. Private keys that sign no more are deleted.
+ */
+export async function installKeySet(folder: KeyFolder, token: string): Promise<KeySetSummary> {
+  const before = await readKeySet(folder);
+  const claims = await verifiedBy(await folder.readRootPublic(), token);
+  if (claims.number <= before.number || claims.iss !== before.iss) {
+    throw new KeyFolderError(
+      'DRAFT_UNUSABLE',
+      `keys: key set ${claims.number} of ${claims.iss} is not newer than ${before.number} of ${before.iss}; make a new draft`,
+    );
+  }
+  const [signer] = claims.keys;
+  if (signer !== undefined) await folder.readSigning(signer.kid);
+  return install(folder, token);
+}
+
+async function install(folder: KeyFolder, token: string): Promise<KeySetSummary> {
+  await folder.writeKeySet(token);
+  const { number, exp, keys } = await readKeySet(folder);
+  // The set first: killed in between, there is a key too many, which the next rotation deletes.
+  await folder.deleteSigningBut(keys.slice(0, 2).map(({ kid }) => kid));
+  return { number, expiresAt: exp * 1000 };
 }
 
 interface KeySet {
@@ -70,30 +114,19 @@ interface KeySet {
   readonly now: number;
 }
 
-async function writeKeySet(
-  folder: KeyFolder,
-  root: SigningPair,
-  { issuer, number, keys, now }: KeySet,
-): Promise<KeySetSummary> {
+function keySetClaims({ issuer: iss, number, keys, now }: KeySet): KeySetClaims {
   const iat = Math.floor(now / 1000);
-  const exp = iat + KEY_SET_LIFETIME_S;
-  await folder.writeKeySet(
-    await signToken('key-set', { iss: issuer, number, iat, exp, keys }, root),
-  );
-  return { number, expiresAt: exp * 1000 };
+  return { iss, number, iat, exp: iat + KEY_SET_LIFETIME_S, keys };
+}
+
+async function readKeySet(folder: KeyFolder): Promise<KeySetClaims> {
+  return verifiedBy(await folder.readRootPublic(), await folder.readKeySet());
 }
 
 /** An expired set is just what a rotation replaces, so it is read as of the time it was made. */
-async function readClaims(
-  folder: KeyFolder,
-  root: SigningPair,
-): Promise<{ number: number; keys: PublicKey[] }> {
-  const token = await folder.readKeySet();
+async function verifiedBy(root: PublicKey, token: string): Promise<KeySetClaims> {
   try {
-    return await verifyToken('key-set', token, {
-      key: await importPublicKey(root.publicKey),
-      now: 0,
-    });
+    return await verifyToken('key-set', token, { key: await importPublicKey(root), now: 0 });
   } catch (error) {
     throw new KeyFolderError('KEYS_DAMAGED', 'keys: the key set was not signed by this root key', {
       cause: error,

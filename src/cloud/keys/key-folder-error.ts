@@ -1,7 +1,12 @@
 import type { Fault } from '../../support/errors.ts';
 
 export type KeyFolderErrorCode =
-  'KEYS_MISSING' | 'KEYS_DAMAGED' | 'KEYS_EXIST' | 'KEYS_EXPIRED' | 'ROOT_KEY_MISSING';
+  | 'KEYS_MISSING'
+  | 'KEYS_DAMAGED'
+  | 'KEYS_EXIST'
+  | 'KEYS_EXPIRED'
+  | 'ROOT_KEY_MISSING'
+  | 'DRAFT_UNUSABLE';
 
 /** The key folder is not usable as it is; the message says what to do about it. */
 export class KeyFolderError extends Error implements Fault {

@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose';
 import { z } from 'zod';
 import { publicKey, PublicKey } from '../../protocol/keys.ts';
 import { Base64Url, CompactJws, Sha256 } from '../../protocol/shapes.ts';
 import type { SigningKey } from '../../protocol/tokens.ts';
-import { writeFileDurably } from '../../support/files.ts';
+import { syncFolder, writeFileDurably } from '../../support/files.ts';
 import { KeyFolderError } from './key-folder-error.ts';
 
 const PrivateKeyFile = PublicKey.safeExtend({ d: Base64Url.length(43) });
@@ -27,6 +27,11 @@ export interface SigningPair extends SigningKey {
   readonly publicKey: PublicKey;
 }
 
+/** A private root key from wherever it is kept off line. Rejects with `KeyFolderError`. */
+export function readRootKey(path: string): Promise<SigningPair> {
+  return new KeyFolder(dirname(path)).readPair(basename(path), 'ROOT_KEY_MISSING');
+}
+
 /** Where each key of the service is kept. Every read rejects with `KeyFolderError`. */
 export class KeyFolder {
   readonly path: string;
@@ -37,7 +42,7 @@ export class KeyFolder {
 
   /** The private root key: there only while the root is kept on line. */
   readRoot(): Promise<SigningPair> {
-    return this.#readPair('root.json', 'ROOT_KEY_MISSING');
+    return this.readPair('root.json', 'ROOT_KEY_MISSING');
   }
 
   readRootPublic(): Promise<PublicKey> {
@@ -45,7 +50,21 @@ export class KeyFolder {
   }
 
   readSigning(kid: string): Promise<SigningPair> {
-    return this.#readPair(`signing-${kid}.json`, 'KEYS_MISSING');
+    return this.readPair(nameOf(kid), 'KEYS_MISSING');
+  }
+
+  async hasSigning(kid: string): Promise<boolean> {
+    return (await readdir(this.path)).includes(nameOf(kid));
+  }
+
+  /** Deletes the private signing keys that sign no more, and what a killed process left half written. */
+  async deleteSigningBut(kids: readonly string[]): Promise<void> {
+    const kept = new Set(kids.map(nameOf));
+    for (const name of await readdir(this.path)) {
+      const stale = name.startsWith('signing-') && !kept.has(name);
+      if (stale || name.endsWith('.tmp')) await rm(join(this.path, name), { force: true });
+    }
+    await syncFolder(this.path);
   }
 
   readStorage(): Promise<StorageKeyFile> {
@@ -61,7 +80,7 @@ export class KeyFolder {
     const { privateKey } = await generateKeyPair('ES256', { extractable: true });
     const jwk = await exportJWK(privateKey);
     const half = await publicKey(jwk, 'sig');
-    const name = purpose === 'root' ? 'root.json' : `signing-${half.kid}.json`;
+    const name = purpose === 'root' ? 'root.json' : nameOf(half.kid);
     await this.#write(name, PrivateKeyFile.parse({ ...half, d: jwk.d }));
     return half;
   }
@@ -79,10 +98,8 @@ export class KeyFolder {
     await this.#write('key-set.json', { keySet });
   }
 
-  async #readPair(
-    name: string,
-    missing: 'ROOT_KEY_MISSING' | 'KEYS_MISSING',
-  ): Promise<SigningPair> {
+  /** The key pair in a file of this folder. */
+  async readPair(name: string, missing: 'ROOT_KEY_MISSING' | 'KEYS_MISSING'): Promise<SigningPair> {
     const { d, ...half } = await this.#read(name, PrivateKeyFile, missing);
     const { kty, crv, x, y, kid } = half;
     try {
@@ -129,6 +146,10 @@ const CURES = {
   KEYS_MISSING: 'run `passback-cloud init` first, or put the key folder back from a backup',
   ROOT_KEY_MISSING: 'bring the root key back from where it is kept off line',
 } as const;
+
+function nameOf(kid: string): string {
+  return `signing-${kid}.json`;
+}
 
 function parseJson(text: string): unknown {
   try {

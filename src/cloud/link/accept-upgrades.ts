@@ -18,6 +18,7 @@ export interface UpgradeOptions {
   readonly core: Core;
   readonly sessions: LiveSessions;
   readonly duties: SessionDuties;
+  readonly renewEveryMs: number;
   /** Aborted: nobody new is let in. */
   readonly draining: AbortSignal;
 }
@@ -67,6 +68,10 @@ export function acceptUpgrades(server: Pick<Server, 'on'>, options: UpgradeOptio
 }
 
 interface UpgradeRefusal {
+  /** For our own log. */
+  readonly reason?: string;
+  /** For whoever was refused because of its clock. */
+  readonly serverTime?: string;
   readonly status: number;
   readonly code: string;
   readonly detail: string;
@@ -100,12 +105,12 @@ async function decide(
 function startSession(
   socket: WebSocket,
   agent: AgentRecord,
-  { core, sessions, duties, draining }: UpgradeOptions,
+  { core, sessions, duties, renewEveryMs, draining }: UpgradeOptions,
 ): void {
   const log = core.log.child({ agent: agent.id, directory: agent.directory });
   const { id: agentId, directory, deviceKey } = agent;
   const who = { agentId, directory, deviceKey };
-  const session = new LinkSession(socket, { ...who, duties, clock: core.clock, log });
+  const session = new LinkSession(socket, { ...who, duties, renewEveryMs, clock: core.clock, log });
   if (draining.aborted || !sessions.add(session)) {
     session.terminate();
     return;
@@ -117,19 +122,21 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0] ?? '';
 }
 
-function logRefusal(core: Core, request: IncomingMessage, { status, code }: UpgradeRefusal): void {
+function logRefusal(core: Core, request: IncomingMessage, refusal: UpgradeRefusal): void {
+  const { status, code, reason } = refusal;
   const remote = request.socket.remoteAddress;
-  core.log.warn('cloud.link_refused', { status, code, remote });
+  core.log.warn('cloud.link_refused', { status, code, reason, remote });
 }
 
 /** An answer by hand: no WebSocket was made, and none will be on this connection. */
-function refuse(socket: Duplex, { status, code, detail }: UpgradeRefusal): void {
+function refuse(socket: Duplex, { status, code, detail, serverTime }: UpgradeRefusal): void {
   const body = JSON.stringify({
     type: 'about:blank',
     title: STATUS_CODES[status],
     status,
     code,
     detail,
+    serverTime,
   });
   const headers = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,

@@ -1,5 +1,6 @@
 import { decodeJwt, errors } from 'jose';
 import { CLOCK_TOLERANCE_S, TOKEN_LIFETIME_S } from '../../protocol/command.ts';
+import { timestamp } from '../../protocol/shapes.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
 import { importPublicKey } from '../keys/import-public-key.ts';
 import type { AgentRecord } from '../store/records.ts';
@@ -8,7 +9,14 @@ import type { ReplayCache } from './replay-cache.ts';
 
 export type Admission =
   | { readonly agent: AgentRecord }
-  | { readonly status: 401 | 403; readonly code: string; readonly detail: string };
+  | {
+      readonly status: 401 | 403;
+      readonly code: string;
+      readonly detail: string;
+      /** For our own log. */
+      readonly reason?: string;
+      readonly serverTime?: string;
+    };
 
 const MAX_TOKEN = 4_096;
 
@@ -35,7 +43,13 @@ export async function admit(
     return replays.take(agent.id, claims.jti, { until, now }) ? { agent } : REPLAYED;
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
-    return { ...UNKNOWN, code: error.code, detail: DETAILS[error.code] ?? UNKNOWN.detail };
+    return {
+      ...UNKNOWN,
+      code: error.code,
+      detail: DETAILS[error.code] ?? UNKNOWN.detail,
+      reason: error.message,
+      serverTime: timestamp(now),
+    };
   }
 }
 

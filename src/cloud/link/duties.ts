@@ -6,15 +6,18 @@ import type { AgentRecord } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
 import { isHealthy } from '../writeback/routing.ts';
-import { verifySealingKey } from '../writeback/sealing-key.ts';
-import { acceptHello } from './hello.ts';
+import { takeSealingKey } from '../writeback/sealing-key.ts';
+import { announce, renewSession } from '../writeback/standing.ts';
+import { acceptHello, takeHello } from './hello.ts';
 import type { LinkSession, SessionDuties } from './link-session.ts';
 import type { LiveSessions } from './live-sessions.ts';
 
 /** What is done with what an agent says in its session; every statement is verified first. */
 export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties {
   return {
-    hello: (session, hello) => acceptHello(session, hello, { core, sessions }),
+    hello: (session, said) => acceptHello(session, said, { core, sessions }),
+    renewed: (session, said) => takeHello(session, said, core),
+    renew: (session) => renewSession(core, session),
     status: async (session, status) => {
       const agent = await mustFind(core, session);
       const { report } = await verified(core, session, async () =>
@@ -31,13 +34,12 @@ export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties
     },
     sealingKey: async (session, statement) => {
       const agent = await mustFind(core, session);
-      const sealing = await verified(core, session, () =>
-        verifySealingKey(agent, statement, core.clock.now()),
-      );
+      const sealing = await verified(core, session, () => takeSealingKey(core, agent, statement));
       // A replay would bring an old key back. In a hello, which is bound to a nonce, any key counts.
       if (sealing.sealingSince < agent.sealingSince) {
         throw new RpcError(RPC_ERRORS.notAccepted, 'older than the key that is known', 'EXPIRED');
       }
+      await announce(core, { ...agent, ...sealing });
       await core.store.agents.update(agent.id, sealing);
     },
   };

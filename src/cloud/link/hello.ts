@@ -1,40 +1,58 @@
-import { CLOSE_CODES, RPC_ERRORS, type Welcome } from '../../protocol/messages.ts';
+import { CLOSE_CODES, RPC_ERRORS, type Standing, type Welcome } from '../../protocol/messages.ts';
 import { RpcError } from '../../protocol/rpc.ts';
-import { timestamp } from '../../protocol/shapes.ts';
 import { PROTOCOL_VERSION, type HelloClaims } from '../../protocol/status.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
-import { importPublicKey } from '../keys/import-public-key.ts';
-import type { AgentRecord, DirectoryRecord } from '../store/records.ts';
+import type { AgentRecord } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
 import { resumeTrail } from '../writeback/outcome-trail.ts';
 import { isHealthy } from '../writeback/routing.ts';
-import { verifySealingKey } from '../writeback/sealing-key.ts';
-import { pushToggle, signToggle } from '../writeback/toggle.ts';
+import { takeSealingKey } from '../writeback/sealing-key.ts';
+import { announce, renewSession, saysMore, standingOf } from '../writeback/standing.ts';
 import type { LinkSession } from './link-session.ts';
 import type { LiveSessions } from './live-sessions.ts';
 import { isOlder, OLDEST_VERSION } from './versions.ts';
 
-/** Takes an agent's hello and answers with the welcome, or rejects with `RpcError` and ends the session. */
+/** A hello and the nonce that it has to be made over. */
+export interface Said {
+  readonly hello: string;
+  readonly nonce: string;
+}
+
+interface Deps {
+  readonly core: Core;
+  readonly sessions: LiveSessions;
+}
+
+/** Takes an agent's first hello and answers with the welcome, or rejects with `RpcError` and ends the session. */
 export async function acceptHello(
   session: LinkSession,
-  hello: string,
-  { core, sessions }: { readonly core: Core; readonly sessions: LiveSessions },
+  said: Said,
+  { core, sessions }: Deps,
 ): Promise<Welcome> {
+  await takeHello(session, said, core);
+  return welcome(session, { core, sessions });
+}
+
+/** Takes the hello that a renewal asked for, or rejects with `RpcError` and ends the session. */
+export async function takeHello(session: LinkSession, said: Said, core: Core): Promise<void> {
   const agent = await core.store.agents.find(session.agentId);
   if (agent === undefined || agent.state === 'revoked') {
     throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
   }
-  const claims = await verifyHello(session, agent, { hello, core });
-  const sealing = await verifySealingKey(agent, claims.sealingKey, core.clock.now()).catch(
-    (error: unknown) => {
-      throw error instanceof TokenError ? notAccepted(session, 'SEALING_KEY_REFUSED') : error;
-    },
-  );
+  const claims = await verifyHello(session, agent, { ...said, core });
+  const sealing = await takeSealingKey(core, agent, claims.sealingKey).catch((error: unknown) => {
+    throw error instanceof TokenError
+      ? notAccepted(session, 'SEALING_KEY_REFUSED', error.message)
+      : error;
+  });
   const { trail, alarm } = resumeTrail(agent.trail, claims.journal);
   if (alarm !== undefined) {
     await raiseAlarm(core, agent, alarm);
     throw notAccepted(session, alarm);
+  }
+  if (sealing.sealingKey.kid !== agent.sealingKey.kid) {
+    await announce(core, { ...agent, ...sealing });
   }
   session.healthy = isHealthy(claims.status);
   await core.store.agents.update(agent.id, {
@@ -45,23 +63,22 @@ export async function acceptHello(
     report: claims.status,
     ...sealing,
   });
-  return welcome(session, { core, sessions });
 }
 
 async function verifyHello(
   session: LinkSession,
   agent: AgentRecord,
-  { hello, core }: { readonly hello: string; readonly core: Core },
+  { hello, nonce, core }: Said & { readonly core: Core },
 ): Promise<HelloClaims> {
   const claims = await verifyToken('hello', hello, {
-    key: await importPublicKey(agent.deviceKey),
+    key: await core.deviceKeys.get(agent.deviceKey),
     now: core.clock.now(),
     audience: core.issuer,
     issuer: agent.id,
   }).catch((error: unknown) => {
-    throw error instanceof TokenError ? notAccepted(session, error.code) : error;
+    throw error instanceof TokenError ? helloRefused(session, error, core) : error;
   });
-  if (claims.nonce !== session.nonce || claims.sid !== session.id) {
+  if (claims.nonce !== nonce || claims.sid !== session.id) {
     throw notAccepted(session, 'WRONG_NONCE');
   }
   if (claims.protocol !== PROTOCOL_VERSION || isOlder(claims.version, OLDEST_VERSION)) {
@@ -70,21 +87,30 @@ async function verifyHello(
   return claims;
 }
 
+/** Two machines that know the time differently cannot tell from each other who is right: a person has to hear of both. */
+function helloRefused(session: LinkSession, { code, message }: TokenError, core: Core): RpcError {
+  const { agentId: agent, id } = session;
+  core.log.warn('cloud.link_refused', { agent, session: id, code, reason: message });
+  return notAccepted(session, code, isAboutTime(code) ? `${message}; ${SET_CLOCKS}` : undefined);
+}
+
+function isAboutTime(code: string): boolean {
+  return code === 'EXPIRED' || code === 'NOT_YET_VALID';
+}
+
+const SET_CLOCKS = 'set whichever clock is wrong (NTP)';
+
 /** Registers first and asks for the approval afterwards, so that an approval in between is not missed. */
-async function welcome(
-  session: LinkSession,
-  { core, sessions }: { readonly core: Core; readonly sessions: LiveSessions },
-): Promise<Welcome> {
+async function welcome(session: LinkSession, { core, sessions }: Deps): Promise<Welcome> {
   const agent = await core.store.agents.find(session.agentId);
-  const directory = await core.store.directories.find(session.directory);
-  if (agent === undefined || agent.state === 'revoked' || directory === undefined) {
+  if (agent === undefined || agent.state === 'revoked') {
     throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
   }
-  const toggle = await signToggle(core, directory);
   session.approved ||= agent.state === 'approved';
+  const standing = await standingOf(core, session);
   core.log.info('cloud.link_up', {
     agent: agent.id,
-    directory: directory.id,
+    directory: session.directory,
     session: session.id,
     approved: session.approved,
     version: agent.version,
@@ -92,48 +118,36 @@ async function welcome(
   // The welcome has to be on the wire before the first command is.
   setImmediate(() => {
     sessions.ready(session);
-    void pushNewerToggle(core, directory, session.agentId);
+    void catchUp(session, standing, core);
   });
-  return {
-    session: session.id,
-    serverTime: timestamp(core.clock.now()),
-    approved: session.approved,
-    keySet: core.keys.keySet.token,
-    toggle,
-    oldestVersion: OLDEST_VERSION,
-  };
+  return { session: session.id, ...standing, oldestVersion: OLDEST_VERSION };
 }
 
-/** Somebody may have turned writeback off between the signing of the welcome and its sending. */
-async function pushNewerToggle(
-  core: Core,
-  { id, toggle }: DirectoryRecord,
-  agentId: string,
-): Promise<void> {
+/** Somebody may have changed something between the making of the welcome and its sending. */
+async function catchUp(session: LinkSession, told: Standing, core: Core): Promise<void> {
   try {
-    const now = await core.store.directories.find(id);
-    if (now !== undefined && now.toggle.version !== toggle.version)
-      await pushToggle(core, now, agentId);
+    if (saysMore(told, await standingOf(core, session))) await renewSession(core, session);
   } catch (error) {
-    // Only the database can have failed; the next toggle or renewal tells the agent.
-    core.log.error('cloud.request_failed', { path: 'writeback.set', name: nameOf(error) });
+    const name = error instanceof Error ? error.name : typeof error;
+    core.log.error('cloud.request_failed', { path: 'session.renew', name });
   }
 }
 
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : typeof error;
-}
-
-function notAccepted(session: LinkSession, code: string): RpcError {
-  return refused(session, CLOSE_CODES.protocolError, code);
+function notAccepted(session: LinkSession, code: string, message?: string): RpcError {
+  return refused(session, CLOSE_CODES.protocolError, code, message);
 }
 
 /** The answer goes out before the close frame does. */
-function refused(session: LinkSession, closeCode: number, code: string): RpcError {
+function refused(
+  session: LinkSession,
+  closeCode: number,
+  code: string,
+  message = MESSAGES[code] ?? 'the hello was not accepted',
+): RpcError {
   setImmediate(() => {
     session.close(closeCode, code);
   });
-  return new RpcError(RPC_ERRORS.notAccepted, MESSAGES[code] ?? 'the hello was not accepted', code);
+  return new RpcError(RPC_ERRORS.notAccepted, message, code);
 }
 
 const MESSAGES: Partial<Record<string, string>> = {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { base64url } from 'jose';
 import type { WebSocket } from 'ws';
 import type { PublicKey } from '../../protocol/keys.ts';
 import {
@@ -13,6 +12,7 @@ import {
   type FromService,
   type Params,
   type Result,
+  type Standing,
   type Welcome,
 } from '../../protocol/messages.ts';
 import {
@@ -26,6 +26,9 @@ import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
 import type { AgentSession, CommandFrame } from '../writeback/agent-session.ts';
 import { FrameBudget, STATEMENTS_PER_WINDOW } from './frame-budget.ts';
+import type { Said } from './hello.ts';
+import { newNonce } from './nonce.ts';
+import { renewOver } from './renewal.ts';
 
 const HELLO_WITHIN_MS = 10_000;
 const CLOSE_WITHIN_MS = 2_000;
@@ -34,7 +37,11 @@ const MAX_BUFFERED_BYTES = 1024 * 1024;
 
 /** What the service does with what an agent says. A rejection with `RpcError` is the answer. */
 export interface SessionDuties {
-  hello(session: LinkSession, hello: string): Promise<Welcome>;
+  hello(session: LinkSession, said: Said): Promise<Welcome>;
+  /** Takes the hello of a renewal. */
+  renewed(session: LinkSession, said: Said): Promise<void>;
+  /** Asks for a renewal because the session has become old. */
+  renew(session: LinkSession): Promise<void>;
   status(session: LinkSession, status: string): Promise<void>;
   sealingKey(session: LinkSession, statement: string): Promise<void>;
 }
@@ -44,6 +51,8 @@ export interface LinkSessionOptions {
   readonly directory: string;
   readonly deviceKey: PublicKey;
   readonly duties: SessionDuties;
+  /** A session that lasts is renewed this often. */
+  readonly renewEveryMs: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -51,7 +60,7 @@ export interface LinkSessionOptions {
 /** One agent's open socket. Whatever the other side sends costs at most this session. */
 export class LinkSession implements AgentSession {
   readonly id = randomUUID();
-  readonly nonce = base64url.encode(crypto.getRandomValues(new Uint8Array(32)));
+  readonly #nonce = newNonce();
   readonly agentId: string;
   readonly directory: string;
   readonly deviceKey: PublicKey;
@@ -102,8 +111,8 @@ export class LinkSession implements AgentSession {
 
   /** Challenges the agent and watches over the session. Resolves when the socket is gone. */
   async run(): Promise<void> {
-    this.#peer.notify('session.challenge', { session: this.id, nonce: this.nonce });
-    await Promise.all([this.#awaitHello(), this.#watchSilence()]);
+    this.#peer.notify('session.challenge', { session: this.id, nonce: this.#nonce });
+    await Promise.all([this.#awaitHello(), this.#watchSilence(), this.#renewForEver()]);
   }
 
   async inspect(request: string, signal: AbortSignal): Promise<string> {
@@ -123,6 +132,22 @@ export class LinkSession implements AgentSession {
 
   async setToggle(toggle: string, signal: AbortSignal): Promise<void> {
     await this.#peer.call('writeback.set', { toggle }, signal);
+  }
+
+  renew(standing: Standing): Promise<void> {
+    return renewOver(
+      {
+        id: this.id,
+        closed: this.closed,
+        ask: (nonce, now, signal) => this.#peer.call('session.renew', { nonce, ...now }, signal),
+        take: (said) => this.#options.duties.renewed(this, said),
+        close: (code, reason) => {
+          this.close(code, reason);
+        },
+      },
+      standing,
+      this.#options,
+    );
   }
 
   /** Says why, then closes. */
@@ -247,7 +272,7 @@ export class LinkSession implements AgentSession {
       throw new RpcError(RPC_ERRORS.notNow, 'this session has said hello already', 'NOT_NOW');
     }
     this.#greeted = true;
-    return this.#options.duties.hello(this, hello);
+    return this.#options.duties.hello(this, { hello, nonce: this.#nonce });
   }
 
   /** An agent that has not quite taken the welcome in yet says so, and is asked again. */
@@ -282,6 +307,14 @@ export class LinkSession implements AgentSession {
   async #awaitHello(): Promise<void> {
     await this.#options.clock.sleep(HELLO_WITHIN_MS, this.closed);
     if (!this.#greeted && !this.closed.aborted) this.#breach('no hello in time');
+  }
+
+  async #renewForEver(): Promise<void> {
+    const { clock, duties, renewEveryMs } = this.#options;
+    while (!this.closed.aborted) {
+      await clock.sleep(renewEveryMs, this.closed);
+      if (this.#greeted && this.isOpen) await duties.renew(this);
+    }
   }
 
   async #watchSilence(): Promise<void> {

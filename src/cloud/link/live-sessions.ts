@@ -15,10 +15,14 @@ export class LiveSessions implements AgentSessions {
     return session?.isOpen === true ? session : undefined;
   }
 
-  approved(directory: string): readonly LinkSession[] {
+  welcomed(directory?: string): readonly LinkSession[] {
     return [...this.#ready.values()].filter(
-      (session) => session.directory === directory && session.approved && session.isOpen,
+      (session) => session.isOpen && (directory ?? session.directory) === session.directory,
     );
+  }
+
+  approved(directory: string): readonly LinkSession[] {
+    return this.welcomed(directory).filter((session) => session.approved);
   }
 
   approve(agentId: string): void {

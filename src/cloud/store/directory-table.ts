@@ -26,12 +26,12 @@ export function directoryTable(db: Kysely<Tables>): Directories {
       const rows = await db.selectFrom('directories').selectAll().orderBy('id').execute();
       return rows.map(toRecord);
     },
-    setToggle: async (id, toggle) => {
+    setToggle: async (id, toggle, replaced) => {
       const updated = await db
         .updateTable('directories')
         .set(toToggleColumns(toggle))
         .where('id', '=', id)
-        .where('toggle_version', '=', toggle.version - 1)
+        .where('toggle_version', '=', replaced)
         .executeTakeFirst();
       return updated.numUpdatedRows === 1n;
     },

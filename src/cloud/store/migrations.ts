@@ -22,7 +22,7 @@ async function createDirectories(db: Kysely<unknown>): Promise<void> {
     .createTable('directories')
     .addColumn('id', 'text', (column) => column.primaryKey())
     .addColumn('created_at', 'bigint', (column) => column.notNull())
-    .addColumn('toggle_version', 'integer', (column) => column.notNull())
+    .addColumn('toggle_version', 'bigint', (column) => column.notNull())
     .addColumn('toggle_enabled', 'integer', (column) => column.notNull())
     .addColumn('toggle_reason', 'text', (column) => column.notNull())
     .addColumn('toggle_by', 'text', (column) => column.notNull())

@@ -37,8 +37,8 @@ export interface Directories {
   add(directory: DirectoryRecord): Promise<boolean>;
   find(id: string): Promise<DirectoryRecord | undefined>;
   list(): Promise<readonly DirectoryRecord[]>;
-  /** False when the stored version is not the one right before this one. */
-  setToggle(id: string, toggle: Toggle): Promise<boolean>;
+  /** False when the stored version is not `replaced` any more. */
+  setToggle(id: string, toggle: Toggle, replaced: number): Promise<boolean>;
 }
 
 export type AgentChange = Partial<

@@ -1,4 +1,5 @@
 import type { PublicKey } from '../../protocol/keys.ts';
+import type { Standing } from '../../protocol/messages.ts';
 
 /** The port: an agent that has said hello and whose socket is open. */
 export interface AgentSession {
@@ -19,6 +20,11 @@ export interface AgentSession {
   execute(command: CommandFrame, signal: AbortSignal): Promise<string>;
   /** Hands a toggle over. Rejects likewise. */
   setToggle(toggle: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Tells the agent where it stands and takes a fresh hello; a session that cannot be renewed is
+   * closed. What is sent after the call arrives after it. Resolves either way.
+   */
+  renew(standing: Standing): Promise<void>;
   /** Ends the session; idempotent. */
   close(code: number, reason: string): void;
 }
@@ -32,6 +38,8 @@ export interface CommandFrame {
 /** The port: who is connected. */
 export interface AgentSessions {
   find(agentId: string): AgentSession | undefined;
+  /** Every session that was welcomed, or those of one directory. */
+  welcomed(directory?: string): readonly AgentSession[];
   /** The sessions of a directory's approved agents. */
   approved(directory: string): readonly AgentSession[];
   /** Makes a live session count as approved at once. */

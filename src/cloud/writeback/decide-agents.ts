@@ -5,7 +5,7 @@ import type { Store } from '../store/store.ts';
 import type { Caller } from './caller.ts';
 import type { Core } from './core.ts';
 import { ServiceError } from './service-error.ts';
-import { pushToggle } from './toggle.ts';
+import { announce, renewSession } from './standing.ts';
 
 /**
  * Lets a pending agent work from now on, in the session it has. The caller names the fingerprint
@@ -16,24 +16,18 @@ export async function approveAgent(
   caller: Caller,
   { id, fingerprint }: { readonly id: string; readonly fingerprint: string },
 ): Promise<AgentRecord> {
+  const candidate = await mustBeApprovable(core.store, caller.directory, { id, fingerprint });
+  // Once the approval is stored, secrets are sealed to this agent: the others have to know its key.
+  await announce(core, { ...candidate, state: 'approved' });
   const agent = await core.store.atomically(async (store) => {
-    const found = await mustFind(store, caller.directory, id);
-    if (found.deviceKey.kid !== fingerprint) {
-      throw new ServiceError('WRONG_FINGERPRINT', {
-        detail:
-          'the fingerprint is not the one of this agent; compare it with what `passback enroll` printed on the machine',
-      });
-    }
+    const found = await mustBeApprovable(store, caller.directory, { id, fingerprint });
     if (found.state === 'approved') return found;
-    if (found.state === 'revoked') {
-      throw new ServiceError('AGENT_REVOKED', { detail: 'this agent was revoked; enrol it again' });
-    }
     await refuseTooMany(store, caller.directory);
     return decide(core, store, { caller, agent: found, state: 'approved' });
   });
   core.sessions.approve(id);
-  const directory = await core.store.directories.find(caller.directory);
-  if (directory !== undefined) await pushToggle(core, directory, id);
+  const session = core.sessions.find(id);
+  if (session !== undefined) await renewSession(core, session);
   core.log.info('cloud.agent_approved', { agent: id, directory: agent.directory });
   return agent;
 }
@@ -48,6 +42,22 @@ export async function revokeAgent(core: Core, caller: Caller, id: string): Promi
   core.sessions.disconnect(id, CLOSE_CODES.revoked, 'revoked');
   core.log.warn('cloud.agent_revoked', { agent: id, directory: agent.directory });
   return agent;
+}
+
+async function mustBeApprovable(
+  store: Store,
+  directory: string,
+  { id, fingerprint }: { readonly id: string; readonly fingerprint: string },
+): Promise<AgentRecord> {
+  const agent = await mustFind(store, directory, id);
+  if (agent.deviceKey.kid !== fingerprint) {
+    throw new ServiceError('WRONG_FINGERPRINT', {
+      detail:
+        'the fingerprint is not the one of this agent; compare it with what `passback enroll` printed on the machine',
+    });
+  }
+  if (agent.state !== 'revoked') return agent;
+  throw new ServiceError('AGENT_REVOKED', { detail: 'this agent was revoked; enrol it again' });
 }
 
 async function mustFind(store: Store, directory: string, id: string): Promise<AgentRecord> {

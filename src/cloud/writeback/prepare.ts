@@ -32,6 +32,8 @@ export interface RecipientKey {
   readonly agent: string;
   readonly name: string;
   readonly fingerprint: string;
+  /** What the statement is verified with; the fingerprint is its thumbprint. */
+  readonly deviceKey: PublicKey;
   readonly key: PublicKey;
   readonly statement: string;
 }
@@ -106,6 +108,7 @@ function toRecipientKey(agent: AgentRecord): RecipientKey {
     agent: agent.id,
     name: agent.name,
     fingerprint: agent.deviceKey.kid,
+    deviceKey: agent.deviceKey,
     key: agent.sealingKey,
     statement: agent.sealingStatement,
   };

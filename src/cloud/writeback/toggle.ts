@@ -1,3 +1,4 @@
+import { CLOCK_TOLERANCE_S } from '../../protocol/command.ts';
 import { signToken } from '../../protocol/tokens.ts';
 import { messageOf } from '../../support/errors.ts';
 import type { DirectoryRecord, Toggle } from '../store/records.ts';
@@ -33,8 +34,8 @@ export async function setToggle(
     const found = await store.directories.find(directoryId);
     if (found === undefined) throw new TypeError(`setToggle: no directory ${directoryId}`);
     const at = core.clock.now();
-    const toggle = { version: found.toggle.version + 1, ...wish, at };
-    await store.directories.setToggle(directoryId, toggle);
+    const toggle = { version: nextVersion(found.toggle.version, at), ...wish, at };
+    await store.directories.setToggle(directoryId, toggle, found.toggle.version);
     await store.audit.append({
       at,
       directory: directoryId,
@@ -52,6 +53,14 @@ export async function setToggle(
       .map((session) => pushToggle(core, directory, session.agentId)),
   );
   return directory.toggle;
+}
+
+/**
+ * The time of the change, so that agents can bound it: a version from far in the future, signed with
+ * a stolen key, would outrank every later one of ours. After a clock that was ahead, time counts again.
+ */
+function nextVersion(last: number, now: number): number {
+  return last > now + CLOCK_TOLERANCE_S * 1000 ? now : Math.max(last + 1, now);
 }
 
 /** Hands the current toggle to one connected agent; one that does not take it hears of it in its next welcome. */

@@ -38,6 +38,8 @@ class FakeSocket extends EventEmitter {
 
 const DUTIES: SessionDuties = {
   hello: () => Promise.reject(new Error('not scripted')),
+  renewed: () => Promise.resolve(),
+  renew: () => Promise.resolve(),
   status: () => Promise.resolve(),
   sealingKey: () => Promise.resolve(),
 };
@@ -55,6 +57,7 @@ function start(): {
     directory: 'corp',
     deviceKey: {} as PublicKey,
     duties: DUTIES,
+    renewEveryMs: 3_600_000,
     clock,
     log: new MemoryLog(),
   });

@@ -1,0 +1,139 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { timestamp } from '../../protocol/shapes.ts';
+import { systemClock } from '../../support/clock.ts';
+import { dataFolder } from '../data-folder.ts';
+import {
+  draftKeySet,
+  installKeySet,
+  rotateKeys,
+  signKeySet,
+  type KeySetSummary,
+} from '../keys/create-keys.ts';
+import { KeyFolder, readRootKey } from '../keys/key-folder.ts';
+import { writeNewFile } from './new-file.ts';
+import {
+  CONFIG_FLAG,
+  CONFIG_HELP,
+  DATA_FLAG,
+  DATA_HELP,
+  readConfig,
+  type PlaceFlags,
+} from './setup-commands.ts';
+import type { Terminal } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
+
+const COMPROMISED_FLAG = '--compromised';
+const COMPROMISED_HELP = 'take no key over from the set before: somebody may have a copy';
+
+const NOTES = `
+With the root key off line:
+  passback-cloud keys draft --out draft.json --data …      (on the service)
+  passback-cloud keys sign --root root.json --in draft.json --out signed.json   (where the root is)
+  passback-cloud keys install --in signed.json --data …    (on the service)
+A running service finds the new set within seconds and tells its agents; no restart.`;
+
+interface RotateFlags extends PlaceFlags {
+  readonly compromised?: true;
+}
+
+/** Adds `keys rotate`, and its three steps for a root key that is kept off line. */
+export function addKeysCommand(program: Command, terminal: Terminal): void {
+  const keys = program
+    .command('keys')
+    .description("the service's own keys")
+    .addHelpText('after', NOTES);
+  keys
+    .command('rotate')
+    .description('make a new command-signing key; needs the root key in the key folder')
+    .option(DATA_FLAG, DATA_HELP)
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .option(COMPROMISED_FLAG, COMPROMISED_HELP)
+    .action(async (flags: RotateFlags) => {
+      const { folder, ...rotation } = await rotationOf(flags, terminal);
+      terminal.print(inWords(await rotateKeys(folder, rotation)));
+    });
+  addDraft(keys, terminal);
+  addSign(keys, terminal);
+  addInstall(keys, terminal);
+}
+
+function addDraft(keys: Command, terminal: Terminal): void {
+  keys
+    .command('draft')
+    .description('make the next key set, for the root key to sign elsewhere')
+    .requiredOption('--out <file>', 'new file for the draft; it holds nothing secret')
+    .option(DATA_FLAG, DATA_HELP)
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .option(COMPROMISED_FLAG, COMPROMISED_HELP)
+    .action(async (flags: RotateFlags & { readonly out: string }) => {
+      const { folder, ...rotation } = await rotationOf(flags, terminal);
+      const out = resolve(flags.out);
+      await writeNewFile(
+        out,
+        '--out',
+        async () => `${JSON.stringify(await draftKeySet(folder, rotation), undefined, 2)}\n`,
+      );
+      terminal.print(`Wrote a draft to ${out}; sign it where the root key is: keys sign.`);
+    });
+}
+
+function addSign(keys: Command, terminal: Terminal): void {
+  keys
+    .command('sign')
+    .description('sign a draft with the root key; needs neither the service nor its data')
+    .requiredOption('--root <file>', 'the private root key, root.json')
+    .requiredOption('--in <file>', 'what `keys draft` wrote')
+    .requiredOption('--out <file>', 'new file for the signed key set')
+    .action(async (flags: Readonly<Record<'root' | 'in' | 'out', string>>) => {
+      const root = await readRootKey(resolve(flags.root));
+      const draft: unknown = parseJson(await textOf(flags.in));
+      const out = resolve(flags.out);
+      await writeNewFile(out, '--out', async () => `${await signKeySet(root, draft)}\n`);
+      terminal.print(`Signed with root key ${root.kid} into ${out}; next: keys install.`);
+    });
+}
+
+function addInstall(keys: Command, terminal: Terminal): void {
+  keys
+    .command('install')
+    .description('take a signed key set into use')
+    .requiredOption('--in <file>', 'what `keys sign` wrote')
+    .option(DATA_FLAG, DATA_HELP)
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .action(async (flags: PlaceFlags & { readonly in: string }) => {
+      const { folder } = await rotationOf(flags, terminal);
+      terminal.print(inWords(await installKeySet(folder, (await textOf(flags.in)).trim())));
+    });
+}
+
+async function rotationOf(
+  flags: RotateFlags,
+  terminal: Terminal,
+): Promise<{ folder: KeyFolder; issuer: string; now: number; compromised: boolean }> {
+  const { dataFolder: path, url: issuer } = await readConfig(flags, terminal);
+  const folder = new KeyFolder(dataFolder(path).keys);
+  return { folder, issuer, now: systemClock.now(), compromised: flags.compromised === true };
+}
+
+function inWords({ number, expiresAt }: KeySetSummary): string {
+  return `Key set ${number}, good until ${timestamp(expiresAt)}. A running service takes it within seconds.`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // reported as any other content that is no draft
+  }
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(resolve(path), 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`--in: ${path} cannot be read (${code ?? 'unknown'})`);
+  }
+}

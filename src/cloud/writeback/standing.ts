@@ -1,0 +1,74 @@
+import { decodeJwt } from 'jose';
+import type { Standing } from '../../protocol/messages.ts';
+import { timestamp } from '../../protocol/shapes.ts';
+import { messageOf } from '../../support/errors.ts';
+import type { AgentRecord } from '../store/records.ts';
+import type { AgentSession } from './agent-session.ts';
+import type { Core } from './core.ts';
+import { signToggle } from './toggle.ts';
+
+/**
+ * What an agent is told in a welcome or a renewal, as of now. `ahead` replaces the stored record of
+ * an agent (or adds one): what is about to be stored.
+ */
+export async function standingOf(
+  core: Core,
+  { directory: id, approved }: Pick<AgentSession, 'directory' | 'approved'>,
+  ahead?: AgentRecord,
+): Promise<Standing> {
+  const directory = await core.store.directories.find(id);
+  if (directory === undefined) throw new TypeError(`standingOf: no directory ${id}`);
+  const stored = await core.store.agents.list(id);
+  const agents = ahead === undefined ? stored : [...stored.filter(isNot(ahead)), ahead];
+  return {
+    serverTime: timestamp(core.clock.now()),
+    approved,
+    keySet: core.keys.keySet.token,
+    toggle: await signToggle(core, directory),
+    peers: approved
+      ? agents
+          .filter(({ state }) => state === 'approved')
+          .map(({ deviceKey, sealingStatement: sealingKey }) => ({ deviceKey, sealingKey }))
+      : [],
+  };
+}
+
+/**
+ * Tells the other connected agents of a directory of an agent whose key is about to be stored.
+ * Resolves when that is on its way: a secret can be sealed to the key only afterwards, so that no
+ * agent is handed a command whose recipients it cannot know. Never rejects.
+ */
+export async function announce(core: Core, ahead: AgentRecord): Promise<void> {
+  if (ahead.state !== 'approved') return;
+  const others = core.sessions
+    .welcomed(ahead.directory)
+    .filter(({ agentId, approved }) => agentId !== ahead.id && approved);
+  await Promise.all(others.map((session) => renewSession(core, session, ahead)));
+}
+
+/** Renews one session. Resolves when the question is on its way; never rejects. */
+export async function renewSession(
+  core: Core,
+  session: AgentSession,
+  ahead?: AgentRecord,
+): Promise<void> {
+  try {
+    void session.renew(await standingOf(core, session, ahead));
+  } catch (error) {
+    // Only our own database or keys can have failed: the agent is told by its next renewal.
+    const { agentId: agent, id } = session;
+    core.log.error('cloud.renewal_failed', { agent, session: id, reason: messageOf(error) });
+  }
+}
+
+/** Whether an agent that was told the one would have to be told the other. */
+export function saysMore(told: Standing, now: Standing): boolean {
+  const facts = ({ approved, keySet, peers, toggle = '' }: Standing): string =>
+    // Signed anew each time, so that only what it says can be compared.
+    JSON.stringify([approved, keySet, peers, decodeJwt(toggle).version]);
+  return facts(told) !== facts(now);
+}
+
+function isNot(other: AgentRecord): (agent: AgentRecord) => boolean {
+  return ({ id }) => id !== other.id;
+}
