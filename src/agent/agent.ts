@@ -238,13 +238,13 @@ async function openConfigured({
   log,
   clock,
 }: Pick<Parts, 'config' | 'log' | 'clock'>): Promise<Directory> {
-  const { domainControllers, caFile, bind } = config.directory;
-  const [first, ...others] = domainControllers;
-  if (first === undefined) throw new TypeError('a checked configuration has a domain controller');
+  const { domain, domainControllers, site, caFile, bind } = config.directory;
+  const [first, ...others] = domainControllers ?? [];
+  const found = { domain, ...(site !== undefined && { site }) };
   const password = async (): Promise<Secret> =>
     new Secret((await readFile(bind.passwordFile, 'utf8')).replace(/\r?\n$/, ''));
   return openActiveDirectory({
-    domainControllers: [first, ...others],
+    domainControllers: first === undefined ? found : [first, ...others],
     ...(caFile !== undefined && { ca: [await readFile(caFile, 'utf8')] }),
     bind: { user: bind.user, password },
     connections: config.concurrency,

@@ -18,13 +18,13 @@ class HistoryDirectory extends FakeDirectory {
 test('who resets decides whether the history counts, as the guard says', async () => {
   const directory = new HistoryDirectory();
   const objectGuid = directory.add({ sam: 'anna', password: 'Old-Password-1' });
-  const guard = { ...OPEN_GUARD, policyHints: { self: 'require', admin: 'off' } } as const;
+  const guard = { ...OPEN_GUARD, policyHints: { self: 'prefer', admin: 'off' } } as const;
   await using rig = await CommandRig.open({ directory, guard });
   const { outcome: own } = await rig.order({ objectGuid, claims: { by: 'self' } });
   expect(own).toMatchObject({ code: 'APPLIED', effect: { historyEnforced: true } });
   const { outcome: helped } = await rig.order({ objectGuid, claims: { by: 'admin' } });
   expect(helped).toMatchObject({ code: 'APPLIED', effect: { historyEnforced: false } });
-  expect(directory.changes).toMatchObject([{ policyHints: 'require' }, { policyHints: 'off' }]);
+  expect(directory.changes).toMatchObject([{ policyHints: 'prefer' }, { policyHints: 'off' }]);
 });
 
 test('a history that is required and cannot be enforced is told as a matter of configuration', async () => {

@@ -10,8 +10,10 @@ export interface AgentConfig {
   };
   readonly directory: {
     readonly domain: string;
-    /** In the order they are tried. */
-    readonly domainControllers: readonly DomainController[];
+    /** In the order they are tried. Absent: those that DNS knows. */
+    readonly domainControllers?: readonly DomainController[];
+    /** Of this machine; where DNS is asked, its controllers come first. */
+    readonly site?: string;
     readonly caFile?: string;
     readonly bind: { readonly user: string; readonly passwordFile: string };
   };

@@ -9,6 +9,7 @@ type Good = ReadonlyMap<string, unknown>;
 export function crossProblems(good: Good): readonly ConfigProblem[] {
   return [
     ...emptyLists(good),
+    ...uselessSite(good),
     ...outsideDomain(good),
     ...deniedWhole(good),
     ...contradictoryGroups(good),
@@ -20,6 +21,13 @@ function emptyLists(good: Good): readonly ConfigProblem[] {
   return ['guard.baseDns', 'directory.domainControllers']
     .filter((key) => isEmptyList(good.get(key)))
     .map((key) => ({ key, problem: 'is empty; expected at least one' }));
+}
+
+function uselessSite(good: Good): readonly ConfigProblem[] {
+  if (typeof good.get('directory.site') !== 'string') return [];
+  if (!Array.isArray(good.get('directory.domainControllers'))) return [];
+  const problem = 'only orders what DNS finds; leave it or directory.domainControllers out';
+  return [{ key: 'directory.site', problem }];
 }
 
 function isEmptyList(value: unknown): boolean {

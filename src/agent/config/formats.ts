@@ -14,6 +14,9 @@ export interface Format {
   readonly problem: (value: unknown) => string | undefined;
 }
 
+/** One DNS label: it stands in the name that is asked for. */
+const SITE = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/i;
+
 /** In the one spelling that the agent reads from the directory (MS-DTYP 2.4.2.1), since texts are compared. */
 const SID = /^S-1-(0|[1-9]\d{0,14})(-(0|[1-9]\d{0,9})){1,15}$/;
 const MAX_SUB_AUTHORITY = 0xffff_ffff;
@@ -27,6 +30,9 @@ export const FORMATS = {
   text: one('a text', (text) => text.trim() !== ''),
   domain: one('the DNS name of the domain, such as corp.example.com', (text) =>
     HOST_NAME.test(text),
+  ),
+  site: one('the name of an Active Directory site, such as Default-First-Site-Name', (text) =>
+    SITE.test(text),
   ),
   path: one('an absolute path', (text) => isAbsolute(text) && !text.includes('\0')),
   level: one('one of error, warn, info, debug', (text) =>

@@ -34,13 +34,17 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     key: 'directory.domainControllers',
-    doc: 'Domain controllers in the order they are tried. `name` is what the certificate says, `address` (default: the name) where the connection goes, `port` is 636 unless something is in between. In the environment: `dc1.corp.example.com;dc2.corp.example.com@10.0.0.2:636`.',
+    doc: 'Domain controllers in the order they are tried. Leave it out to find them by DNS (`_ldap._tcp.dc._msdcs` below the domain). `name` is what the certificate says, `address` (default: the name) where the connection goes, `port` is 636 unless something is in between. In the environment: `dc1.corp.example.com;dc2.corp.example.com@10.0.0.2:636`.',
     format: 'controllers',
-    required: true,
+  },
+  {
+    key: 'directory.site',
+    doc: 'Active Directory site of this machine: where controllers are found by DNS, those of the site come first.',
+    format: 'site',
   },
   {
     key: 'directory.caFile',
-    doc: 'PEM file of the CA that signed the certificates of the domain controllers, believed instead of the well-known ones.',
+    doc: "PEM file of the CA that signed the certificates of the domain controllers, believed *instead of* the well-known ones and the store of the operating system (`service.caFile` adds to them): nobody else's certificate opens the way to passwords. It may hold several.",
     format: 'path',
     file: 'certificates',
   },

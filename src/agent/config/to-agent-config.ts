@@ -9,7 +9,8 @@ interface Checked {
   readonly 'service.url': string | null;
   readonly 'service.caFile': string | null;
   readonly 'directory.domain': string;
-  readonly 'directory.domainControllers': readonly DomainController[];
+  readonly 'directory.domainControllers': readonly DomainController[] | null;
+  readonly 'directory.site': string | null;
   readonly 'directory.caFile': string | null;
   readonly 'directory.bind.user': string;
   readonly 'directory.bind.passwordFile': string;
@@ -51,7 +52,10 @@ export function toAgentConfig(good: ReadonlyMap<string, unknown>): AgentConfig {
     },
     directory: {
       domain: from['directory.domain'],
-      domainControllers: from['directory.domainControllers'],
+      ...(from['directory.domainControllers'] !== null && {
+        domainControllers: from['directory.domainControllers'],
+      }),
+      ...(from['directory.site'] !== null && { site: from['directory.site'] }),
       ...(from['directory.caFile'] !== null && { caFile: from['directory.caFile'] }),
       bind: {
         user: from['directory.bind.user'],

@@ -47,7 +47,7 @@ async function policyHints(
   change: AccountChange,
 ): Promise<PolicyHintsControl | undefined> {
   if (change.op !== 'reset' || change.policyHints === 'off') return undefined;
-  const { policyHints: oid } = await beforehand(controller.profile(asking));
+  const { policyHints: oid } = await beforehand(controller.facts.profile(asking));
   if (oid !== undefined) return new PolicyHintsControl(oid);
   if (change.policyHints === 'prefer') return undefined;
   const { name } = controller;

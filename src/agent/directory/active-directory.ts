@@ -1,12 +1,14 @@
 import type { ControllerHealth } from '../../protocol/status.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
-import { toReading } from './account-reading.ts';
+import { readOn } from './account-read.ts';
 import { writeAccount } from './account-write.ts';
+import { Affinity, hasCaughtUp } from './affinity.ts';
+import type { Ask } from './ask-in-turn.ts';
 import { ConnectionError } from './connection-error.ts';
 import { Controller, type Timeouts } from './controller.ts';
 import { Controllers } from './controllers.ts';
-import { within } from './deadline.ts';
+import { within, type Late } from './deadline.ts';
 import {
   DirectoryError,
   type AccountAddress,
@@ -18,15 +20,15 @@ import {
   type WriteTarget,
 } from './directory.ts';
 import type { LdapConnection } from './ldap-connection.ts';
-import { findAccount, readAccount, type Asking } from './queries.ts';
-import { probeController } from './probe.ts';
-import type { ControllerProfile } from './root-dse.ts';
+import { printable, probeController } from './probe.ts';
+import type { Asking } from './queries.ts';
+import { openRoster, type ControllerSource } from './roster.ts';
 import { ServiceAccount, type BindOptions } from './service-account.ts';
 import { trust, type DomainController } from './tls-socket.ts';
 
 export interface ActiveDirectoryOptions {
-  /** All of one domain, in order of preference. */
-  readonly domainControllers: readonly [DomainController, ...DomainController[]];
+  /** All of one domain, in order of preference; or how to find them. */
+  readonly domainControllers: ControllerSource;
   /** PEM. Nothing else is trusted when given, else what Node and the operating system trust. */
   readonly ca?: readonly string[];
   readonly bind: BindOptions;
@@ -39,7 +41,13 @@ export interface ActiveDirectoryOptions {
   readonly log: Logger;
 }
 
-const TIMEOUTS: Timeouts = { connectMs: 3_000, readMs: 4_000, writeMs: 8_000, totalMs: 10_000 };
+const TIMEOUTS: Timeouts = {
+  connectMs: 3_000,
+  headStartMs: 1_500,
+  readMs: 4_000,
+  writeMs: 8_000,
+  totalMs: 10_000,
+};
 
 /** The directory behind LDAPS. Connects when it is first asked; never rejects or throws itself. */
 export function openActiveDirectory(options: ActiveDirectoryOptions): Directory {
@@ -48,12 +56,18 @@ export function openActiveDirectory(options: ActiveDirectoryOptions): Directory 
 
 class ActiveDirectory implements Directory {
   readonly #controllers: Controllers;
+  readonly #affinity: Affinity;
+  /** For what can be said of none of its controllers. */
+  readonly #name: string;
+  readonly #closing = new AbortController();
   readonly #timeouts: Timeouts;
   readonly #clock: Clock;
   readonly #log: Logger;
 
   constructor(options: ActiveDirectoryOptions) {
     const { domainControllers, bind, clock, log } = options;
+    this.#name =
+      'domain' in domainControllers ? domainControllers.domain : domainControllers[0].name;
     this.#clock = clock;
     this.#log = log;
     this.#timeouts = { ...TIMEOUTS, ...options.timeouts };
@@ -65,10 +79,13 @@ class ActiveDirectory implements Directory {
       clock,
       log,
     };
-    this.#controllers = new Controllers(
-      domainControllers.map((where) => new Controller(where, context)),
-      { preferPdc: options.preferPdc ?? true, readMs: this.#timeouts.readMs, clock },
-    );
+    const controller = (where: DomainController): Controller => new Controller(where, context);
+    this.#affinity = new Affinity(clock);
+    this.#controllers = new Controllers(openRoster(domainControllers, { controller, clock, log }), {
+      preferPdc: options.preferPdc ?? true,
+      ...this.#timeouts,
+      clock,
+    });
   }
 
   async read(
@@ -84,9 +101,9 @@ class ActiveDirectory implements Directory {
         return new DirectoryError('DIRECTORY_UNREACHABLE', `reading an account: ${reason}`);
       });
     } catch (error) {
-      throw this.#logged(error);
-    } finally {
+      // After an answer, whoever is slower may end in its own time: so it is learned how it fares.
       giveUp.abort('over');
+      throw this.#logged(error);
     }
   }
 
@@ -95,78 +112,92 @@ class ActiveDirectory implements Directory {
     change: AccountChange,
     signal: AbortSignal,
   ): Promise<AppliedChange> {
+    const { objectGuid } = target;
     try {
-      const controller = this.#controllers.named(target.controller);
+      const controller = await this.#controllers.named(target.controller);
       const { writeMs } = this.#timeouts;
       const write = async (connection: LdapConnection): Promise<AppliedChange> => {
         const asking = this.#asking(controller, connection, signal);
-        return writeAccount(controller, asking, { ...target, change, writeMs });
+        return writeAccount(controller, asking, { objectGuid, change, writeMs });
       };
-      return await controller.use('write', write, signal);
+      const applied = await controller.use('write', write, signal);
+      this.#affinity.wrote(objectGuid, controller.name);
+      return applied;
     } catch (error) {
-      throw this.#logged(writeFailure(error, target.controller));
+      const failure = writeFailure(error, target.controller);
+      if (failure instanceof DirectoryError && failure.code === 'INDETERMINATE') {
+        this.#affinity.wrote(objectGuid, target.controller);
+      }
+      throw this.#logged(failure);
     }
   }
 
-  check(signal: AbortSignal): Promise<readonly ControllerHealth[]> {
-    const { totalMs: ms } = this.#timeouts;
-    const limit = { ms, clock: this.#clock, signal };
-    return Promise.all(
-      this.#controllers.all.map((controller) => probeController(controller, limit)),
-    );
+  async check(signal: AbortSignal): Promise<readonly ControllerHealth[]> {
+    const limit = { ms: this.#timeouts.totalMs, clock: this.#clock, signal };
+    const unknown = (why: Late): Error =>
+      new DirectoryError('DIRECTORY_UNREACHABLE', `looking for domain controllers: ${why}`);
+    try {
+      const all = await within(this.#controllers.all(), limit, unknown);
+      return await Promise.all(all.map((controller) => probeController(controller, limit)));
+    } catch (error) {
+      if (!(error instanceof DirectoryError)) throw error;
+      return [
+        { name: this.#name, reachable: false, bound: false, problem: printable(error.message) },
+      ];
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
     await this.#controllers.close();
   }
 
-  #readFrom(
+  async #readFrom(
     only: string | undefined,
     address: AccountAddress,
     signal: AbortSignal,
   ): Promise<AccountReading> {
-    const ask = (controller: Controller): Promise<AccountReading> => {
-      // Who reads is about to write: what that needs is made ready meanwhile.
-      void controller.warm();
-      const read = (connection: LdapConnection): Promise<AccountReading> =>
-        this.#readOn(controller, this.#asking(controller, connection, signal), address);
-      return controller.use('read', read, signal);
-    };
-    return only === undefined
-      ? this.#controllers.firstAnswer(ask, signal)
-      : this.#controllers.answerOf(only, ask);
+    const ask = this.#reader(address, signal);
+    if (only !== undefined) return this.#controllers.answerOf(only, ask);
+    const known = 'objectGuid' in address ? this.#affinity.homeOf(address.objectGuid) : undefined;
+    const reading = await this.#controllers.firstAnswer(ask, known, signal);
+    const { objectGuid, controller } = reading;
+    const home = this.#affinity.homeOf(objectGuid);
+    if (home === undefined) return reading;
+    if (home === controller) {
+      void this.#watchReplication(reading);
+      return reading;
+    }
+    // Found by its name on a controller that may not know yet what was written on another one.
+    if (known === undefined) return this.#readFrom(undefined, { objectGuid }, signal);
+    return reading;
   }
 
-  async #readOn(
-    controller: Controller,
-    asking: Asking,
-    address: AccountAddress,
-  ): Promise<AccountReading> {
-    const profile = await controller.profile(asking);
-    refuseUnsuitable(controller.name, profile);
-    const objectGuid =
-      'objectGuid' in address
-        ? address.objectGuid
-        : await findAccount(asking, address.name, {
-            dn: profile.domainDn,
-            names: () => controller.domainNames(asking, profile),
-          });
-    // One question at a time: behind Nagle's algorithm the answer to a second one waits for an ACK.
-    const invocationId = await controller.invocationId(asking, profile);
-    const domain = await controller.domain(asking, profile);
-    const controllerClock = await controller.clock(asking);
-    const entry = await readAccount(asking, objectGuid);
-    const readAtMs = this.#clock.now();
-    const controllerTimeMs = controllerClock();
-    const settingsDn = entry.text('msDS-ResultantPSO');
-    const policy =
-      settingsDn === undefined
-        ? domain.policy
-        : await controller.fineGrainedPolicy(asking, settingsDn);
-    const name = controller.name;
-    const { ownSids } = profile;
-    const known = { controllerTimeMs, readAtMs, invocationId, ownSids, policy };
-    return toReading(entry, { controller: name, ...known });
+  #reader(address: AccountAddress, signal: AbortSignal): Ask<AccountReading> {
+    return (controller) => {
+      // Who reads is about to write: what that needs is made ready meanwhile.
+      void controller.warm();
+      const read = (connection: LdapConnection): Promise<AccountReading> => {
+        const asking = this.#asking(controller, connection, signal);
+        return readOn(controller, asking, { address, clock: this.#clock });
+      };
+      return controller.use('read', read, signal);
+    };
+  }
+
+  /** Lets an account go home to the preferred controller once that one has what was written. Never rejects. */
+  async #watchReplication(written: AccountReading): Promise<void> {
+    const { objectGuid, controller } = written;
+    try {
+      const preferred = await this.#controllers.preferred();
+      if (preferred === undefined || preferred.name === controller) return;
+      const ask = this.#reader({ objectGuid }, this.#closing.signal);
+      const reading = await this.#controllers.answerOf(preferred.name, ask);
+      if (hasCaughtUp(reading, written)) this.#affinity.replicated(objectGuid, controller);
+    } catch (error) {
+      // The next reading looks again.
+      if (!(error instanceof DirectoryError)) throw error;
+    }
   }
 
   #asking(controller: Controller, connection: LdapConnection, signal: AbortSignal): Asking {
@@ -187,19 +218,12 @@ class ActiveDirectory implements Directory {
 function writeFailure(error: unknown, controller: string): unknown {
   if (!(error instanceof ConnectionError)) return error;
   const { stage, sent, message } = error;
+  if (stage === 'busy') {
+    const why = `${controller}: ${message}`;
+    return new DirectoryError('DIRECTORY_BUSY', why, { controller, cause: error });
+  }
   const misconfigured = stage === 'tls' || stage === 'unsuitable';
   const unsent = misconfigured ? 'DIRECTORY_CONFIG' : 'DIRECTORY_UNREACHABLE';
   const code = stage === 'operation' && sent ? 'INDETERMINATE' : unsent;
   return new DirectoryError(code, message, { controller, cause: error });
 }
-
-function refuseUnsuitable(name: string, { readOnly, synchronized }: ControllerProfile): void {
-  if (readOnly) {
-    throw new ConnectionError('unsuitable', `${name} is a read-only domain controller: ${CURE}`);
-  }
-  if (!synchronized) {
-    throw new ConnectionError('unsuitable', `${name} has not finished its first replication`);
-  }
-}
-
-const CURE = 'configure writable ones';

@@ -1,5 +1,8 @@
-/** How far a connection had come when it failed; `unsuitable` works, and is not what we need. */
-export type Stage = 'connect' | 'tls' | 'bind' | 'operation' | 'unsuitable';
+/**
+ * How far a connection had come when it failed; `unsuitable` works, and is not what we need, `busy`
+ * means that all of ours were in use, which says nothing about the controller.
+ */
+export type Stage = 'busy' | 'connect' | 'tls' | 'bind' | 'operation' | 'unsuitable';
 
 interface ConnectionErrorDetails {
   readonly cause?: unknown;

@@ -94,10 +94,9 @@ export class ConnectionPool<C extends Pooled> {
     const { waitMs: ms, clock } = this.#options;
     const turn = this.#turns.acquire(giveUp.signal);
     const late = (why: Late): Error =>
-      new ConnectionError(
-        'connect',
-        why === 'timeout' ? `all connections were busy for ${ms} ms` : 'stopped',
-      );
+      why === 'timeout'
+        ? new ConnectionError('busy', `all connections were busy for ${ms} ms`)
+        : new ConnectionError('connect', 'stopped');
     try {
       await within(turn, { ms, clock, signal }, late);
     } catch (error) {

@@ -1,35 +1,21 @@
 import type { SecureContext } from 'node:tls';
 import { ResultCodeError } from 'ldapts';
-import type { EffectivePolicy } from '../../protocol/account.ts';
 import type { Clock } from '../../support/clock.ts';
 import { messageOf } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
 import { toDirectoryError } from './ad-errors.ts';
 import { ConnectionError } from './connection-error.ts';
 import { ConnectionPool } from './connection-pool.ts';
+import { ControllerFacts } from './controller-facts.ts';
 import { within } from './deadline.ts';
-import { Expiring } from './expiring.ts';
 import { LdapConnection } from './ldap-connection.ts';
-import {
-  readCurrentTime,
-  readDomain,
-  readDomainNames,
-  readFineGrainedPolicy,
-  readInvocationId,
-  readProfile,
-  type Asking,
-  type DomainFacts,
-} from './queries.ts';
-import type { ControllerProfile } from './root-dse.ts';
+import { readCurrentTime } from './queries.ts';
 import type { ServiceAccount } from './service-account.ts';
+import { requireSuitable } from './suitable.ts';
 import { connectTls, type DomainController } from './tls-socket.ts';
 
-/** After a failure the others are asked first, for so long. */
+/** So long after a failure it is not even looked whether it is back. */
 const COOL_DOWN_MS = 15_000;
-
-const PROFILE_AGE_MS = 10 * 60_000;
-const POLICY_AGE_MS = 60_000;
-const CLOCK_AGE_MS = 10_000;
 
 export interface Timeouts {
   /** TCP and TLS together, and the bind after them. */
@@ -38,6 +24,8 @@ export interface Timeouts {
   readonly readMs: number;
   /** One modify, from the moment it is sent. */
   readonly writeMs: number;
+  /** How long one controller is waited for before the next one is asked as well. */
+  readonly headStartMs: number;
   /** A whole reading, over as many controllers as it takes. */
   readonly totalMs: number;
 }
@@ -58,34 +46,47 @@ export type Kind = 'read' | 'write';
 /** One domain controller: its connections, how it fares, and what it said that may be remembered. */
 export class Controller {
   readonly name: string;
+  readonly facts: ControllerFacts;
   readonly #where: DomainController;
   readonly #context: ControllerContext;
   readonly #pools: Readonly<Record<Kind, ConnectionPool<LdapConnection>>>;
-  readonly #profile: Expiring<ControllerProfile>;
-  readonly #invocationId: Expiring<string | undefined>;
-  readonly #clock: Expiring<() => number>;
-  readonly #domain: Expiring<DomainFacts>;
-  readonly #domainNames: Expiring<readonly string[]>;
-  readonly #policies = new Map<string, Expiring<EffectivePolicy>>();
+  readonly #closing = new AbortController();
   #up: boolean | undefined;
+  #behind = false;
+  #reviving = false;
   #coolUntil = 0;
 
   constructor(where: DomainController, context: ControllerContext) {
-    const { clock } = context;
     this.name = where.name;
+    this.facts = new ControllerFacts(context.clock);
     this.#where = where;
     this.#context = context;
     this.#pools = { read: this.#pool(), write: this.#pool() };
-    this.#profile = new Expiring(PROFILE_AGE_MS, clock);
-    this.#invocationId = new Expiring(PROFILE_AGE_MS, clock);
-    this.#clock = new Expiring(CLOCK_AGE_MS, clock);
-    this.#domain = new Expiring(POLICY_AGE_MS, clock);
-    this.#domainNames = new Expiring(PROFILE_AGE_MS, clock);
   }
 
-  /** It failed a moment ago. */
-  get cooling(): boolean {
-    return this.#context.clock.monotonic() < this.#coolUntil;
+  /** It failed, or fell behind others, and has not answered since: nobody should wait for it. */
+  get ailing(): boolean {
+    return this.#up === false || this.#behind;
+  }
+
+  /** Whoever asks it at the moment got the answer elsewhere first. */
+  fellBehind(): void {
+    this.#behind = true;
+  }
+
+  /** Finds out whether it is back, some time after a failure. Never rejects. */
+  async revive(): Promise<void> {
+    const { clock, timeouts } = this.#context;
+    if (this.#up !== false || this.#reviving || clock.monotonic() < this.#coolUntil) return;
+    this.#reviving = true;
+    const { signal } = this.#closing;
+    const look = async (connection: LdapConnection): Promise<void> => {
+      const asking = { connection, controller: this.name, ms: timeouts.readMs, signal };
+      requireSuitable(this.name, await this.facts.profile(asking));
+    };
+    // What is wrong with it, if anything is, `use` has noted.
+    await this.use('read', look, signal).catch(() => undefined);
+    this.#reviving = false;
   }
 
   /**
@@ -111,10 +112,12 @@ export class Controller {
       else this.#failed(problem);
       return result;
     } catch (error) {
-      if (error instanceof ConnectionError) problem ??= error.message;
+      if (error instanceof ConnectionError && error.stage !== 'busy') problem ??= error.message;
       // Who was stopped has learned nothing about the controller.
       if (problem !== undefined && !signal.aborted) this.#failed(problem);
       throw error;
+    } finally {
+      this.#behind = false;
     }
   }
 
@@ -123,39 +126,8 @@ export class Controller {
     await this.#pools.write.warm();
   }
 
-  profile(asking: Asking): Promise<ControllerProfile> {
-    return this.#profile.get(() => readProfile(asking));
-  }
-
-  invocationId(asking: Asking, profile: ControllerProfile): Promise<string | undefined> {
-    return this.#invocationId.get(() => readInvocationId(asking, profile));
-  }
-
-  /** What the controller's clock says now: read a few seconds ago at most, and carried on by ours. */
-  clock(asking: Asking): Promise<() => number> {
-    const { clock } = this.#context;
-    return this.#clock.get(async () => {
-      const currentTimeMs = await readCurrentTime(asking);
-      const readAt = clock.monotonic();
-      return () => Math.round(currentTimeMs + clock.monotonic() - readAt);
-    });
-  }
-
-  domain(asking: Asking, { domainDn }: ControllerProfile): Promise<DomainFacts> {
-    return this.#domain.get(() => readDomain(asking, domainDn));
-  }
-
-  domainNames(asking: Asking, profile: ControllerProfile): Promise<readonly string[]> {
-    return this.#domainNames.get(() => readDomainNames(asking, profile));
-  }
-
-  fineGrainedPolicy(asking: Asking, dn: string): Promise<EffectivePolicy> {
-    const known = this.#policies.get(dn) ?? new Expiring(POLICY_AGE_MS, this.#context.clock);
-    this.#policies.set(dn, known);
-    return known.get(() => readFineGrainedPolicy(asking, dn));
-  }
-
   async close(): Promise<void> {
+    this.#closing.abort();
     await Promise.all([this.#pools.read.close(), this.#pools.write.close()]);
   }
 
@@ -209,7 +181,6 @@ export class Controller {
   }
 
   #answered(): void {
-    this.#coolUntil = 0;
     if (this.#up === true) return;
     this.#up = true;
     this.#context.log.info('directory.up', { controller: this.name });
@@ -218,10 +189,7 @@ export class Controller {
   #failed(problem: string): void {
     const { clock, log } = this.#context;
     this.#coolUntil = clock.monotonic() + COOL_DOWN_MS;
-    // It may come back as another one: restored, renamed, demoted.
-    for (const fact of [this.#profile, this.#invocationId, this.#clock]) fact.forget();
-    for (const fact of [this.#domain, this.#domainNames]) fact.forget();
-    this.#policies.clear();
+    this.facts.forget();
     for (const pool of Object.values(this.#pools)) void pool.drop();
     if (this.#up === false) return;
     this.#up = false;

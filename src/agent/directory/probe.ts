@@ -5,7 +5,7 @@ import { ConnectionError } from './connection-error.ts';
 import type { Controller } from './controller.ts';
 import { within, type Limit } from './deadline.ts';
 import { readProfile } from './queries.ts';
-import type { ControllerProfile } from './root-dse.ts';
+import { requireSuitable } from './suitable.ts';
 
 /** So long before the certificate expires somebody should know. */
 const RENEW_MS = 30 * 86_400_000;
@@ -28,7 +28,7 @@ export async function probeController(
       name: controller.name,
       reachable: stage !== 'connect',
       bound: stage === 'operation',
-      problem: clean(messageOf(error)),
+      problem: printable(messageOf(error)),
     };
   } finally {
     giveUp.abort();
@@ -45,8 +45,9 @@ function ask(
     async (connection) => {
       const started = clock.monotonic();
       const profile = await readProfile({ connection, controller: controller.name, ms, signal });
+      requireSuitable(controller.name, profile);
       const { certificateExpiresAt: expiresAt } = connection;
-      const problem = problemOf(profile, expiresAt, clock.now());
+      const problem = expiryProblem(expiresAt, clock.now());
       return {
         name: controller.name,
         reachable: true,
@@ -62,17 +63,12 @@ function ask(
   );
 }
 
-function problemOf(
-  { readOnly, synchronized }: ControllerProfile,
-  expiresAt: number | undefined,
-  now: number,
-): string | undefined {
-  if (readOnly) return 'it is a read-only domain controller: configure writable ones';
-  if (!synchronized) return 'it has not finished its first replication';
+function expiryProblem(expiresAt: number | undefined, now: number): string | undefined {
   if (expiresAt === undefined || expiresAt - now > RENEW_MS) return undefined;
   return `its certificate expires on ${timestamp(expiresAt).slice(0, 10)}: renew it`;
 }
 
-function clean(text: string): string {
+/** As the protocol takes it. */
+export function printable(text: string): string {
   return text.replaceAll(/\p{C}+/gu, ' ').slice(0, MAX_PROBLEM_LENGTH);
 }

@@ -89,7 +89,7 @@ test('the result is frozen through and through', async () => {
   const config = await load(MINIMAL);
   expect(Object.isFrozen(config)).toBe(true);
   expect(Object.isFrozen(config.guard.operations.self)).toBe(true);
-  expect(Object.isFrozen(config.directory.domainControllers[0])).toBe(true);
+  expect(Object.isFrozen(config.directory.domainControllers?.[0])).toBe(true);
 });
 
 test('JSON is read like YAML', async () => {
@@ -145,7 +145,6 @@ test('all problems are told at once', async () => {
     'directory.bind.passwordFile',
     'directory.bind.user',
     'directory.domain',
-    'directory.domainControllers',
     'drainMs',
     'foo',
     'guard.baseDns',
@@ -190,6 +189,30 @@ test.each([
   const problems = await problemsOf(yaml);
   expect(problems).toEqual([
     { key: 'directory.domainControllers', problem: expect.stringContaining(words) as string },
+  ]);
+});
+
+test('without a list of domain controllers they are found, those of the site first', async () => {
+  const yaml = MINIMAL.replace(/ {2}domainControllers:\n.*\n/, '  site: Berlin-1\n');
+  const { directory } = await load(yaml);
+  expect(directory).toMatchObject({ domain: 'corp.test', site: 'Berlin-1' });
+  expect(directory).not.toHaveProperty('domainControllers');
+});
+
+test.each([
+  [
+    'beside a list',
+    MINIMAL.replace('bind:', 'site: Berlin\n  bind:'),
+    'only orders what DNS finds',
+  ],
+  [
+    'that is no label of a DNS name',
+    MINIMAL.replace(/domainControllers:\n.*\n/, 'site: "a.b"\n'),
+    'name of an Active Directory site',
+  ],
+])('a site %s is refused', async (_, yaml, words) => {
+  expect(await problemsOf(yaml)).toEqual([
+    { key: 'directory.site', problem: expect.stringContaining(words) as string },
   ]);
 });
 

@@ -1,0 +1,76 @@
+import type { EffectivePolicy } from '../../protocol/account.ts';
+import type { Clock } from '../../support/clock.ts';
+import { Expiring } from './expiring.ts';
+import {
+  readCurrentTime,
+  readDomain,
+  readDomainNames,
+  readFineGrainedPolicy,
+  readInvocationId,
+  readProfile,
+  type Asking,
+  type DomainFacts,
+} from './queries.ts';
+import type { ControllerProfile } from './root-dse.ts';
+
+const PROFILE_AGE_MS = 10 * 60_000;
+const POLICY_AGE_MS = 60_000;
+const CLOCK_AGE_MS = 10_000;
+
+/** What one controller said that may be remembered for a while. Everything rejects as its query does. */
+export class ControllerFacts {
+  readonly #clock: Clock;
+  readonly #profile: Expiring<ControllerProfile>;
+  readonly #invocationId: Expiring<string | undefined>;
+  readonly #currentTime: Expiring<() => number>;
+  readonly #domain: Expiring<DomainFacts>;
+  readonly #domainNames: Expiring<readonly string[]>;
+  readonly #policies = new Map<string, Expiring<EffectivePolicy>>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#profile = new Expiring(PROFILE_AGE_MS, clock);
+    this.#invocationId = new Expiring(PROFILE_AGE_MS, clock);
+    this.#currentTime = new Expiring(CLOCK_AGE_MS, clock);
+    this.#domain = new Expiring(POLICY_AGE_MS, clock);
+    this.#domainNames = new Expiring(PROFILE_AGE_MS, clock);
+  }
+
+  profile(asking: Asking): Promise<ControllerProfile> {
+    return this.#profile.get(() => readProfile(asking));
+  }
+
+  invocationId(asking: Asking, profile: ControllerProfile): Promise<string | undefined> {
+    return this.#invocationId.get(() => readInvocationId(asking, profile));
+  }
+
+  /** What the controller's clock says now: read a few seconds ago at most, and carried on by ours. */
+  currentTime(asking: Asking): Promise<() => number> {
+    return this.#currentTime.get(async () => {
+      const currentTimeMs = await readCurrentTime(asking);
+      const readAt = this.#clock.monotonic();
+      return () => Math.round(currentTimeMs + this.#clock.monotonic() - readAt);
+    });
+  }
+
+  domain(asking: Asking, { domainDn }: ControllerProfile): Promise<DomainFacts> {
+    return this.#domain.get(() => readDomain(asking, domainDn));
+  }
+
+  domainNames(asking: Asking, profile: ControllerProfile): Promise<readonly string[]> {
+    return this.#domainNames.get(() => readDomainNames(asking, profile));
+  }
+
+  fineGrainedPolicy(asking: Asking, dn: string): Promise<EffectivePolicy> {
+    const known = this.#policies.get(dn) ?? new Expiring(POLICY_AGE_MS, this.#clock);
+    this.#policies.set(dn, known);
+    return known.get(() => readFineGrainedPolicy(asking, dn));
+  }
+
+  /** After a failure it may come back as another one: restored, renamed, demoted. */
+  forget(): void {
+    for (const fact of [this.#profile, this.#invocationId, this.#currentTime]) fact.forget();
+    for (const fact of [this.#domain, this.#domainNames]) fact.forget();
+    this.#policies.clear();
+  }
+}
