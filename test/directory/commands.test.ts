@@ -88,6 +88,16 @@ test('a reset that asks for it must be changed at the next logon', async () => {
   expect(await lab.kinit('anna', NEW_PASSWORD)).toBe('must-change');
 });
 
+test('must-change is left out, and said so, where the password never expires', async () => {
+  const { outcome } = await order('forever', { claims: { mustChange: true } });
+  expect(outcome).toMatchObject({
+    code: 'APPLIED',
+    effect: { mustChange: 'skipped-never-expires', mustChangeForcedByDirectory: false },
+  });
+  expect(await lab.pwdLastSet('forever')).toBe(outcome.effect?.pwdLastSet);
+  expect(await lab.kinit('forever', NEW_PASSWORD)).toBe('ok');
+});
+
 test.each(['jörg', 'hash', 'obrien', 'slash', 'long.name.of.twenty1', 'emoji', 'quotes', 'strict'])(
   '%s, whose name or policy is awkward, is reset like anybody else',
   async (sam) => {
