@@ -83,7 +83,9 @@ export class ScriptedDomain {
   }
 
   /** The answers of one of its controllers. */
-  on(controller: ScriptedController = {}): (request: LdapRequest) => LdapAnswer {
+  on(
+    controller: ScriptedController = {},
+  ): (request: LdapRequest) => LdapAnswer | Promise<LdapAnswer> {
     const bound = new Set<number>();
     return (request) => {
       const instead = controller.instead?.(request);

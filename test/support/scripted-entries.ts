@@ -22,7 +22,7 @@ export interface ScriptedController {
   /** What it claims to know, if not what it knows. */
   readonly advertised?: readonly string[];
   /** What these requests are answered instead; undefined for the usual answer. */
-  readonly instead?: (request: LdapRequest) => LdapAnswer | undefined;
+  readonly instead?: (request: LdapRequest) => LdapAnswer | Promise<LdapAnswer> | undefined;
 }
 
 /** The domain's own entry below `CN=Partitions`, and what a filter finds it by. */
