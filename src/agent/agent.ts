@@ -112,7 +112,8 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   });
   const { guard } = config;
   const status = (): typeof health.report => health.report;
-  const reporter = new Reporter({ identity, journal, guard, admission, version, status, clock });
+  const told = { identity, journal, toggle, guard, admission, version, status, clock };
+  const reporter = new Reporter(told);
   const hello: HandlerParts['hello'] = (challenge) => reporter.hello(challenge);
   const { trust } = identity;
   const onToggled = (): void => {

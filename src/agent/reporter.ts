@@ -9,12 +9,14 @@ import type { Clock } from '../support/clock.ts';
 import type { Admission } from './commands/admission.ts';
 import type { GuardSettings } from './commands/guard-settings.ts';
 import type { Journal } from './commands/journal.ts';
+import type { Toggle } from './commands/toggle.ts';
 import type { StoredIdentity } from './identity/load-identity.ts';
 import type { SessionHandle } from './link/link-options.ts';
 
 export interface ReporterOptions {
   readonly identity: StoredIdentity;
   readonly journal: Journal;
+  readonly toggle: Toggle;
   readonly guard: GuardSettings;
   readonly admission: Admission;
   readonly version: string;
@@ -38,7 +40,7 @@ export class Reporter {
 
   /** A signed hello over the service's challenge. */
   hello({ session, nonce }: { session: string; nonce: string }): Promise<string> {
-    const { identity, journal, guard, admission, version, status } = this.#options;
+    const { identity, journal, toggle, guard, admission, version, status } = this.#options;
     const { epoch, seq, head } = journal;
     const claims: HelloClaims = {
       iss: identity.agentId,
@@ -53,6 +55,7 @@ export class Reporter {
       guard: summaryOf(guard, admission),
       status: status(),
       journal: { epoch, seq, head },
+      toggle: toggle.state.version,
     };
     return signToken('hello', claims, identity.device);
   }

@@ -24,6 +24,7 @@ import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
 import type { Core } from './writeback/core.ts';
 import { Dispatcher } from './writeback/dispatcher.ts';
+import { sweep } from './writeback/sweep.ts';
 
 /** Node gives a handshake two minutes; an honest one takes a second. */
 const HANDSHAKE_WITHIN_MS = 10_000;
@@ -123,8 +124,8 @@ class Service implements RunningCloud {
     });
     await this.#listen();
     await this.#dispatcher.resume();
-    void this.#dispatcher.sweep();
     const { config, keys, log } = this.#parts;
+    void sweep(this.#core, config.retention, this.#draining.signal);
     void watchKeys(this.#core, keys, stopping);
     log.info('cloud.started', { url: config.url, address: this.address });
     return this;

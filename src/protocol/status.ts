@@ -100,6 +100,10 @@ export const HelloClaims = z
     guard: GuardSummary,
     status: StatusReport,
     journal: z.strictObject({ epoch: Uuid, seq: z.int().nonnegative(), head: Sha256 }),
+    toggle: z.int().nonnegative().meta({
+      description:
+        'The highest version of the writeback toggle that was taken; 0 before the first.',
+    }),
   })
   .meta({ id: 'HelloClaims' });
 

@@ -108,9 +108,9 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     });
 
     test('submits a prepared operation once', async () => {
-      await store.operations.prepare(operation('o'));
+      await store.operations.prepare(sampleOperation('o'));
       expect(await store.operations.find('o')).toEqual({
-        ...operation('o'),
+        ...sampleOperation('o'),
         state: 'prepared',
         final: false,
       });
@@ -125,7 +125,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     });
 
     test('deletes the sealed secret with the final result, and lets nothing change that', async () => {
-      await store.operations.prepare(operation('o'));
+      await store.operations.prepare(sampleOperation('o'));
       await store.operations.submit('o', 'digest', 'wrapped');
       await store.operations.finish('o', { state: 'unknown', final: false }, NOW);
       expect(await store.operations.find('o')).toMatchObject({
@@ -133,8 +133,11 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
         secret: 'wrapped',
       });
       expect(await store.operations.unfinished()).toHaveLength(1);
-      await store.operations.finish('o', { state: 'applied', final: true, code: 'APPLIED' }, NOW);
-      await store.operations.finish('o', { state: 'refused', final: true }, NOW + 1);
+      const applied = { state: 'applied', final: true, code: 'APPLIED' } as const;
+      expect(await store.operations.finish('o', applied, NOW)).toBe(true);
+      expect(await store.operations.finish('o', { state: 'refused', final: true }, NOW)).toBe(
+        false,
+      );
       const found = await store.operations.find('o');
       expect(found).toMatchObject({ state: 'applied', final: true, finishedAt: NOW });
       expect(found).not.toHaveProperty('secret');
@@ -142,9 +145,9 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     });
 
     test('gives up what was never submitted in time, and nothing else', async () => {
-      await store.operations.prepare(operation('late'));
-      await store.operations.prepare({ ...operation('early'), notAfter: NOW + 10 });
-      await store.operations.prepare(operation('sent'));
+      await store.operations.prepare(sampleOperation('late'));
+      await store.operations.prepare({ ...sampleOperation('early'), notAfter: NOW + 10 });
+      await store.operations.prepare(sampleOperation('sent'));
       await store.operations.submit('sent', 'digest', undefined);
       expect(await store.operations.expirePrepared(NOW + 5)).toBe(1);
       expect((await store.operations.find('late'))?.state).toBe('expired');
@@ -156,8 +159,38 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       expect(await store.operations.find('sent')).toBeDefined();
     });
 
+    test('deletes what was final long ago with its dispatches, so many at a time', async () => {
+      for (const id of ['a', 'b', 'c', 'young', 'unknown']) {
+        await store.operations.prepare(sampleOperation(id));
+        await store.operations.submit(id, 'digest', undefined);
+        await store.operations.addDispatch({ ...dispatch(`jti-${id}`, NOW), operation: id });
+        const final = id !== 'unknown';
+        const at = id === 'young' ? NOW + 10 : NOW;
+        await store.operations.finish(id, { state: 'unknown', final }, at);
+      }
+      expect(await store.operations.purge(NOW + 10, 2)).toBe(2);
+      expect(await store.operations.purge(NOW + 10, 2)).toBe(1);
+      expect(await store.operations.purge(NOW + 10, 2)).toBe(0);
+      expect(await store.operations.find('a')).toBeUndefined();
+      expect(await store.operations.dispatches('a')).toEqual([]);
+      for (const id of ['young', 'unknown']) {
+        expect(await store.operations.find(id)).toBeDefined();
+        expect(await store.operations.dispatches(id)).toHaveLength(1);
+      }
+    });
+
+    test('deletes old entries of the audit, so many at a time', async () => {
+      for (const at of [NOW, NOW + 1, NOW + 2, NOW + 3]) {
+        await store.audit.append({ at, directory: 'corp', actor: 'anna', action: 'a.b' });
+      }
+      expect(await store.audit.purge(NOW + 3, 2)).toBe(2);
+      expect(await store.audit.purge(NOW + 3, 2)).toBe(1);
+      const { entries } = await store.audit.page('corp', 10);
+      expect(entries.map(({ at }) => at)).toEqual([NOW + 3]);
+    });
+
     test('keeps dispatches in order and marks the open ones lost', async () => {
-      await store.operations.prepare(operation('o'));
+      await store.operations.prepare(sampleOperation('o'));
       await store.operations.addDispatch(dispatch('d2', NOW + 2));
       await store.operations.addDispatch(dispatch('d1', NOW + 1));
       await store.operations.updateDispatch('d1', {
@@ -221,7 +254,8 @@ const BASELINE: Baseline = {
   controllerTime: '2030-01-01T00:00:00.000Z',
 };
 
-function operation(id: string): PreparedOperation {
+/** An operation of the directory `corp`. */
+export function sampleOperation(id: string): PreparedOperation {
   return {
     id,
     directory: 'corp',

@@ -1,9 +1,9 @@
-import { mkdtemp, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
-import { storeContract } from './store-contract.ts';
+import { sampleOperation, storeContract } from './store-contract.ts';
 
 storeContract('SQLite', async () => openSqliteStore(join(await temporaryFolder(), 'cloud.db')));
 
@@ -25,6 +25,23 @@ test('a database is there again after it was closed', async () => {
   }
   await using store = await openSqliteStore(path);
   expect(await store.directories.find('corp')).toBeDefined();
+});
+
+test('a secret that was deleted is in no file of the database once that was scrubbed', async () => {
+  const path = join(await temporaryFolder(), 'cloud.db');
+  const found = async (): Promise<boolean> => {
+    const files = await Promise.all([path, `${path}-wal`].map((file) => readFile(file, 'latin1')));
+    return files.some((text) => text.includes('wrapped-secret-of-o'));
+  };
+  await using store = await openSqliteStore(path);
+  const toggle = { version: 1, enabled: true, reason: '', by: 'anna', at: 1 };
+  await store.directories.add({ id: 'corp', createdAt: 1, toggle });
+  await store.operations.prepare(sampleOperation('o'));
+  await store.operations.submit('o', 'digest', 'wrapped-secret-of-o'.padEnd(3_000, '.'));
+  expect(await found()).toBe(true);
+  await store.operations.finish('o', { state: 'applied', final: true }, 1);
+  await store.scrub();
+  expect(await found()).toBe(false);
 });
 
 test('a database that cannot be opened is a store error that names the file', async () => {

@@ -401,3 +401,13 @@ test('a garbage upgrade and half a request leave the service standing', async ()
   }
   expect(await cloud.call('GET', '/readyz')).toMatchObject({ status: 200 });
 });
+
+test('an agent that knows a newer toggle than the service says that the database was restored', async () => {
+  await agent.join();
+  await agent.connect();
+  expect(cloud.log.of('cloud.agent_alarm')).toEqual([]);
+  await agent.cut();
+  await agent.connect({ toggle: 7 });
+  const alarms = cloud.log.of('cloud.agent_alarm').map(({ fields }) => fields.alarm);
+  expect(alarms).toEqual(['SERVICE_WENT_BACKWARDS']);
+});

@@ -252,7 +252,7 @@ test('the whole story on the command line: token, approve, reset, pause, resume,
 
   expect(await run(['pause', '--reason', 'maintenance', ...flags])).toMatchObject({ code: 0 });
   const paused = await run(operate, 'secret-4\n');
-  expect(paused.err).toContain('maintenance');
+  expect(paused).toMatchObject({ code: 2, err: expect.stringContaining('maintenance') as unknown });
   expect((await run(['status', ...flags])).out).toContain('paused (maintenance)');
   expect(await run(['resume', ...flags])).toMatchObject({ code: 0 });
 

@@ -142,3 +142,33 @@ test('another agent gets an unanswered operation only 15 s after the session was
   });
   await other[Symbol.asyncDispose]();
 });
+
+test('an admin closes an operation whose outcome nobody will ever say', async () => {
+  agent.onCommand = async () => {
+    await agent.cut();
+    return undefined;
+  };
+  const prepared = await prepareOperation(cloud);
+  await submitOperation(cloud, prepared, { waitS: 0 });
+  await eventually(() => agent.commands.length === 1 && agent.connection === undefined);
+  const close = (key = cloud.adminKey) =>
+    cloud.call('POST', `operations/${prepared.operation}/close`, { key });
+  expect(await close()).toMatchObject({ status: 409, body: { code: 'OPERATION_CONFLICT' } });
+  await passTime(301_000);
+  await eventually(async () => {
+    expect(await statusOf(prepared)).toMatchObject({ status: 'unknown', final: false });
+  });
+  expect((await close(cloud.keys.reset)).status).toBe(403);
+  for (let times = 0; times < 2; times++) {
+    expect(await close()).toMatchObject({ status: 200, body: { status: 'unknown', final: true } });
+  }
+  const stored = await cloud.inspect((store) => store.operations.find(prepared.operation));
+  expect(stored).not.toHaveProperty('secret');
+  // Nobody is asked any more.
+  await agent.connect();
+  await passTime(10_000);
+  expect(agent.commands).toHaveLength(1);
+  const { body } = await cloud.call('GET', 'audit');
+  const actions = (body as { entries: { action: string }[] }).entries.map(({ action }) => action);
+  expect(actions.filter((action) => action === 'operation.closed')).toHaveLength(1);
+});

@@ -324,6 +324,7 @@ export class ScriptedAgent implements AsyncDisposable {
         guard: GUARD,
         status: this.report(),
         journal: { epoch: this.epoch, seq: this.seq, head: this.head },
+        toggle: Math.max(0, ...this.toggles.map(({ version }) => version)),
         ...bend,
       },
       this.device,

@@ -14,6 +14,8 @@ import { systemClock, type Clock } from '../../src/support/clock.ts';
 import { MemoryLog } from './memory-log.ts';
 import { createTestCa } from './test-ca.ts';
 
+const DAY_MS = 24 * 3600_000;
+
 export const TEST_DIRECTORY = 'corp';
 
 /** Issuer and audience of all tokens; the address that is dialled is `TestCloud.address`. */
@@ -97,6 +99,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
         logging: { level: 'debug' },
         sessionMs: options.sessionMs ?? 43_200_000,
         drainMs: 2_000,
+        retention: { operationsMs: 30 * DAY_MS, auditMs: 400 * DAY_MS },
       },
       { clock, log },
     );

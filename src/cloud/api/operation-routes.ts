@@ -1,7 +1,10 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { findOperation } from '../writeback/submit.ts';
+import { closeOperation } from '../writeback/close-operation.ts';
+import { isUnseen } from '../writeback/mask.ts';
 import { prepare } from '../writeback/prepare.ts';
-import { assertScope } from './authenticate.ts';
+import { ServiceError } from '../writeback/service-error.ts';
+import { assertScope, requireScope } from './authenticate.ts';
 import {
   OperationParam,
   OperationView,
@@ -51,13 +54,34 @@ const readRoute = createRoute({
   responses: { 200: json(OperationView, 'The operation as it is now.'), ...problems },
 });
 
+const closeRoute = createRoute({
+  method: 'post',
+  path: '/v1/directories/{directory}/operations/{id}/close',
+  tags: ['Operations'],
+  summary: 'End an operation of unknown outcome: no agent is asked about it any more',
+  security: SECURITY,
+  middleware: requireScope('admin'),
+  request: { params: OperationParam },
+  responses: { 200: json(OperationView, 'The operation, closed.'), ...problems },
+});
+
+/** Whether an account is absent or out of reach takes the agent different times; callers see one. */
+const UNSEEN_AFTER_MS = 400;
+
 export function operationRoutes(app: OpenAPIHono<ApiEnv>, options: ApiOptions): void {
   const { core, dispatcher, stopping } = options;
   app.openapi(prepareRoute, async (c) => {
     const { op, account, options: wished } = c.req.valid('json');
     assertScope(c.get('apiKey'), op);
     const caller = callerOf(c.get('apiKey'));
-    const prepared = await prepare(core, caller, { op, account, options: wished }, stopping);
+    const shownAt = core.clock.monotonic() + UNSEEN_AFTER_MS;
+    const wish = { op, account, options: wished };
+    const prepared = await prepare(core, caller, wish, stopping).catch(async (error: unknown) => {
+      if (error instanceof ServiceError && isUnseen(caller, error.code)) {
+        await core.clock.sleep(Math.max(0, shownAt - core.clock.monotonic()), stopping);
+      }
+      throw error;
+    });
     return c.json(viewPrepared(prepared), 200);
   });
 
@@ -72,6 +96,13 @@ export function operationRoutes(app: OpenAPIHono<ApiEnv>, options: ApiOptions): 
     if (now.state !== 'pending') return c.json(viewOperation(caller, now), 200);
     c.header('location', c.req.path);
     return c.json(viewOperation(caller, now), 202);
+  });
+
+  app.openapi(closeRoute, async (c) => {
+    const caller = callerOf(c.get('apiKey'));
+    const closed = await closeOperation(core, caller, c.req.valid('param').id);
+    dispatcher.release(closed);
+    return c.json(viewOperation(caller, closed), 200);
   });
 
   app.openapi(readRoute, async (c) => {

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { CODES } from '../../protocol/codes.ts';
 import { isFault } from '../../support/errors.ts';
 import { FolderError } from '../../support/files.ts';
 import { nodeDebugProblem } from '../../support/node-debug.ts';
@@ -81,5 +82,10 @@ function report(error: unknown, terminal: Terminal): ExitCode {
   terminal.complain(error.message);
   if (error instanceof KeyFolderError || error instanceof FolderError) return EXIT.config;
   // What an agent refuses is an answer, too: nothing was changed.
-  return error instanceof ApiError && error.status === 422 ? EXIT.refused : EXIT.failed;
+  return error instanceof ApiError && isRefusal(error) ? EXIT.refused : EXIT.failed;
+}
+
+/** Said instead of an operation's outcome: by the agents' codes, or because of what was handed in. */
+function isRefusal({ code, status }: ApiError): boolean {
+  return status === 422 || Object.hasOwn(CODES, code);
 }

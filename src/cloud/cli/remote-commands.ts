@@ -5,6 +5,7 @@ import {
   AgentList,
   AgentView,
   AuditView,
+  OperationView,
   StatusView,
   TokenView,
   ToggleView,
@@ -18,13 +19,14 @@ interface Flags extends ApiFlags {
   readonly json?: true;
 }
 
-/** Adds what works over the API: `token`, `agent`, `pause`, `resume`, `status`, `audit`. */
+/** Adds what works over the API: `token`, `agent`, `pause`, `resume`, `status`, `audit`, `operation`. */
 export function addRemoteCommands(program: Command, terminal: Terminal): void {
   addToken(program, terminal);
   addAgent(program, terminal);
   addToggle(program, terminal);
   addStatus(program, terminal);
   addAudit(program, terminal);
+  addOperation(program, terminal);
 }
 
 function addToken(program: Command, terminal: Terminal): void {
@@ -128,6 +130,19 @@ function addAudit(program: Command, terminal: Terminal): void {
         printable([seq, at, actor, action, target, JSON.stringify(detail)].join(' ')),
       );
       say(terminal, flags, page, lines.join('\n'));
+    });
+}
+
+function addOperation(program: Command, terminal: Terminal): void {
+  const operation = program.command('operation').description('operations of a directory');
+  withApiFlags(operation.command('close'))
+    .description('end an operation of unknown outcome: no agent is asked about it any more')
+    .argument('<id>', 'the operation; `cmd` in the audit')
+    .action(async (id: string, flags: Flags) => {
+      const client = await ApiClient.open(flags);
+      const path = `operations/${encodeURIComponent(id)}/close`;
+      const closed = await client.call('POST', path, OperationView);
+      say(terminal, flags, closed, `Closed: the outcome of ${closed.operation} stays unknown.`);
     });
 }
 

@@ -1,3 +1,4 @@
+import type { Retention } from '../writeback/sweep.ts';
 import type { LogLevel } from '../../support/winston-logger.ts';
 
 /** All that an admin can set, checked, frozen, with every default filled in. */
@@ -17,4 +18,5 @@ export interface CloudConfig {
   /** An agent's session is renewed this often. */
   readonly sessionMs: number;
   readonly drainMs: number;
+  readonly retention: Retention;
 }

@@ -8,6 +8,7 @@ import { SCHEMA, type RawConfig } from './schema.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+const DAY_MS = 24 * 3600_000;
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
 
 /**
@@ -58,7 +59,7 @@ async function readTree(file: string): Promise<Record<string, unknown>> {
 
 /** convict takes a text for a group without a word. */
 function checkGroups(tree: Record<string, unknown>): void {
-  const problems = ['listen', 'logging']
+  const problems = ['listen', 'logging', 'retention']
     .filter((key) => !isTree(tree[key] ?? {}))
     .map((key) => ({ key, problem: 'expected a group of settings, indented below it' }));
   if (problems.length > 0) throw new ConfigError(problems);
@@ -111,6 +112,10 @@ function toCloudConfig(raw: RawConfig, base: string): CloudConfig {
     logging: { level, ...(file !== '' && { file: resolve(base, file) }) },
     sessionMs: raw.sessionMs,
     drainMs: raw.drainMs,
+    retention: {
+      operationsMs: raw.retention.operationsDays * DAY_MS,
+      auditMs: raw.retention.auditDays * DAY_MS,
+    },
   };
 }
 

@@ -13,6 +13,7 @@ export interface RawConfig {
   readonly logging: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly file: string };
   readonly sessionMs: number;
   readonly drainMs: number;
+  readonly retention: { readonly operationsDays: number; readonly auditDays: number };
 }
 
 /** Every setting with its meaning, default and environment variable. */
@@ -81,6 +82,20 @@ export const SCHEMA: Schema<RawConfig> = {
     default: 10_000,
     env: 'PASSBACK_CLOUD_DRAIN_MS',
   },
+  retention: {
+    operationsDays: {
+      doc: 'How many days an operation is kept after its outcome is final',
+      format: days,
+      default: 30,
+      env: 'PASSBACK_CLOUD_RETENTION_OPERATIONS_DAYS',
+    },
+    auditDays: {
+      doc: 'How many days an entry of the audit is kept, with the signed outcome in it',
+      format: days,
+      default: 400,
+      env: 'PASSBACK_CLOUD_RETENTION_AUDIT_DAYS',
+    },
+  },
 };
 
 function publicUrl(value: unknown): void {
@@ -98,6 +113,11 @@ function filled(value: unknown): void {
 function sessionTime(value: unknown): void {
   if (typeof value === 'number' && value >= 60_000 && value <= 604_800_000) return;
   throw new Error('expected milliseconds from 60000 (a minute) to 604800000 (a week)');
+}
+
+function days(value: unknown): void {
+  if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 36_500) return;
+  throw new Error('expected whole days from 1 to 36500');
 }
 
 function drainTime(value: unknown): void {

@@ -54,6 +54,7 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
   if (sealing.sealingKey.kid !== agent.sealingKey.kid) {
     await announce(core, { ...agent, ...sealing });
   }
+  await alarmRestoredToggle(agent, claims, core);
   session.healthy = isHealthy(claims.status);
   await core.store.agents.update(agent.id, {
     version: claims.version,
@@ -63,6 +64,21 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
     report: claims.status,
     ...sealing,
   });
+}
+
+/**
+ * An agent has taken a toggle that this service does not know: its database was restored from a
+ * backup, and agents that were revoked or paused since may be so no more. The agent may work: it
+ * holds on to the newer toggle.
+ */
+async function alarmRestoredToggle(
+  agent: AgentRecord,
+  { toggle }: HelloClaims,
+  core: Core,
+): Promise<void> {
+  const directory = await core.store.directories.find(agent.directory);
+  if (directory === undefined || toggle <= directory.toggle.version) return;
+  await raiseAlarm(core, agent, 'SERVICE_WENT_BACKWARDS');
 }
 
 async function verifyHello(

@@ -30,6 +30,11 @@ export function auditTable(db: Kysely<Tables>): Audit {
       const entries = rows.slice(0, limit).map(toRecord);
       return { entries, next: rows.length > limit ? entries.at(-1)?.seq : undefined };
     },
+    purge: async (before, limit) => {
+      const old = db.selectFrom('audit').select('seq').where('at', '<', before).limit(limit);
+      const purged = await db.deleteFrom('audit').where('seq', 'in', old).executeTakeFirst();
+      return Number(purged.numDeletedRows);
+    },
   };
 }
 

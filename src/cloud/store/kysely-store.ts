@@ -8,8 +8,8 @@ import { operationTable } from './operation-table.ts';
 import { StoreError, type Store } from './store.ts';
 import type { Tables } from './tables.ts';
 
-/** `Store` on any database that Kysely has a dialect for. */
-export function kyselyStore(db: Kysely<Tables>): Store {
+/** `Store` on any database that Kysely has a dialect for; `scrub` is the database's own. */
+export function kyselyStore(db: Kysely<Tables>, scrub: Store['scrub']): Store {
   return {
     directories: directoryTable(db),
     agents: agentTable(db),
@@ -17,7 +17,9 @@ export function kyselyStore(db: Kysely<Tables>): Store {
     apiKeys: apiKeyTable(db),
     operations: operationTable(db),
     audit: auditTable(db),
-    atomically: (work) => db.transaction().execute((transaction) => work(kyselyStore(transaction))),
+    atomically: (work) =>
+      db.transaction().execute((transaction) => work(kyselyStore(transaction, scrub))),
+    scrub,
     ping: async () => {
       await sql`select 1`.execute(db);
     },

@@ -98,6 +98,7 @@ async function createOperations(db: Kysely<unknown>): Promise<void> {
     .addColumn('finished_at', 'bigint')
     .execute();
   await createIndex(db, 'operations', ['final', 'state']);
+  await createIndex(db, 'operations', ['final', 'finished_at']);
   await db.schema
     .createTable('dispatches')
     .addColumn('jti', 'text', (column) => column.primaryKey())
@@ -133,6 +134,7 @@ async function createAudit(db: Kysely<unknown>): Promise<void> {
     .addColumn('signed', 'text')
     .execute();
   await createIndex(db, 'audit', ['directory', 'seq']);
+  await createIndex(db, 'audit', ['at']);
 }
 
 async function createIndex(

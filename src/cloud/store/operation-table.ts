@@ -6,7 +6,25 @@ import type { OperationTable, Tables } from './tables.ts';
 
 /** `Operations` on a database. */
 export function operationTable(db: Kysely<Tables>): Operations {
-  return { ...lifecycle(db), ...lists(db), ...dispatchTable(db) };
+  return { ...lifecycle(db), ...lists(db), ...dispatchTable(db), purge: purge(db) };
+}
+
+function purge(db: Kysely<Tables>): Operations['purge'] {
+  return async (before, limit) => {
+    const old = await db
+      .selectFrom('operations')
+      .select('id')
+      .where('final', '=', 1)
+      .where('finished_at', '<', before)
+      .limit(limit)
+      .execute();
+    const ids = old.map(({ id }) => id);
+    if (ids.length === 0) return 0;
+    // An operation keeps its dispatches until it goes itself: a crash between the two is repeated.
+    await db.deleteFrom('dispatches').where('operation', 'in', ids).execute();
+    await db.deleteFrom('operations').where('id', 'in', ids).execute();
+    return ids.length;
+  };
 }
 
 function lifecycle(
@@ -34,7 +52,7 @@ function lifecycle(
       return submitted.numUpdatedRows === 1n;
     },
     finish: async (id, result, at) => {
-      await db
+      const finished = await db
         .updateTable('operations')
         .set({
           state: result.state,
@@ -45,7 +63,8 @@ function lifecycle(
         })
         .where('id', '=', id)
         .where('final', '=', 0)
-        .execute();
+        .executeTakeFirst();
+      return finished.numUpdatedRows === 1n;
     },
     dropSecret: async (id) => {
       await db.updateTable('operations').set({ secret: null }).where('id', '=', id).execute();

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
+import { Kysely, sql, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
 import Database from 'libsql';
 import { kyselyStore, migrate } from './kysely-store.ts';
 import { StoreError, type Store } from './store.ts';
@@ -17,7 +17,10 @@ export async function openSqliteStore(path: string): Promise<Store> {
     await db.destroy();
     throw error;
   }
-  return kyselyStore(db);
+  // `secure_delete` clears pages; earlier ones stay in the write-ahead log until that is truncated.
+  return kyselyStore(db, async () => {
+    await sql`pragma wal_checkpoint(truncate)`.execute(db);
+  });
 }
 
 /** SQLite gives its journals the mode of the database file, so that has to be right from the start. */

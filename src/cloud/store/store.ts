@@ -28,6 +28,8 @@ export interface Store extends AsyncDisposable {
    * given, and must not wait for anything but it.
    */
   atomically<T>(work: (store: Store) => Promise<T>): Promise<T>;
+  /** Leaves nothing in the database's files of what was deleted or replaced by now. */
+  scrub(): Promise<void>;
   /** Resolves when the database answers. */
   ping(): Promise<void>;
 }
@@ -91,8 +93,8 @@ export interface Operations {
   find(id: string): Promise<OperationRecord | undefined>;
   /** Turns a prepared operation into a pending one; false when it is not `prepared` any more. */
   submit(id: string, content: string, secret: string | undefined): Promise<boolean>;
-  /** Writes the result and, when it is final, deletes the sealed secret. Ignored after a final one. */
-  finish(id: string, result: OperationResult, at: Moment): Promise<void>;
+  /** Writes the result and, when it is final, deletes the sealed secret; false after a final one. */
+  finish(id: string, result: OperationResult, at: Moment): Promise<boolean>;
   /** Deletes the sealed secret whatever the state. */
   dropSecret(id: string): Promise<void>;
   /** Submitted and without a final result, oldest first. */
@@ -103,6 +105,8 @@ export interface Operations {
   expirePrepared(now: Moment): Promise<number>;
   /** Deletes what was never submitted and whose time was over before this; resolves with how many. */
   forgetUnsubmitted(before: Moment): Promise<number>;
+  /** Deletes, with their dispatches, up to `limit` that were final before this; resolves with how many. */
+  purge(before: Moment, limit: number): Promise<number>;
   addDispatch(dispatch: DispatchRecord): Promise<void>;
   updateDispatch(
     jti: string,
@@ -125,6 +129,8 @@ export interface Audit {
   append(entry: AuditEntry): Promise<void>;
   /** Newest first. */
   page(directory: string, limit: number, before?: number): Promise<AuditPage>;
+  /** Deletes up to `limit` entries that are older than this; resolves with how many. */
+  purge(before: Moment, limit: number): Promise<number>;
 }
 
 /** The database did not do what was asked; the cause is the driver's own error. */

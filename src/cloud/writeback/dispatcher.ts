@@ -8,14 +8,14 @@ import { accountOf, firstStep, runOperation, type Run, type UnderWay } from './r
 import { submit } from './submit.ts';
 import { Turns } from './turns.ts';
 
-const EXPIRE_EVERY_MS = 60_000;
-const FORGET_AFTER_MS = 24 * 3600_000;
 const RETRY_FAILED_MS = 5_000;
 
 /** An operation that is being taken care of. */
 interface Running {
   /** Never rejects. */
   ended: Promise<void>;
+  /** Takes no further step once this is aborted. */
+  readonly drain: AbortController;
   /** As it is for sure; undefined when the store has to be asked. */
   known: OperationRecord | undefined;
 }
@@ -26,8 +26,8 @@ export class Dispatcher {
   readonly #running = new Map<string, Running>();
   readonly #changes = new Changes();
   readonly #turns = new Turns();
-  readonly #drain = new AbortController();
   readonly #abort = new AbortController();
+  #draining = false;
 
   constructor(core: Core) {
     this.#core = core;
@@ -70,23 +70,18 @@ export class Dispatcher {
     return (await listening.within(ms, { clock, signal })) ?? now;
   }
 
-  /** Gives up, every minute, what was prepared and never submitted, and forgets it after a day. Resolves when stopped. */
-  async sweep(): Promise<void> {
-    const { store, clock, log } = this.#core;
-    while (!this.#drain.signal.aborted) {
-      try {
-        await store.operations.expirePrepared(clock.now());
-        await store.operations.forgetUnsubmitted(clock.now() - FORGET_AFTER_MS);
-      } catch (error) {
-        log.error('cloud.request_failed', { problem: messageOf(error) });
-      }
-      await clock.sleep(EXPIRE_EVERY_MS, this.#drain.signal);
-    }
+  /** Ends the care for an operation that a person has closed, and tells whoever waits for it. */
+  release(closed: OperationRecord): void {
+    const running = this.#running.get(closed.id);
+    if (running !== undefined) running.known = closed;
+    running?.drain.abort();
+    this.#changes.announce(closed);
   }
 
   /** Hands nothing over any more; gives what is under way `ms` to end. What is not final goes on after a restart. */
   async close(ms: number): Promise<void> {
-    this.#drain.abort();
+    this.#draining = true;
+    for (const { drain } of this.#running.values()) drain.abort();
     const ended = Promise.all([...this.#running.values()].map(({ ended }) => ended));
     await Promise.race([ended, this.#core.clock.sleep(ms, this.#abort.signal)]);
     this.#abort.abort();
@@ -95,8 +90,9 @@ export class Dispatcher {
 
   /** Idempotent. */
   #start(run: Run): void {
-    if (this.#running.has(run.id) || this.#drain.signal.aborted) return;
-    const running: Running = { known: run.known, ended: Promise.resolve() };
+    if (this.#running.has(run.id) || this.#draining) return;
+    const drain = new AbortController();
+    const running: Running = { known: run.known, drain, ended: Promise.resolve() };
     this.#running.set(run.id, running);
     running.ended = this.#run(run, running).finally(() => {
       this.#running.delete(run.id);
@@ -105,7 +101,7 @@ export class Dispatcher {
 
   async #run(run: Run, running: Running): Promise<void> {
     const { log, clock } = this.#core;
-    const [drain, abort] = [this.#drain.signal, this.#abort.signal];
+    const [drain, abort] = [running.drain.signal, this.#abort.signal];
     const onChange = (operation: OperationRecord): void => {
       running.known = operation;
       this.#changes.announce(operation);

@@ -10,15 +10,19 @@ const UNSEEN: ReadonlySet<string> = new Set<OutcomeCode>([
   'PROTECTED_ACCOUNT',
 ]);
 
+/** Whether this caller gets the same answer for this code as for an account that does not exist. */
+export function isUnseen(caller: Caller, code: string): boolean {
+  return !caller.seesAll && UNSEEN.has(code);
+}
+
 /** The refusal as this caller may see it: accounts that must not be touched look like none. */
 export function maskError(caller: Caller, error: ServiceError): ServiceError {
-  if (caller.seesAll || !UNSEEN.has(error.code)) return error;
-  return new ServiceError('ACCOUNT_NOT_FOUND');
+  return isUnseen(caller, error.code) ? new ServiceError('ACCOUNT_NOT_FOUND') : error;
 }
 
 /** The result as this caller may see it; the signed outcome would tell. */
 export function maskResult(caller: Caller, result: OperationResult): OperationResult {
-  if (caller.seesAll || result.code === undefined || !UNSEEN.has(result.code)) return result;
+  if (result.code === undefined || !isUnseen(caller, result.code)) return result;
   const { state, final } = result;
   return { state, final, code: 'ACCOUNT_NOT_FOUND' };
 }

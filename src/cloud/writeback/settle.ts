@@ -57,7 +57,9 @@ export async function end(
   result: OperationResult,
   at: number,
 ): Promise<OperationRecord> {
-  await store.operations.finish(operation.id, result, at);
+  if (!(await store.operations.finish(operation.id, result, at))) {
+    return (await store.operations.find(operation.id)) ?? operation; // a person closed it meanwhile
+  }
   await store.audit.append({
     at,
     directory: operation.directory,

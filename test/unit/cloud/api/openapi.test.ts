@@ -15,6 +15,7 @@ test('the API describes itself as a valid OpenAPI 3.1 document', async () => {
     '/v1/directories/{directory}/audit',
     '/v1/directories/{directory}/enrollment-tokens',
     '/v1/directories/{directory}/operations/{id}',
+    '/v1/directories/{directory}/operations/{id}/close',
     '/v1/directories/{directory}/prepare',
     '/v1/directories/{directory}/status',
     '/v1/directories/{directory}/writeback',

@@ -1,0 +1,42 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { messageOf } from '../../support/errors.ts';
+import type { Core } from './core.ts';
+
+const SWEEP_EVERY_MS = 60_000;
+
+/** What was prepared and never submitted is told apart from what never was for this long. */
+const FORGET_AFTER_MS = 24 * 3600_000;
+
+/** Rows deleted at one time: the database serves nobody else meanwhile. */
+const BATCH = 500;
+
+/** How long what is over is kept, milliseconds. */
+export interface Retention {
+  readonly operationsMs: number;
+  readonly auditMs: number;
+}
+
+/**
+ * Gives up, every minute, what was prepared and never submitted, and deletes what has been kept long
+ * enough, in the files of the database too. Resolves when `signal` aborts.
+ */
+export async function sweep(core: Core, retention: Retention, signal: AbortSignal): Promise<void> {
+  const { store, clock, log } = core;
+  while (!signal.aborted) {
+    const now = clock.now();
+    try {
+      await store.operations.expirePrepared(now);
+      await store.operations.forgetUnsubmitted(now - FORGET_AFTER_MS);
+      await inBatches(() => store.operations.purge(now - retention.operationsMs, BATCH), signal);
+      await inBatches(() => store.audit.purge(now - retention.auditMs, BATCH), signal);
+      await store.scrub();
+    } catch (error) {
+      log.error('cloud.request_failed', { problem: messageOf(error) });
+    }
+    await clock.sleep(SWEEP_EVERY_MS, signal);
+  }
+}
+
+async function inBatches(purge: () => Promise<number>, signal: AbortSignal): Promise<void> {
+  while ((await purge()) === BATCH && !signal.aborted) await nextTurn();
+}
