@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CLOCK_TOLERANCE_S } from '../protocol/command.ts';
 import { timestamp } from '../protocol/shapes.ts';
 import type { Clock } from '../support/clock.ts';
 import { messageOf } from '../support/errors.ts';
@@ -23,19 +22,18 @@ import type { Verifier } from './commands/verify.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { openActiveDirectory } from './directory/active-directory.ts';
 import type { Directory } from './directory/directory.ts';
-import { linkHandlers, takeWelcome, type HandlerParts } from './handlers.ts';
+import { linkHandlers, takeStanding, type HandlerParts } from './handlers.ts';
 import { Health } from './health/health.ts';
 import { startSchedule } from './health/schedule.ts';
 import type { StatusFacts } from './health/status.ts';
 import { connectToken } from './identity/connect-token.ts';
 import { loadIdentity, type StoredIdentity } from './identity/load-identity.ts';
+import { Peers } from './identity/peers.ts';
 import { lockStateFolder } from './identity/state-lock.ts';
 import { runLink } from './link/link.ts';
 import type { LinkOptions } from './link/link-options.ts';
 import { Reporter } from './reporter.ts';
-
-/** A sealing key is replaced after this long, so that a stolen state folder opens little. */
-const SEALING_KEY_MAX_AGE_MS = 24 * 3_600_000;
+import { Standing } from './standing.ts';
 
 export interface AgentDependencies {
   readonly log: Logger;
@@ -49,6 +47,8 @@ export interface AgentDependencies {
 interface Parts {
   readonly config: AgentConfig;
   readonly identity: StoredIdentity;
+  readonly peers: Peers;
+  readonly standing: Standing;
   readonly journal: Journal;
   readonly admission: Admission;
   readonly directory: Directory;
@@ -87,7 +87,16 @@ export async function runAgent(
   await using directory = await openDirectory({ config, log, clock });
   const abort = stop.abort;
   setMaxListeners(0, abort); // one listener for each command in flight
-  const parts = { config, identity, journal, admission, directory, abort, log, clock, random };
+  const { sealing, trust } = identity;
+  const peers = new Peers({
+    fingerprints: config.peers,
+    isOwn: (kid) => sealing.find(kid, clock.now()) !== undefined,
+    now: () => clock.now(),
+    log,
+  });
+  const standing = new Standing(trust, clock);
+  const known = { config, identity, peers, standing, journal, admission, directory };
+  const parts = { ...known, abort, log, clock, random };
   log.info('agent.started', { agent: identity.agentId, directory: identity.directory });
   if (config.guard.dryRun) {
     log.warn('writeback.dry_run', {
@@ -116,11 +125,13 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   const reporter = new Reporter(told);
   const hello: HandlerParts['hello'] = (challenge) => reporter.hello(challenge);
   const { trust } = identity;
-  const onToggled = (): void => {
+  const { peers, standing } = parts;
+  const onChanged = (): void => {
     health.look();
   };
-  admission.watch(onToggled);
-  const handlers = { commander, inspector, toggle, trust, hello, onToggled, clock, log };
+  admission.watch(onChanged);
+  const core = { commander, inspector, toggle };
+  const handlers = { ...core, trust, peers, standing, hello, onChanged, clock, log };
   const off = onAbort(stop.drain, () => void commander.drain());
   using _schedule = startSchedule({
     probe: async () => {
@@ -154,7 +165,8 @@ function composeCore(parts: Parts): Core {
     directory,
     guard: config.guard,
     admission,
-    sealingKey: (kid) => sealing.find(kid),
+    sealingKey: (kid) => sealing.find(kid, clock.now()),
+    stranger: (recipients) => parts.peers.stranger(recipients),
     clock,
   };
   const toggle = new Toggle(journal, verifier);
@@ -177,7 +189,7 @@ async function linkOptions(
     connectToken: () => connectToken(identity, clock.now()),
     hello: handlers.hello,
     onWelcome: async (welcome, session) => {
-      await takeWelcome(welcome, session, handlers);
+      await takeStanding(welcome, session, handlers);
       reporter.attach(session);
       health.look();
     },
@@ -190,7 +202,7 @@ async function linkOptions(
 }
 
 function factsOf(
-  { config, identity, journal, admission, clock }: Parts,
+  { config, identity, journal, admission, standing, clock }: Parts,
   { commander, toggle }: Pick<Core, 'commander' | 'toggle'>,
 ): Omit<StatusFacts, 'controllers' | 'version' | 'startedAt'> {
   const { sealing, trust, device } = identity;
@@ -202,6 +214,7 @@ function factsOf(
     pause: admission.pause,
     breaker: admission.breaker,
     dryRun: config.guard.dryRun,
+    standing: standing.reasons,
     keys: {
       device: device.kid,
       sealing: sealing.currentKid,
@@ -217,19 +230,12 @@ async function rotateKeys(
   { identity: { sealing }, log, clock }: Parts,
   reporter: Reporter,
 ): Promise<void> {
-  const now = clock.now();
   try {
-    const age = now - sealing.currentSince;
-    // A key from the future was made while the clock was wrong: the service would not take it.
-    if (age < SEALING_KEY_MAX_AGE_MS && age > -CLOCK_TOLERANCE_S * 1000) {
-      await sealing.expire(now);
-      return;
-    }
-    await sealing.rotate(now);
+    if ((await sealing.keepFresh(clock.now())) === 'kept') return;
     log.info('keys.rotated', { sealing: sealing.currentKid });
     await reporter.tellSealingKey();
   } catch (error) {
-    // The old key goes on working and the next hour tries again.
+    // The old key goes on working and is tried again in a while.
     log.error('keys.rotation_failed', { reason: messageOf(error) });
   }
 }

@@ -1,4 +1,4 @@
-import { RPC_ERRORS, type Welcome } from '../protocol/messages.ts';
+import { RPC_ERRORS, type Standing as Told } from '../protocol/messages.ts';
 import { RpcError } from '../protocol/rpc.ts';
 import { TokenError } from '../protocol/tokens.ts';
 import type { Clock } from '../support/clock.ts';
@@ -8,16 +8,20 @@ import { inspect, UnsignedQuestion, type Inspector } from './commands/inspect.ts
 import { Unresolved } from './commands/outcomes.ts';
 import type { Toggle } from './commands/toggle.ts';
 import type { Trust } from './identity/identity.ts';
+import type { Peers } from './identity/peers.ts';
 import type { LinkHandlers, SessionHandle } from './link/link-options.ts';
+import type { Standing } from './standing.ts';
 
 export interface HandlerParts {
   readonly commander: Commander;
   readonly inspector: Inspector;
   readonly toggle: Toggle;
   readonly trust: Trust;
+  readonly peers: Peers;
+  readonly standing: Standing;
   readonly hello: (challenge: { session: string; nonce: string }) => Promise<string>;
-  /** Hears that writeback was paused or resumed. */
-  readonly onToggled: () => void;
+  /** Hears of whatever may show in the status. */
+  readonly onChanged: () => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -48,33 +52,47 @@ export function linkHandlers(parts: HandlerParts): LinkHandlers {
       const { version, enabled } = parts.toggle.state;
       return { version, enabled };
     },
-    'session.renew': async ({ nonce }, { id }) => ({ hello: await hello({ session: id, nonce }) }),
+    'session.renew': async ({ nonce, ...told }, session) => {
+      await takeStanding(told, session, parts).catch(toRpcError);
+      return { hello: await hello({ session: session.id, nonce }) };
+    },
   };
 }
 
-/** Takes what a welcome carries. Rejects with `TokenError` when its statements are not the service's. */
-export async function takeWelcome(
-  { keySet, toggle, approved }: Welcome,
+/**
+ * Takes what a welcome or a renewal says. Rejects with `TokenError` when its statements are not the
+ * service's. What is offered here is known to every command that comes in after it: both are begun
+ * before anything is waited for.
+ */
+export async function takeStanding(
+  told: Told,
   session: SessionHandle,
   parts: HandlerParts,
 ): Promise<void> {
-  const { trust, clock, log } = parts;
-  const taken = await trust.offer(keySet, clock.now());
+  const { keySet, toggle, approved } = told;
+  const { trust, peers, standing, clock, log, onChanged } = parts;
+  const offered = trust.offer(keySet, clock.now());
+  const learnt = peers.offer(told.peers);
+  const taken = await offered;
+  await learnt;
   if (taken === 'newer') log.info('keys.key_set_changed', { number: trust.number });
   if (taken === 'older') log.warn('keys.key_set_ignored', { kept: trust.number });
   if (toggle !== undefined) await takeToggle(toggle, parts);
-  log.info(approved ? 'session.approved' : 'session.pending', { session: session.id });
+  const isNews = standing.take(told);
+  const level = isNews ? 'info' : 'debug';
+  log[level](approved ? 'session.approved' : 'session.pending', { session: session.id });
+  onChanged();
 }
 
 async function takeToggle(
   statement: string,
-  { toggle, log, onToggled }: HandlerParts,
+  { toggle, log, onChanged }: HandlerParts,
 ): Promise<'newer' | 'same' | 'older'> {
   const taken = await toggle.offer(statement);
   const { version, enabled, reason } = toggle.state;
   if (taken === 'newer') {
     log.info('writeback.toggled', { version, enabled, reason });
-    onToggled();
+    onChanged();
   }
   if (taken === 'older') log.warn('writeback.toggle_ignored', { kept: version });
   return taken;

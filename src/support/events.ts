@@ -32,6 +32,8 @@ export const EVENTS = {
   'keys.rotation_failed': 30213,
   'keys.key_set_changed': 30211,
   'keys.key_set_ignored': 30212,
+  'keys.unknown_recipient': 30214,
+  'keys.peer_refused': 30215,
   'directory.up': 30300,
   'directory.down': 30301,
   'directory.refused': 30302,

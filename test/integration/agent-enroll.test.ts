@@ -62,7 +62,7 @@ test('enrolment leaves an identity that loads, with keys that only their owner c
   expect(identity).toMatchObject({ agentId: desk.agent, directory: 'corp', issuer: desk.issuer });
   expect(identity.device.kid).toBe(enrolled.fingerprint);
   expect(identity.trust.number).toBe(1);
-  expect(identity.sealing.find(identity.sealing.currentKid)).toBeDefined();
+  expect(identity.sealing.find(identity.sealing.currentKid, Date.now())).toBeDefined();
   expect(identity.sealing.statement).toBe(request?.sealingKey);
 
   expect((await stat(folder)).mode & 0o777).toBe(0o700);

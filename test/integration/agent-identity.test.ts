@@ -63,19 +63,61 @@ test('what was sealed to a key opens while it is kept, and never after', async (
   await keys.rotate(now + 1_000);
   expect(keys.currentKid).not.toBe(first);
   expect(keys.currentSince).toBe(now + 1_000);
-  const old = keys.find(first);
+  const old = keys.find(first, now + 2_000);
   if (old === undefined) throw new Error('the replaced key is gone');
   const secret = { protected: header, iv, ciphertext, tag, ...wrapping };
   await expect(open(secret, old, binding)).resolves.toEqual({ password: 'planted' });
 
   await keys.expire(now + 1_000 + KEEP_REPLACED_MS - 1);
-  expect(keys.find(first)).toBeDefined();
+  expect(keys.find(first, now + 1_000 + KEEP_REPLACED_MS - 1)).toBeDefined();
+  expect(keys.find(first, now + 1_000 + KEEP_REPLACED_MS)).toBeUndefined();
   await keys.expire(now + 1_000 + KEEP_REPLACED_MS);
-  expect(keys.find(first)).toBeUndefined();
+  expect(keys.find(first, now)).toBeUndefined();
   const reloaded = await StoredSealingKeys.load(path, device.signing);
-  expect(reloaded.find(first)).toBeUndefined();
+  expect(reloaded.find(first, now)).toBeUndefined();
   expect(reloaded.currentKid).toBe(keys.currentKid);
   expect(reloaded.statement).toBe(keys.statement);
+});
+
+test('a key is replaced after a day, opens for two hours more, and is gone from memory and disk', async () => {
+  const path = await folder();
+  const device = await signingPair();
+  const clock = new FakeClock();
+  const keys = await StoredSealingKeys.create(path, device.signing, clock.now());
+  const first = keys.currentKid;
+  clock.advance(24 * 3_600_000 - 1);
+  expect(await keys.keepFresh(clock.now())).toBe('kept');
+  clock.advance(1);
+  expect(await keys.keepFresh(clock.now())).toBe('rotated');
+  clock.advance(KEEP_REPLACED_MS - 1);
+  expect(keys.find(first, clock.now())).toBeDefined();
+  clock.advance(1);
+  expect(keys.find(first, clock.now())).toBeUndefined();
+  expect(await keys.keepFresh(clock.now())).toBe('kept');
+  const file = JSON.parse(await readFile(join(path, 'sealing-keys.json'), 'utf8')) as {
+    keys: unknown[];
+  };
+  expect(file.keys).toHaveLength(1);
+});
+
+test('a clock that jumps to and fro costs keys, and neither keeps old ones long nor grows the file', async () => {
+  const path = await folder();
+  const device = await signingPair();
+  const clock = new FakeClock();
+  const keys = await StoredSealingKeys.create(path, device.signing, clock.now());
+  const first = keys.currentKid;
+  clock.setNow(clock.now() + 365 * 86_400_000);
+  expect(await keys.keepFresh(clock.now())).toBe('rotated');
+  clock.setNow(clock.now() - 365 * 86_400_000);
+  expect(await keys.keepFresh(clock.now())).toBe('rotated');
+  expect(keys.find(first, clock.now())).toBeUndefined();
+  for (let n = 0; n < 20; n += 1) await keys.rotate(clock.now());
+  const reloaded = await StoredSealingKeys.load(path, device.signing);
+  expect(reloaded.currentKid).toBe(keys.currentKid);
+  const file = JSON.parse(await readFile(join(path, 'sealing-keys.json'), 'utf8')) as {
+    keys: unknown[];
+  };
+  expect(file.keys.length).toBeLessThan(10);
 });
 
 test('rotations at the same time follow each other, and all of them are on disk', async () => {

@@ -129,6 +129,7 @@ export class CommandRig implements AsyncDisposable {
         directory: this.#directory,
         guard: options.guard ?? OPEN_GUARD,
         admission: this.admission,
+        stranger: () => Promise.resolve(undefined),
         sealingKey: (kid) => (kid === keys.sealing.kid ? keys.sealing.key : undefined),
         clock: this.#clock,
       },

@@ -121,7 +121,7 @@ export class ScriptedService implements AsyncDisposable {
 
   keySet(number = 1, keys: readonly PublicKey[] = [this.keys.signing.jwk]): Promise<string> {
     const iat = seconds();
-    const claims = { iss: this.url, number, iat, exp: iat + 86_400, keys: [...keys] };
+    const claims = { iss: this.url, number, iat, exp: iat + 365 * 86_400, keys: [...keys] };
     return signToken('key-set', claims, this.keys.root);
   }
 

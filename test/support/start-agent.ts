@@ -15,6 +15,7 @@ import type { ScriptedService } from './scripted-service.ts';
 export interface AgentOptions {
   readonly directory: Directory;
   readonly guard?: GuardSettings;
+  readonly peers?: readonly string[];
   readonly log?: Logger;
   readonly drainMs?: number;
 }
@@ -64,6 +65,7 @@ export class StartedAgent implements AsyncDisposable {
         bind: { user: 'nobody', passwordFile: '/nonexistent' },
       },
       guard: this.#options.guard ?? OPEN_GUARD,
+      peers: this.#options.peers ?? [],
       stateFolder: this.stateFolder,
       logging: { level: 'info' },
       concurrency: 4,

@@ -10,14 +10,22 @@ import { Refusal } from './outcomes.ts';
 export interface ChangeContext {
   readonly guard: GuardSettings;
   readonly sealingKey: (kid: string) => CryptoKey | undefined;
+  /** The first of the keys a secret was sealed to that nobody on site vouches for. */
+  readonly stranger: (recipients: readonly string[]) => Promise<string | undefined>;
 }
 
 /** Opens the secret (if the operation has one) for exactly this command. Rejects with `Refusal`. */
 export async function changeOf(
   claims: CommandClaims,
-  { guard, sealingKey }: ChangeContext,
+  { guard, sealingKey, stranger }: ChangeContext,
 ): Promise<AccountChange> {
   if (claims.op === 'unlock') return { op: 'unlock' };
+  const unknown = await stranger(claims.recipients);
+  if (unknown !== undefined) {
+    throw new Refusal('UNKNOWN_RECIPIENT', {
+      message: `sealed to an unknown key, too: ${unknown}`,
+    });
+  }
   const content = await openSecret(claims, sealingKey);
   const password = encodable(content.password);
   if (claims.op === 'reset') {

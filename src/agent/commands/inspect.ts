@@ -27,8 +27,8 @@ export class UnsignedQuestion extends Error {
   override readonly name = 'UnsignedQuestion';
   readonly code: string;
 
-  constructor(code: string) {
-    super('the question does not come from the service');
+  constructor({ code, details }: Refusal) {
+    super(`the question is not one of the service's now: ${details.message ?? code}`);
     this.code = code;
   }
 }
@@ -45,7 +45,7 @@ export async function inspect(
   const { verifier, executor, device, log } = inspector;
   const receivedAt = executor.clock.monotonic();
   const claims = await verifyInspect(request, sessionId, verifier).catch((error: unknown) => {
-    throw error instanceof Refusal ? new UnsignedQuestion(error.code) : error;
+    throw error instanceof Refusal ? new UnsignedQuestion(error) : error;
   });
   const answer = await look(claims, inspector).catch((error: unknown) => ({
     verdict: toOutcome(error, executor.clock.monotonic() - receivedAt),

@@ -14,6 +14,7 @@ export interface Executor {
   readonly guard: GuardSettings;
   readonly admission: Admission;
   readonly sealingKey: (kid: string) => CryptoKey | undefined;
+  readonly stranger: (recipients: readonly string[]) => Promise<string | undefined>;
   readonly clock: Clock;
 }
 

@@ -32,12 +32,13 @@ export function logOutcome(
 
 /** The line that carries the number of an outcome code. */
 export function logRefusal(log: Logger, outcome: Outcome, fields: Fields): void {
-  const { code, controller, rules } = outcome;
-  const { event, action } = factsOf(code);
+  const { code, controller, rules, message } = outcome;
+  const { event, action, meaning } = factsOf(code);
   log[levelOf(outcome)](nameOf(event), {
     ...fields,
     code,
     controller,
+    detail: message === meaning ? undefined : message,
     rules: rules?.map(({ rule }) => rule),
     action,
   });

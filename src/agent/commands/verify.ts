@@ -34,8 +34,12 @@ const CODES: Record<TokenErrorCode, OutcomeCode> = {
 export class MisplacedCommand extends Refusal {
   readonly claims: CommandClaims;
 
-  constructor(code: 'WRONG_AGENT' | 'NOT_YET_VALID', claims: CommandClaims) {
-    super(code);
+  constructor(
+    code: 'WRONG_AGENT' | 'NOT_YET_VALID',
+    claims: CommandClaims,
+    details?: Refusal['details'],
+  ) {
+    super(code, details);
     this.claims = claims;
   }
 }
@@ -52,7 +56,7 @@ export async function verifyCommand(
 ): Promise<CommandClaims> {
   const claims = await verify('command', token, verifier).catch((error: unknown) => {
     throw error instanceof Refusal && error.code === 'NOT_YET_VALID'
-      ? tooEarly(token, verifier)
+      ? tooEarly(token, error, verifier)
       : error;
   });
   const lifetimeMs = Date.parse(claims.notAfter) - claims.iat * 1000;
@@ -74,11 +78,16 @@ export async function verifyInspect(
 }
 
 /** Its signature was found good before its time was looked at. */
-function tooEarly(token: string, { agentId }: Verifier): Refusal {
+function tooEarly(token: string, refusal: Refusal, { agentId }: Verifier): Refusal {
   const { data } = CommandClaims.safeParse(decodeJwt(token));
   return data?.agent === agentId && hasLifetime(data)
-    ? new MisplacedCommand('NOT_YET_VALID', data)
-    : new Refusal('NOT_YET_VALID');
+    ? new MisplacedCommand('NOT_YET_VALID', data, refusal.details)
+    : refusal;
+}
+
+/** What has to do with time names both clocks, or the end of the key set: an admin has to see which. */
+function refusalOf({ code, message }: TokenError): Refusal {
+  return new Refusal(CODES[code], { message });
 }
 
 function hasLifetime({ iat, exp }: { readonly iat: number; readonly exp: number }): boolean {
@@ -96,7 +105,7 @@ async function verify<T extends 'command' | 'inspect'>(
     audience: directory,
     issuer,
   }).catch((error: unknown) => {
-    throw error instanceof TokenError ? new Refusal(CODES[error.code]) : error;
+    throw error instanceof TokenError ? refusalOf(error) : error;
   });
   if (claims.agent !== agentId) throw new Refusal('WRONG_AGENT');
   if (!hasLifetime(claims)) throw new Refusal('MALFORMED');

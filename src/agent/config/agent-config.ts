@@ -18,6 +18,8 @@ export interface AgentConfig {
     readonly bind: { readonly user: string; readonly passwordFile: string };
   };
   readonly guard: GuardSettings;
+  /** `guard.peers`: device-key fingerprints of the directory's other agents. */
+  readonly peers: readonly string[];
   readonly stateFolder: string;
   readonly logging: { readonly level: LogLevel; readonly file?: string };
   readonly concurrency: number;

@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { Op } from '../../protocol/command.ts';
+import { Sha256 } from '../../protocol/shapes.ts';
 import { parseDistinguishedName } from '../commands/distinguished-name.ts';
 import { controllerFromText, controllerProblem, HOST_NAME } from './controllers.ts';
 import { shown } from './shown.ts';
@@ -63,6 +64,9 @@ export const FORMATS = {
   ),
   sids: list('a list of security identifiers (S-1-5-21-…)', (item) =>
     isSid(item) ? undefined : `${shown(item)} is no SID`,
+  ),
+  fingerprints: list('a list of agent fingerprints (43 characters each)', (item) =>
+    Sha256.safeParse(item).success ? undefined : `${shown(item)} is no fingerprint`,
   ),
   controllers: {
     ...list('a list of domain controllers, each { name, address?, port? }', controllerProblem),

@@ -122,6 +122,12 @@ export const SETTINGS: readonly Setting[] = [
     default: false,
   },
   {
+    key: 'guard.peers',
+    doc: 'Fingerprints of the other agents of the directory, as `passback enroll` printed them. With them a command whose password was sealed to anybody else, too, is refused with an alarm; empty: not checked.',
+    format: 'fingerprints',
+    default: [],
+  },
+  {
     key: 'guard.limits.perAccount',
     doc: 'Operations on one account in any hour, those that the directory refuses included: each password that is tried counts.',
     format: 'perHour',

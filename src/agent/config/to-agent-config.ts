@@ -24,6 +24,7 @@ interface Checked {
   readonly 'guard.protectedGroups': readonly string[];
   readonly 'guard.protectedAccounts': readonly string[];
   readonly 'guard.allowServicePrincipalNames': boolean;
+  readonly 'guard.peers': readonly string[];
   readonly 'guard.limits.perAccount': number;
   readonly 'guard.limits.perActor.self': number;
   readonly 'guard.limits.perActor.admin': number;
@@ -63,6 +64,7 @@ export function toAgentConfig(good: ReadonlyMap<string, unknown>): AgentConfig {
       },
     },
     guard: toGuardSettings(from),
+    peers: from['guard.peers'],
     stateFolder: from.stateFolder,
     logging: {
       level: from['logging.level'],

@@ -6,7 +6,7 @@ export interface Duties {
   readonly probe: () => Promise<void>;
   /** Each five minutes. */
   readonly report: () => Promise<void>;
-  /** Each hour. */
+  /** Each ten minutes. */
   readonly rotateKeys: () => Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export function startSchedule(duties: Duties): Disposable {
   const tasks = [
     cron.schedule('* * * * *', duties.probe, { ...options, name: 'probe' }),
     cron.schedule('*/5 * * * *', duties.report, { ...options, name: 'report' }),
-    cron.schedule('7 * * * *', duties.rotateKeys, { ...options, name: 'rotate-keys' }),
+    cron.schedule('7-59/10 * * * *', duties.rotateKeys, { ...options, name: 'rotate-keys' }),
   ];
   return {
     [Symbol.dispose]: () => {

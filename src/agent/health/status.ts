@@ -20,6 +20,11 @@ export interface StatusFacts {
     readonly trip?: { readonly at: string; readonly count: number };
   };
   readonly dryRun: boolean;
+  /** How the agent stands with the service. */
+  readonly standing: {
+    readonly failures: readonly string[];
+    readonly warnings: readonly string[];
+  };
   readonly keys: StatusReport['keys'];
   readonly counters: Readonly<Record<string, number>>;
 }
@@ -44,11 +49,13 @@ export function buildReport(facts: StatusFacts): StatusReport {
         ? 'down'
         : paused.length > 0
           ? 'paused'
-          : degraded.length > 0
+          : degraded.length + facts.standing.warnings.length > 0
             ? 'degraded'
             : 'running',
-    reasons: [...down, ...paused, ...degraded].slice(0, MAX_REASONS).map(printable),
-    controllers: [...(facts.controllers ?? [])],
+    reasons: [...down, ...paused, ...facts.standing.warnings, ...degraded]
+      .slice(0, MAX_REASONS)
+      .map(printable),
+    controllers: fitting(facts.controllers ?? []),
     journal,
     counters,
     keys,
@@ -57,8 +64,8 @@ export function buildReport(facts: StatusFacts): StatusReport {
   };
 }
 
-function downReasons({ controllers, journalProblem }: StatusFacts): string[] {
-  const reasons = [];
+function downReasons({ controllers, journalProblem, standing }: StatusFacts): string[] {
+  const reasons = [...standing.failures];
   if (journalProblem !== undefined)
     reasons.push(`the journal cannot be written: ${journalProblem}`);
   if (controllers !== undefined && !controllers.some(isUsable)) {
@@ -122,4 +129,30 @@ function isUsable({ reachable, bound }: ControllerHealth): boolean {
 
 function printable(reason: string): string {
   return reason.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, MAX_REASON_LENGTH);
+}
+
+/** A frame has 64 KiB, and a report is base64 in it, next to the guard's summary. */
+const MAX_CONTROLLER_BYTES = 16 * 1024;
+const MAX_CONTROLLERS = 64;
+const MAX_PROBLEM_LENGTH = 160;
+
+/** As many controllers as a report can carry, those with a problem first when that is not all. */
+function fitting(all: readonly ControllerHealth[]): ControllerHealth[] {
+  const short = all.map((controller) =>
+    controller.problem === undefined
+      ? controller
+      : { ...controller, problem: controller.problem.slice(0, MAX_PROBLEM_LENGTH) },
+  );
+  if (short.length <= MAX_CONTROLLERS && sizeOf(short) <= MAX_CONTROLLER_BYTES) return short;
+  const worstFirst = short.toSorted((a, b) => Number(isUsable(a)) - Number(isUsable(b)));
+  const listed: ControllerHealth[] = [];
+  for (const controller of worstFirst.slice(0, MAX_CONTROLLERS)) {
+    if (sizeOf([...listed, controller]) > MAX_CONTROLLER_BYTES) break;
+    listed.push(controller);
+  }
+  return listed;
+}
+
+function sizeOf(controllers: readonly ControllerHealth[]): number {
+  return Buffer.byteLength(JSON.stringify(controllers));
 }

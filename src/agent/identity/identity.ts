@@ -17,6 +17,8 @@ export interface Trust {
   /** Looks a command-signing key up by `kid` in the newest key set; jose's contract. */
   readonly commandKeys: JWTVerifyGetKey;
   readonly number: number;
+  /** When the set ends: no command is believed under an expired one. Epoch milliseconds. */
+  readonly expiresAt: number;
   /**
    * Takes a key set: kept (durably) when the root signed it and its number is higher; `same` or
    * `older` when it is not newer. Rejects with `TokenError` when the root did not sign it.
@@ -26,7 +28,7 @@ export interface Trust {
 
 export interface SealingKeys {
   /** The private key of a thumbprint, while it is kept. */
-  find(kid: string): CryptoKey | undefined;
+  find(kid: string, now: number): CryptoKey | undefined;
   readonly currentKid: string;
   readonly currentSince: number;
   /** The newest public key with the device key's word for it (a `sealing-key` token). */

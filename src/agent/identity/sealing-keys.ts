@@ -1,4 +1,5 @@
 import { exportJWK, generateKeyPair, importJWK, type CryptoKey } from 'jose';
+import { CLOCK_TOLERANCE_S } from '../../protocol/command.ts';
 import { publicKey, thumbprint } from '../../protocol/keys.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { signToken, type SigningKey } from '../../protocol/tokens.ts';
@@ -8,6 +9,12 @@ import { readState, writeState, type PrivateKey, type SealingKeyFile } from './s
 
 /** How long a replaced key still opens what was sealed to it: far longer than an operation lives. */
 export const KEEP_REPLACED_MS = 2 * 3_600_000;
+
+/** A sealing key is replaced after this long, so that a stolen state folder opens little. */
+const MAX_AGE_MS = 24 * 3_600_000;
+
+/** A clock that jumps to and fro must not make the file grow. */
+const MAX_REPLACED = 8;
 
 type StoredKey = SealingKeyFile['keys'][number];
 
@@ -61,8 +68,23 @@ export class StoredSealingKeys implements SealingKeys {
     return this.#current.stored.statement;
   }
 
-  find(kid: string): CryptoKey | undefined {
-    return this.#entries.find((entry) => entry.kid === kid)?.key;
+  /** Not beyond its time, however late `expire` comes. */
+  find(kid: string, now: number): CryptoKey | undefined {
+    return this.#entries.filter(stillKept(now)).find((entry) => entry.kid === kid)?.key;
+  }
+
+  /**
+   * Rotates when the current key has come of age, else deletes what is kept no longer. A key from
+   * the future was made while the clock was wrong: the service would not take it.
+   */
+  async keepFresh(now: number): Promise<'rotated' | 'kept'> {
+    const age = now - this.currentSince;
+    if (age < MAX_AGE_MS && age > -CLOCK_TOLERANCE_S * 1000) {
+      await this.expire(now);
+      return 'kept';
+    }
+    await this.rotate(now);
+    return 'rotated';
   }
 
   /**
@@ -76,7 +98,8 @@ export class StoredSealingKeys implements SealingKeys {
         ...entry,
         stored: { ...entry.stored, until: entry.stored.until ?? until },
       }));
-      await this.#keep([await makeEntry(this.#device, now), ...replaced.filter(stillKept(now))]);
+      const kept = replaced.filter(stillKept(now)).slice(0, MAX_REPLACED);
+      await this.#keep([await makeEntry(this.#device, now), ...kept]);
     });
   }
 
@@ -107,8 +130,13 @@ export class StoredSealingKeys implements SealingKeys {
   }
 }
 
+/** Replaced in what is the future now: the clock was set back, and nobody could say for how long to keep it. */
 function stillKept(now: number): (entry: Entry) => boolean {
-  return ({ stored: { until } }) => until === undefined || Date.parse(until) > now;
+  return ({ stored: { until } }) => {
+    if (until === undefined) return true;
+    const leftMs = Date.parse(until) - now;
+    return leftMs > 0 && leftMs <= 2 * KEEP_REPLACED_MS;
+  };
 }
 
 async function makeEntry(device: SigningKey, now: number): Promise<Entry> {

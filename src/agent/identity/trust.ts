@@ -1,14 +1,14 @@
 import {
   createLocalJWKSet,
   decodeJwt,
-  errors,
   importJWK,
   type CryptoKey,
   type JWTVerifyGetKey,
 } from 'jose';
 import { CLOCK_TOLERANCE_S } from '../../protocol/command.ts';
 import type { KeySetClaims, PublicKey } from '../../protocol/keys.ts';
-import { verifyToken } from '../../protocol/tokens.ts';
+import { timestamp } from '../../protocol/shapes.ts';
+import { TokenError, verifyToken } from '../../protocol/tokens.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { Trust } from './identity.ts';
 import { IdentityError } from './identity-error.ts';
@@ -67,10 +67,20 @@ export class StoredTrust implements Trust {
     return this.#claims.number;
   }
 
-  readonly commandKeys: JWTVerifyGetKey = (header, token) => {
-    const expired = this.#options.clock.now() / 1000 > this.#claims.exp + CLOCK_TOLERANCE_S;
-    if (expired) throw new errors.JWKSNoMatchingKey();
-    return this.#lookUp(header, token);
+  get expiresAt(): number {
+    return this.#claims.exp * 1000;
+  }
+
+  /** A set that was offered before the look-up counts: it is on its way to the disk only. */
+  readonly commandKeys: JWTVerifyGetKey = async (header, token) => {
+    await this.#queue;
+    const now = this.#options.clock.now();
+    if (now <= this.expiresAt + CLOCK_TOLERANCE_S * 1000) return this.#lookUp(header, token);
+    const { number, expiresAt } = this;
+    throw new TokenError(
+      'BAD_SIGNATURE',
+      `key set ${number} expired at ${timestamp(expiresAt)}, here it is ${timestamp(now)}; run \`passback-cloud keys rotate\`, or compare the clocks`,
+    );
   };
 
   offer(keySet: string, now: number): Promise<'newer' | 'same' | 'older'> {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { Timestamp } from '../../protocol/shapes.ts';
 import { LinkError } from './link-error.ts';
 
 const MAX_BODY_BYTES = 4_096;
@@ -17,11 +18,14 @@ const PASSING: Readonly<Partial<Record<string, string>>> = {
 export async function readRefusal(response: IncomingMessage): Promise<LinkError> {
   const status = response.statusCode ?? 0;
   const wish = retryAfterMs(response.headers['retry-after']);
-  const code = codeOf(await bodyOf(response));
+  const { code, serverTime } = problemOf(await bodyOf(response));
   switch (status) {
     case 401:
     case 403:
-      return notAdmitted(code === undefined ? `HTTP ${status}` : `HTTP ${status} ${code}`, code);
+      return notAdmitted(
+        code === undefined ? `HTTP ${status}` : `HTTP ${status} ${code}${clocks(code, serverTime)}`,
+        code,
+      );
     case 426:
       return new LinkError('TOO_OLD', 'the service wants a newer agent (HTTP 426): update it');
     case 407:
@@ -48,17 +52,31 @@ function notAdmitted(answer: string, code = ''): LinkError {
   );
 }
 
-/** The stable code of an RFC 9457 problem, where there is one. */
-function codeOf(body: string): string | undefined {
+/** Names both clocks where one of them is the reason. */
+function clocks(code: string, serverTime: string | undefined): string {
+  if (serverTime === undefined || (code !== 'EXPIRED' && code !== 'NOT_YET_VALID')) return '';
+  return `; this machine ${new Date().toISOString()}, the service ${serverTime}`;
+}
+
+interface Problem {
+  readonly code?: string;
+  readonly serverTime?: string;
+}
+
+/** What is of use in an RFC 9457 problem, where there is one. */
+function problemOf(body: string): Problem {
   let problem: unknown;
   try {
     problem = JSON.parse(body);
   } catch {
-    return undefined; // a proxy's page
+    return {}; // a proxy's page
   }
-  if (typeof problem !== 'object' || problem === null || !('code' in problem)) return undefined;
-  const { code } = problem;
-  return typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code) ? code : undefined;
+  if (typeof problem !== 'object' || problem === null) return {};
+  const { code, serverTime } = problem as Readonly<Record<string, unknown>>;
+  return {
+    ...(typeof code === 'string' && /^[A-Z_]{1,40}$/.test(code) && { code }),
+    ...(Timestamp.safeParse(serverTime).success && { serverTime: serverTime as string }),
+  };
 }
 
 /** What came of the body in time; whoever answers without an end is not waited for. */

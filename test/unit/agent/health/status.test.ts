@@ -17,6 +17,7 @@ const WELL: StatusFacts = {
   pause: undefined,
   breaker: { open: false, stoppedActors: 0 },
   dryRun: false,
+  standing: { failures: [], warnings: [] },
   keys: { device: KEY, sealing: KEY, sealingSince: new Date(AT).toISOString(), keySet: 1 },
   counters: { APPLIED: 7 },
 };
@@ -73,6 +74,18 @@ test.each<[string, Partial<StatusFacts>, string, RegExp | undefined]>([
     /has stopped 1 of the callers/,
   ],
   ['it only rehearses', { dryRun: true }, 'degraded', /^dry run: nothing is written$/],
+  [
+    'the clocks differ',
+    { standing: { failures: [], warnings: ['the clocks differ'] } },
+    'degraded',
+    /^the clocks differ/,
+  ],
+  [
+    'the key set is over',
+    { standing: { failures: ['key set 3 has expired'], warnings: [] } },
+    'down',
+    /^key set 3/,
+  ],
   ['operations are open', { journal: { ...WELL.journal, open: 2 } }, 'degraded', /^2 operations/],
 ])('when %s, the state says so and why', (_what, facts, state, reason) => {
   const report = buildReport({ ...WELL, ...facts });
@@ -92,4 +105,16 @@ test('a problem with control characters or without end does not make the report 
   const controllers = [{ ...DC, bound: false, problem: 'bind refused' }];
   const report = buildReport({ ...WELL, journalProblem: problem, controllers });
   expect(StatusReport.safeParse(report).success).toBe(true);
+});
+
+test('with more controllers than a frame can carry, those with a problem are listed', () => {
+  const controllers = Array.from({ length: 200 }, (_, n) => ({
+    ...DC,
+    name: `dc${n}.${'x'.repeat(100)}`,
+    ...(n === 150 && { reachable: false, problem: 'p'.repeat(512) }),
+  }));
+  const report = buildReport({ ...WELL, controllers });
+  expect(StatusReport.parse(report)).toEqual(report);
+  expect(JSON.stringify(report).length).toBeLessThan(20_000);
+  expect(report.controllers[0]?.name).toMatch(/^dc150/);
 });
