@@ -24,6 +24,10 @@ export interface ScriptedAccount {
   readonly ou?: string;
   /** RIDs of the groups it is in, nested ones included, besides its primary one. */
   readonly groups?: readonly number[];
+  /** The same of the BUILTIN domain. */
+  readonly builtinGroups?: readonly number[];
+  /** Default: the next one from 1201. */
+  readonly rid?: number;
   readonly servicePrincipalName?: string;
   readonly locked?: boolean;
   readonly disabled?: boolean;
@@ -110,7 +114,10 @@ export class StoredAccount {
         sAMAccountName: [facts.sam],
         userPrincipalName: [this.upn],
         sAMAccountType: ['805306368'],
-        tokenGroups: [DOMAIN_USERS, ...(facts.groups ?? [])].map(sid),
+        tokenGroups: [
+          ...[DOMAIN_USERS, ...(facts.groups ?? [])].map(sid),
+          ...(facts.builtinGroups ?? []).map(builtinSid),
+        ],
         primaryGroupID: [String(DOMAIN_USERS)],
         pwdLastSet: [state.pwdLastSet],
         lockoutTime: [state.lockoutTime],
@@ -127,6 +134,13 @@ export class StoredAccount {
       },
     };
   }
+}
+
+/** S-1-5-32-<rid>. */
+function builtinSid(rid: number): Buffer {
+  const bytes = Buffer.from('01020000000000052000000000000000', 'hex');
+  bytes.writeUInt32LE(rid, 12);
+  return bytes;
 }
 
 /** PROPERTY_META_DATA_VECTOR (MS-DRSR 5.162) with the one record that the agent looks for. */

@@ -67,7 +67,8 @@ export class ScriptedDomain {
     this.#clock = options.clock ?? systemClock;
     this.#policy = { ...POLICY, ...options.policy };
     this.#accounts = (options.accounts ?? []).map(
-      (facts, i) => new StoredAccount(facts, FIRST_RID + i, DOMAIN_DN, this.#clock.now()),
+      (facts, i) =>
+        new StoredAccount(facts, facts.rid ?? FIRST_RID + i, DOMAIN_DN, this.#clock.now()),
     );
   }
 
