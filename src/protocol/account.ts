@@ -54,7 +54,10 @@ export type EffectivePolicy = z.infer<typeof EffectivePolicy>;
 export const BrokenRule = z
   .strictObject({
     rule: z.enum(['length', 'complexity', 'name', 'minimum-age', 'history', 'history-or-filter']),
-    confidence: z.enum(['certain', 'likely', 'unknown']),
+    confidence: z.enum(['certain', 'likely', 'unknown']).meta({
+      description:
+        'certain: the directory said so. likely: the policy, as the agent reads it, speaks against the password. unknown: it may be this one; the values of the policy are hidden, or the rule leaves it open.',
+    }),
     minimumLength: z.int().positive().optional(),
     worksFrom: Timestamp.optional(),
   })
