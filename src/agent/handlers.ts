@@ -37,6 +37,7 @@ export function linkHandlers(parts: HandlerParts): LinkHandlers {
       outcome: await commander
         .execute(command, {
           id: session.id,
+          ended: session.ended,
           began: (notice) => {
             session.notify('command.began', notice);
           },

@@ -206,6 +206,15 @@ test('paused, the agent refuses what comes, and takes the same operation once it
   expect((await rig.send(again)).outcome.code).toBe('APPLIED');
 });
 
+test('a write whose session is lost before it begins is not begun, and may be given to it again', async () => {
+  const session = { ...rig.session, ended: AbortSignal.abort() };
+  const claims = await rig.claims({ objectGuid: ann });
+  expect((await rig.send(await sign(claims), session)).outcome.code).toBe('BUSY');
+  expect(directory.writes).toBe(0);
+  const again = await sign({ ...claims, jti: randomUUID() });
+  expect((await rig.send(again)).outcome.code).toBe('APPLIED');
+});
+
 test('the dispatch that was turned away stays turned away when it is replayed', async () => {
   await rig.toggle.offer(await rig.toggleStatement(1, false));
   const token = await rig.token({ objectGuid: ann });

@@ -94,6 +94,7 @@ export class CommandRig implements AsyncDisposable {
   readonly began: { cmd: string; jti: string; controller?: string }[] = [];
   readonly session: CommandSession = {
     id: randomUUID(),
+    ended: new AbortController().signal,
     began: (notice) => this.began.push(notice),
   };
   readonly #directory: Directory;

@@ -203,7 +203,8 @@ export class Commander {
       began: (controller) => {
         session.began({ cmd, jti, controller });
       },
-      obstacle: () => this.#obstacle(claims, true),
+      // Without its session, the service counts the time until another agent gets the operation.
+      obstacle: () => (session.ended.aborted ? 'BUSY' : this.#obstacle(claims, true)),
     };
     const ended = await execute({ claims, receivedAt, open }, executor, steps, abort).catch(
       (error: unknown) => {
