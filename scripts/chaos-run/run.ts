@@ -19,7 +19,7 @@ export interface RunOptions {
 }
 
 /** Commands under way at the same time. */
-const CALLERS = 12;
+const CALLERS = 20;
 /** A caller that waits longer than this for one outcome lets the next command begin meanwhile. */
 const LANE_MS = 20_000;
 const RETURN_WITHIN_MS = 3 * 60_000;
