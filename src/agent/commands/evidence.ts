@@ -45,7 +45,7 @@ export const MARGIN_MS = 2_000;
 export function judge(before: Before, after: After, write: Write): Verdict {
   if (write.op === 'unlock') return judgeUnlock(before, after);
   return (
-    judgeMetadata(before, after, write.windows) ??
+    judgeMetadata(before, after, write) ??
     (isUntouched(before, after) ? 'not-moved' : judgeTimes(before, after, write))
   );
 }
@@ -59,8 +59,8 @@ function judgeUnlock(before: Before, after: After): Verdict {
 /** The version rises by one with each write, whoever makes it and wherever it is read. */
 function judgeMetadata(
   { unicodePwd: was, invocationId }: Before,
-  { unicodePwd: is }: After,
-  windows: readonly Window[],
+  { unicodePwd: is, pwdLastSet }: After,
+  { mustChange, windows }: Write,
 ): Verdict | undefined {
   if (was === undefined || is === undefined) return undefined;
   if (is.version < was.version) return 'behind';
@@ -73,6 +73,8 @@ function judgeMetadata(
   const isOurs =
     is.version === was.version + 1 &&
     (invocationId === undefined || is.invocationId === invocationId) &&
+    // A write with must-change leaves 0: this one is somebody else's of the same seconds.
+    (!mustChange || pwdLastSet === '0') &&
     isInside(Date.parse(is.changedAt), windows);
   return isOurs ? 'moved-inside' : 'moved-outside';
 }

@@ -106,6 +106,23 @@ test('a reset that was written again may be there twice, and one whose outcome i
   ).toHaveLength(1);
 });
 
+test('of two resets in the same seconds an inferred one may be the other, and one that was heard not', () => {
+  const rival = {
+    password: 'two',
+    controller: 0,
+    done: 'yes' as const,
+    beganAt: 125,
+    endedAt: 131,
+  };
+  const writes = [written(130, { by: 'rival' })];
+  const inferred = reset({ status: 'applied', ...outcome({ inferred: true }) }, { rival });
+  expect(broken({ histories: [inferred], writes })).toEqual([]);
+  expect(broken({ histories: [reset({ status: 'applied' }, { rival })], writes })).toHaveLength(1);
+  expect(
+    broken({ histories: [inferred], writes: [], ...account({ versionAfter: 3 }) }),
+  ).toHaveLength(1);
+});
+
 test('a version that moved further than the audit log says is found, but not across controllers', () => {
   expect(broken(account({ versionAfter: 5 }))).toEqual([
     'version counters agree with the audit logs',

@@ -54,6 +54,13 @@ describe('by replication metadata', () => {
   });
 });
 
+test('one more in time that does not ask for a change is not the write that would have', () => {
+  const before = { unicodePwd: version(3, -9_000_000), invocationId: HERE };
+  const after = { unicodePwd: version(4, 5_000), pwdLastSet: at(5_000) };
+  expect(verdict(before, after, { mustChange: true })).toBe('moved-outside');
+  expect(verdict(before, after, { mustChange: false })).toBe('moved-inside');
+});
+
 describe('without metadata', () => {
   test.each<[string, Verdict, Partial<Before>, Partial<Before>]>([
     ['the same time', 'not-moved', {}, { usnChanged: '9' }],
