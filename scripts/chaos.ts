@@ -34,13 +34,19 @@ else await runAll();
 async function runAll(): Promise<void> {
   const runs: Evidence[] = [];
   for (const plan of plans) runs.push(await runOne(plan));
-  console.log(`${machine()}\n\n${chaosTable(runs)}`);
+  console.log(`${machine()}\n\n${report(runs)}`);
+  if (runs.flatMap(judge).length > 0) process.exitCode = 1;
+}
+
+function report(runs: readonly Evidence[]): string {
   const stories = runs.flatMap(unknownStories);
-  if (stories.length > 0) console.log(`\nUnknown:\n${stories.join('\n')}`);
   const broken = runs.flatMap(judge);
-  for (const { promise, what } of broken) console.log(`\nBROKEN: ${promise}\n${what}`);
-  console.log(broken.length === 0 ? '\nEvery promise was kept.' : `\n${broken.length} broken.`);
-  if (broken.length > 0) process.exitCode = 1;
+  return [
+    chaosTable(runs),
+    ...(stories.length > 0 ? [`Unknown:\n${stories.join('\n')}`] : []),
+    ...broken.map(({ promise, what }) => `BROKEN: ${promise}\n${what}`),
+    broken.length === 0 ? 'Every promise was kept.' : `${broken.length} broken.`,
+  ].join('\n\n');
 }
 
 async function runOne(plan: ChaosPlan): Promise<Evidence> {
@@ -51,6 +57,7 @@ async function runOne(plan: ChaosPlan): Promise<Evidence> {
   };
   await using lab = await startLab({ controllers: plan.options.controllers, people, progress });
   const evidence = await runChaos(plan, { lab, folder, progress });
+  progress(`This part:\n${report([evidence])}`);
   if (values.keep || judge(evidence).length > 0) progress(`Logs and state are in ${folder}`);
   else await rm(folder, { recursive: true, force: true });
   return evidence;
