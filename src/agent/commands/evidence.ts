@@ -70,13 +70,14 @@ function judgeMetadata(
       ? 'not-moved'
       : 'moved-outside';
   }
-  const isOurs =
-    is.version === was.version + 1 &&
-    (invocationId === undefined || is.invocationId === invocationId) &&
-    // A write with must-change leaves 0: this one is somebody else's of the same seconds.
-    (!mustChange || pwdLastSet === '0') &&
-    isInside(Date.parse(is.changedAt), windows);
-  return isOurs ? 'moved-inside' : 'moved-outside';
+  const isNext = is.version === was.version + 1;
+  const isFromHere = invocationId === undefined || is.invocationId === invocationId;
+  const isInTime = isInside(Date.parse(is.changedAt), windows);
+  // A write with must-change leaves 0: another one is somebody else's of the same seconds.
+  const looksLikeIt = !mustChange || pwdLastSet === '0';
+  return [isNext, isFromHere, isInTime, looksLikeIt].every(Boolean)
+    ? 'moved-inside'
+    : 'moved-outside';
 }
 
 /** `uSNChanged` counts on one controller, in one life of its database (MS-ADTS 3.1.1.1.9). */
