@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { UnsecuredJWT } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openActiveDirectory } from '../../src/agent/directory/active-directory.ts';
+import type { GuardSettings } from '../../src/agent/commands/guard-settings.ts';
 import type { Directory } from '../../src/agent/directory/directory.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
@@ -9,7 +10,7 @@ import { systemClock } from '../../src/support/clock.ts';
 import { Secret } from '../../src/support/secret.ts';
 import type { Credentials } from '../lab/description.ts';
 import { useLab } from '../lab/use-lab.ts';
-import { CommandRig, makeKeyPair, type Order } from '../support/command-rig.ts';
+import { CommandRig, makeKeyPair, OPEN_GUARD, type Order } from '../support/command-rig.ts';
 import { eventually } from '../support/eventually.ts';
 import { MemoryLog } from '../support/memory-log.ts';
 import { sealUnchecked } from '../support/seal-unchecked.ts';
@@ -51,6 +52,16 @@ function guidOf(sam: string): string {
 
 function order(sam: string, rest: Partial<Order> = {}): ReturnType<CommandRig['order']> {
   return rig.order({ objectGuid: guidOf(sam), password: NEW_PASSWORD, ...rest });
+}
+
+/** The SID of the group that sets an account apart from anna. */
+async function groupOf(sam: string): Promise<string> {
+  const bound = AbortSignal.timeout(10_000);
+  const everybodys = (await directory.read({ objectGuid: guidOf('anna') }, bound)).groupSids;
+  const { groupSids } = await directory.read({ objectGuid: guidOf(sam) }, bound);
+  const [group] = groupSids.filter((sid) => !everybodys.includes(sid));
+  if (group === undefined) throw new Error(`${sam} is in no group of its own`);
+  return group;
 }
 
 async function writes(): Promise<number> {
@@ -129,6 +140,41 @@ test.each<[string, string, Partial<Order>]>([
   });
   expect(outcome.code).toBe(code);
   expect(await writes()).toBe(0);
+});
+
+test('what the delegation would allow, the guard refuses by name, group and unit, without a write', async () => {
+  const bound = AbortSignal.timeout(10_000);
+  const anna = await directory.read({ objectGuid: guidOf('anna') }, bound);
+  const longPasswords = await groupOf('strict');
+  const narrowed: readonly (readonly [Partial<GuardSettings>, string, string])[] = [
+    [{ protectedAccounts: [anna.sid] }, 'anna', 'PROTECTED_ACCOUNT'],
+    [{ protectedGroups: [longPasswords] }, 'strict', 'PROTECTED_ACCOUNT'],
+    [{ allowedGroups: [longPasswords] }, 'anna', 'OUT_OF_SCOPE'],
+    [{ deniedBaseDns: [`ou=berlin, ${lab.delegatedOu}`] }, 'clara', 'OUT_OF_SCOPE'],
+    [{ dryRun: true }, 'anna', 'DRY_RUN'],
+  ];
+  for (const [settings, sam, code] of narrowed) {
+    await using narrow = await CommandRig.open({
+      directory,
+      guard: { ...OPEN_GUARD, ...settings },
+    });
+    for (const op of ['reset', 'unlock'] as const) {
+      const { outcome } = await narrow.order({ objectGuid: guidOf(sam), op });
+      expect([sam, op, outcome.code]).toEqual([sam, op, code]);
+    }
+  }
+  expect(await writes()).toBe(0);
+  // The service account may: with the guard open the very same accounts are reset.
+  for (const sam of ['anna', 'strict', 'clara']) {
+    expect((await order(sam)).outcome.code).toBe('APPLIED');
+  }
+});
+
+test('required groups let their members through, nested or not', async () => {
+  const guard = { ...OPEN_GUARD, allowedGroups: [await groupOf('strict')] };
+  await using narrow = await CommandRig.open({ directory, guard });
+  const objectGuid = guidOf('strict');
+  expect((await narrow.order({ objectGuid, password: NEW_PASSWORD })).outcome.code).toBe('APPLIED');
 });
 
 test('the rule that was broken is named with its number', async () => {

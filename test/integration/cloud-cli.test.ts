@@ -5,6 +5,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runProgram } from '../../src/cloud/cli/program.ts';
 import { loadConfig } from '../../src/cloud/config/load-config.ts';
 import { dataFolder } from '../../src/cloud/data-folder.ts';
+import { signToken } from '../../src/protocol/tokens.ts';
+import { eventually } from '../support/eventually.ts';
 import { ScriptedAgent } from '../support/scripted-agent.ts';
 import { startTestCloud, TEST_DIRECTORY, type TestCloud } from '../support/start-cloud.ts';
 
@@ -214,6 +216,23 @@ async function apiFlags(cloud: TestCloud): Promise<readonly string[]> {
   const url = ['--url', cloud.address, '--key-file', key, '--ca', ca];
   return [...url, '--directory', TEST_DIRECTORY];
 }
+
+test('the status says in the words of each agent why it does not work', async () => {
+  await using cloud = await startTestCloud();
+  await using agent = await ScriptedAgent.create(cloud);
+  await agent.join();
+  const { peer } = await agent.connect();
+  const iat = Math.floor(Date.now() / 1000);
+  const reasons = ['dry run: nothing is written', 'paused at the agent: \u202eaudit'];
+  const report = agent.report({ state: 'paused', reasons });
+  const claims = { iss: agent.id, aud: agent.issuer, iat, report };
+  peer.notify('agent.status', { status: await signToken('status', claims, agent.device) });
+  const flags = await apiFlags(cloud);
+  await eventually(async () => {
+    const { out } = await run(['status', ...flags]);
+    expect(out).toContain('\n    dry run: nothing is written\n    paused at the agent: ?audit');
+  });
+});
 
 test('the whole story on the command line: token, approve, reset, pause, resume, audit', async () => {
   await using cloud = await startTestCloud();

@@ -108,7 +108,10 @@ function addStatus(program: Command, terminal: Terminal): void {
       const { connectivity, writeback, pendingOperations, agents } = status;
       const lines = [
         `${status.directory}: ${connectivity}; writeback ${writeback.enabled ? 'on' : `paused (${printable(writeback.reason)})`}; ${pendingOperations} pending`,
-        ...agents.map((agent) => `  ${agentLine(agent)}`),
+        ...agents.flatMap((agent) => [
+          `  ${agentLine(agent)}`,
+          ...(agent.report?.reasons ?? []).map((reason) => `    ${printable(reason)}`),
+        ]),
       ];
       say(terminal, flags, status, lines.join('\n'));
     });

@@ -2,33 +2,7 @@ import { expect, test } from 'vitest';
 import { allowsOperation, refusalFor } from '../../../../src/agent/commands/guard.ts';
 import type { AccountReading } from '../../../../src/agent/directory/directory.ts';
 import { OPEN_GUARD } from '../../../support/command-rig.ts';
-
-const DOMAIN = 'S-1-5-21-1000-2000-3000';
-
-const ORDINARY: AccountReading = {
-  objectGuid: '00000000-0000-4000-8000-000000000001',
-  distinguishedName: 'CN=Ann,OU=People,DC=corp,DC=test',
-  controller: 'dc1.corp.test',
-  controllerTimeMs: 0,
-  readAtMs: 0,
-  samAccountName: 'anna',
-  sid: `${DOMAIN}-1101`,
-  groupSids: [`${DOMAIN}-513`],
-  adminCount: false,
-  criticalSystemObject: false,
-  hasServicePrincipalName: false,
-  ownAccount: false,
-  samAccountType: 805_306_368,
-  disabled: false,
-  expired: false,
-  locked: false,
-  mustChange: false,
-  passwordNeverExpires: false,
-  smartcardRequired: false,
-  pwdLastSet: '1',
-  lockoutTime: '0',
-  policy: { source: 'domain' },
-};
+import { ORDINARY, ORDINARY_DOMAIN as DOMAIN } from '../../../support/ordinary-account.ts';
 
 const RESET = { op: 'reset', by: 'self' } as const;
 
@@ -38,6 +12,17 @@ test('an ordinary account in scope may be touched', () => {
 
 test('without a base DN no account is in scope', () => {
   expect(refusalFor(ORDINARY, RESET, { ...OPEN_GUARD, baseDns: [] })).toBe('OUT_OF_SCOPE');
+});
+
+test('a unit that only may be the allowed one is not it', () => {
+  const account = { ...ORDINARY, distinguishedName: 'CN=Ann,OU=Péople,DC=corp,DC=test' };
+  expect(refusalFor(account, RESET, OPEN_GUARD)).toBe('OUT_OF_SCOPE');
+});
+
+test('the first account that an admin can make is an ordinary one, the last that Windows makes is not', () => {
+  expect(refusalFor({ ...ORDINARY, sid: `${DOMAIN}-1000` }, RESET, OPEN_GUARD)).toBeUndefined();
+  const builtIn = { ...ORDINARY, sid: `${DOMAIN}-999` };
+  expect(refusalFor(builtIn, RESET, OPEN_GUARD)).toBe('PROTECTED_ACCOUNT');
 });
 
 test('a denied unit inside an allowed one is out of scope', () => {

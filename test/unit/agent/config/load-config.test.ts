@@ -237,6 +237,87 @@ test('operations and groups are checked item by item', async () => {
   ]);
 });
 
+test.each<[string, string, string, string]>([
+  ['a SID in small letters', 'allowedGroups: [s-1-5-21-1-2-3-1001]', 'allowedGroups', 'is no SID'],
+  [
+    'a SID with a leading zero',
+    'protectedGroups: [S-1-5-21-01-2-3-9]',
+    'protectedGroups',
+    'is no SID',
+  ],
+  [
+    'a SID out of range',
+    'protectedAccounts: [S-1-5-21-4294967296-1-1-1]',
+    'protectedAccounts',
+    'no SID',
+  ],
+  ['a limit of nothing', 'limits: { perAccount: 0 }', 'limits.perAccount', 'from 1 to'],
+  [
+    'a limit per actor that is one number',
+    'limits: { perActor: 5 }',
+    'limits.perActor',
+    'self, admin',
+  ],
+  ['a dry run of maybe', 'dryRun: maybe', 'dryRun', 'true or false'],
+  [
+    'a breaker that stops all at once',
+    'breaker: { perActor: 300 }',
+    'breaker.perActor',
+    'less than',
+  ],
+  [
+    'an allowed unit that is denied',
+    'deniedBaseDns: ["ou=people,DC=corp,DC=test"]',
+    'deniedBaseDns',
+    'takes away all of "OU=People,DC=corp,DC=test"',
+  ],
+  [
+    'a privileged group required',
+    'allowedGroups: [S-1-5-21-1-2-3-512]',
+    'allowedGroups',
+    'privileged',
+  ],
+  [
+    'a group both required and protected',
+    'allowedGroups: [S-1-5-21-1-2-3-1001]\n  protectedGroups: [S-1-5-21-1-2-3-1001]',
+    'allowedGroups',
+    'is in guard.protectedGroups, too',
+  ],
+  [
+    'a unit named by number',
+    'deniedBaseDns: ["2.5.4.11=VIP,DC=corp,DC=test"]',
+    'deniedBaseDns',
+    'is no distinguished name',
+  ],
+  [
+    'a unit with a stray escape',
+    'deniedBaseDns: ["OU=V\\\\IP,DC=corp,DC=test"]',
+    'deniedBaseDns',
+    'is no distinguished name',
+  ],
+])('%s is a problem of its setting', async (_, yaml, key, words) => {
+  expect(await problemsOf(`${MINIMAL}  ${yaml}\n`)).toEqual([
+    { key: `guard.${key}`, problem: expect.stringContaining(words) as string },
+  ]);
+});
+
+test('every contradiction of the guard is named at once', async () => {
+  const yaml = `${MINIMAL}  deniedBaseDns: ["DC=corp,DC=test"]
+  allowedGroups: [S-1-5-32-544, S-1-5-21-1-2-3-1001]
+  protectedGroups: [S-1-5-21-1-2-3-1001]
+  breaker: { perActor: 20, overall: 20 }
+  limits: { overall: -1, inspections: { self: 1.5 } }
+`;
+  expect((await problemsOf(yaml)).map(({ key }) => key)).toEqual([
+    'guard.limits.overall',
+    'guard.limits.inspections.self',
+    'guard.deniedBaseDns',
+    'guard.allowedGroups',
+    'guard.allowedGroups',
+    'guard.breaker.perActor',
+  ]);
+});
+
 test('a password in a setting is refused, and no message shows it', async () => {
   const yaml = MINIMAL.replace('passwordFile: /secrets/bind', 'password: Planted-1').replace(
     'domain: corp.test',
