@@ -190,6 +190,29 @@ test('more than an account may have is refused without a look at the directory, 
   expect(await codeOf()).toBe('APPLIED');
 });
 
+test('limits and wrong old passwords are remembered over a restart', async () => {
+  const settings = guard({ limits: { perAccount: 3, wrongPasswords: 1 } });
+  await restart(settings);
+  expect(await codeOf({ op: 'change', oldPassword: 'Not-it-1' })).toBe('WRONG_PASSWORD');
+  expect(await codeOf()).toBe('APPLIED');
+  clock.advance(HOUR / 2);
+  await restart(settings);
+  expect(await codeOf({ op: 'change', oldPassword: 'Not-it-1' })).toBe('RATE_LIMITED');
+  expect(await codeOf()).toBe('RATE_LIMITED'); // the change that was not tried counts, too
+  clock.advance(HOUR / 2);
+  expect(await codeOf()).toBe('APPLIED');
+});
+
+test('a breaker whose opening a crash kept from the disk opens again', async () => {
+  const settings = guard({ breaker: { perActor: 2, overall: 3 } });
+  await restart(settings);
+  for (const actor of ['a', 'b', 'c']) await codeOf(by(actor));
+  await rig.stop();
+  await rm(join(rig.folder, 'breaker.json'));
+  rig = await CommandRig.open({ directory, clock, guard: settings, after: rig });
+  expect(await codeOf(by('d'))).toBe('BREAKER_OPEN');
+});
+
 test('wrong old passwords end before the directory would lock the account', async () => {
   const locksAt = 3;
   directory.alter(ann, { policy: { source: 'domain', lockoutThreshold: locksAt } });

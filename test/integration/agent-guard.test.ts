@@ -104,7 +104,7 @@ test('questions are limited, too: what they cannot prepare they do not answer', 
 
 test('a question says what the operation would meet: the limit of its account, the breaker', async () => {
   const limits = { ...OPEN_GUARD.limits, perAccount: 1 };
-  await start({ ...OPEN_GUARD, limits, breaker: { windowMinutes: 10, perActor: 2, overall: 3 } });
+  await start({ ...OPEN_GUARD, limits, breaker: { windowMinutes: 10, perActor: 1, overall: 3 } });
   const { account } = await service.inspect({ account: { objectGuid: ann }, op: 'reset' });
   if (account === undefined) throw new Error('ann cannot be reset');
   await service.execute(await resetClaims(service, ann, account.baseline));
@@ -112,6 +112,7 @@ test('a question says what the operation would meet: the limit of its account, t
   const ben = directory.add({ sam: 'ben', password: 'Old-Password-1' });
   await service.execute(await resetClaims(service, ben, account.baseline));
   expect(await verdict()).toBe('BREAKER_OPEN');
+  expect(directory.wrote(ben)).toBe(0);
   await eventually(() => {
     expect(agent.log.text()).toContain('the breaker has stopped 1 of the callers');
   });

@@ -101,6 +101,7 @@ export class Admission implements AsyncDisposable {
     this.#limits.take(operated);
     this.#breaker.taken(operated.cmd, operated.actor);
     this.#tell();
+    this.#refuseObstacle(claims.actor);
   }
 
   /** Takes a question about an account. Throws `Refusal`. */

@@ -23,9 +23,10 @@ const EVERYTHING = '';
 const MINUTE_MS = 60_000;
 
 /**
- * Stops one actor after too many operations in a short time, and everything after too many
+ * Stops one actor with one operation too many in a short time, and everything after too many
  * successful writes, until a person at this machine resumes it. One actor is stopped first, so
- * that refused attempts of one never stop the others. The operation that trips it is still done.
+ * that refused attempts of one never stop the others. What was taken up before it opened and has not
+ * begun to write is refused, too.
  */
 export class Breaker {
   readonly #options: BreakerOptions;
@@ -69,7 +70,7 @@ export class Breaker {
     }
   }
 
-  /** Counts an operation that was taken up; a repeat of it does not count again. */
+  /** Counts an operation before it is taken up; a repeat of it does not count again. */
   taken(cmd: string, actor: string): void {
     this.#taken(cmd, actor, this.#options.clock.monotonic());
   }
@@ -101,7 +102,7 @@ export class Breaker {
   #taken(cmd: string, actor: string, at: number): void {
     this.#actors.add(actor, cmd, at);
     const count = this.#actors.count(actor, at);
-    if (count >= this.#options.settings.perActor) this.#trip(count, actor);
+    if (count > this.#options.settings.perActor) this.#trip(count, actor);
   }
 
   #ended(cmd: string, code: OutcomeCode, at: number): void {

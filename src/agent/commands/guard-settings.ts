@@ -38,7 +38,7 @@ export interface LimitSettings {
 /** What no ordinary hour looks like: it stops the agent until a person has looked. */
 export interface BreakerSettings {
   readonly windowMinutes: number;
-  /** Operations of one actor in the window that stop this actor, however they end. */
+  /** Operations that one actor may have in the window, however they end; one more stops this actor. */
   readonly perActor: number;
   /** Successful writes in the window that stop everything. */
   readonly overall: number;

@@ -112,10 +112,7 @@ function isProtected(account: AccountReading, settings: GuardSettings): boolean 
 
 /** Whether a group (SID) is one of those whose members are protected in every domain. */
 export function isPrivileged(groupSid: string): boolean {
-  return (
-    PRIVILEGED_BUILTIN.has(groupSid) ||
-    (groupSid.startsWith('S-1-5-21-') && PRIVILEGED_RIDS.has(ridOf(groupSid)))
-  );
+  return PRIVILEGED_BUILTIN.has(groupSid) || PRIVILEGED_RIDS.has(ridOf(groupSid));
 }
 
 /** The last sub-authority; NaN when it is no SID of a domain, which passes no comparison. */

@@ -60,7 +60,7 @@ export class Limits {
     for (const operation of earlier) {
       // One from the future was written before the clock was set back: it counts as of now.
       const age = Math.max(0, this.#clock.now() - operation.at);
-      if (age >= HOUR_MS) continue;
+      if (age >= HOUR_MS) continue; // would not count; a long journal need not be kept twice
       const at = this.#now - age;
       this.#count(operation, at);
       this.#ended(operation, operation.code, at);

@@ -11,6 +11,11 @@ export class SlidingWindow {
     this.#windowMs = windowMs;
   }
 
+  /** How many keys are remembered. */
+  get size(): number {
+    return this.#events.size;
+  }
+
   has(key: string, id: string, now: number): boolean {
     return this.#live(key, now)?.has(id) ?? false;
   }

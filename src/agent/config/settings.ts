@@ -177,7 +177,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     key: 'guard.breaker.perActor',
-    doc: 'Operations of one actor within the window, however they end, that stop this actor.',
+    doc: 'Operations that one actor may have within the window, however they end; one more stops this actor.',
     format: 'perHour',
     default: 100,
   },

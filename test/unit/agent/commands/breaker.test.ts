@@ -60,9 +60,9 @@ function earlier(facts: Partial<EarlierOperation> = {}): EarlierOperation {
   };
 }
 
-test('one actor is stopped with the operation that reaches the number, and nobody else is', () => {
+test('one actor is stopped with one operation more than the number, and nobody else is', () => {
   const tripped = breaker({ perActor: 3 });
-  work(tripped, 2);
+  work(tripped, 3);
   expect(tripped.stops('desk')).toBe(false);
   work(tripped, 1);
   expect([tripped.stops('desk'), tripped.stops('other')]).toEqual([true, false]);
@@ -72,7 +72,7 @@ test('one actor is stopped with the operation that reaches the number, and nobod
       level: 'error',
       fields: expect.objectContaining({
         actor: 'desk',
-        count: 3,
+        count: 4,
         action: expect.stringContaining('passback resume --breaker') as string,
       }) as object,
     }),
@@ -80,7 +80,7 @@ test('one actor is stopped with the operation that reaches the number, and nobod
 });
 
 test('what is refused stops its actor and never everybody', () => {
-  const tripped = breaker({ perActor: 3, overall: 4 });
+  const tripped = breaker({ perActor: 2, overall: 4 });
   for (const actor of ['one', 'two', 'three', 'four']) work(tripped, 3, actor, 'OUT_OF_SCOPE');
   expect([tripped.open, tripped.stoppedActors]).toEqual([undefined, 4]);
 });
@@ -106,7 +106,7 @@ test('what is spread over more than the window stops nobody', () => {
 });
 
 test('a repeat of one operation counts once', () => {
-  const tripped = breaker({ perActor: 2, overall: 3 });
+  const tripped = breaker({ perActor: 1, overall: 2 });
   for (let i = 0; i < 5; i++) {
     tripped.taken('same', 'desk');
     tripped.ended('same', 'APPLIED');
@@ -115,19 +115,19 @@ test('a repeat of one operation counts once', () => {
 });
 
 test('it stays open for as long as nobody resumes it, and over a restart', async () => {
-  const tripped = breaker({ perActor: 2, overall: 3 });
+  const tripped = breaker({ perActor: 1, overall: 3 });
   work(tripped, 2);
   work(tripped, 1, 'other');
   await tripped.saved();
   clock.advance(1_000 * MINUTE);
   expect([tripped.stops('desk'), tripped.stops('anybody')]).toEqual([true, true]);
-  const restarted = breaker({ perActor: 2, overall: 3 });
+  const restarted = breaker({ perActor: 1, overall: 3 });
   expect([restarted.stops('desk'), restarted.stops('anybody')]).toEqual([true, true]);
   expect(restarted.open).toEqual(tripped.open);
 });
 
 test('resumed, it counts anew, and stays closed over a restart', async () => {
-  const tripped = breaker({ perActor: 2, overall: 4 });
+  const tripped = breaker({ perActor: 1, overall: 4 });
   work(tripped, 2);
   work(tripped, 2, 'other');
   tripped.reset(await tripped.saved().then(() => kept.map(({ id }) => id)));
@@ -142,7 +142,7 @@ test('resumed, it counts anew, and stays closed over a restart', async () => {
 });
 
 test('a trip that nobody has looked into is not closed by an older resume', async () => {
-  const tripped = breaker({ perActor: 2 });
+  const tripped = breaker({ perActor: 1 });
   work(tripped, 2);
   await tripped.saved();
   const [first] = kept;
@@ -153,7 +153,7 @@ test('a trip that nobody has looked into is not closed by an older resume', asyn
 });
 
 test('a crash before the trip was on the disk does not lose it', () => {
-  const restarted = breaker({ perActor: 3, overall: 5 });
+  const restarted = breaker({ perActor: 2, overall: 5 });
   restarted.restore([earlier(), earlier(), earlier({ code: 'WRONG_PASSWORD' })]);
   expect([restarted.stops('desk'), restarted.open]).toEqual([true, undefined]);
   restarted.restore([earlier({ actor: 'a' }), earlier({ actor: 'b' }), earlier({ actor: 'c' })]);
@@ -161,21 +161,21 @@ test('a crash before the trip was on the disk does not lose it', () => {
 });
 
 test('what was done before the window does not count after a restart', () => {
-  const restarted = breaker({ perActor: 2 });
+  const restarted = breaker({ perActor: 1 });
   restarted.restore([earlier({ at: START - 10 * MINUTE }), earlier({ at: START - 9 * MINUTE })]);
   expect(restarted.stops('desk')).toBe(false);
 });
 
 test('a state that cannot be kept is an alarm, and holds all the same', async () => {
   const tripped = new Breaker({
-    settings: { windowMinutes: 10, perActor: 1, overall: 2 },
+    settings: { windowMinutes: 10, perActor: 1, overall: 9 },
     trips: [],
     save: () => Promise.reject(new Error('ENOSPC')),
     uuid: () => 'trip',
     clock,
     log,
   });
-  work(tripped, 1);
+  work(tripped, 2);
   await tripped.saved();
   expect(log.of('breaker.not_kept')[0]).toMatchObject({
     level: 'error',

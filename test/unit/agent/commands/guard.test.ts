@@ -49,6 +49,11 @@ test.each<[string, Partial<AccountReading>]>([
   expect(refusalFor({ ...ORDINARY, ...facts }, RESET, OPEN_GUARD)).toBe('PROTECTED_ACCOUNT');
 });
 
+test('a group of another authority that ends like a privileged one is none', () => {
+  const groupSids = [`${DOMAIN}-513`, 'S-1-5-82-21-1000-2000-3000-512', 'S-1-18-1'];
+  expect(refusalFor({ ...ORDINARY, groupSids }, RESET, OPEN_GUARD)).toBeUndefined();
+});
+
 test("members of the admin's own protected groups are protected", () => {
   const guard = { ...OPEN_GUARD, protectedGroups: [`${DOMAIN}-2001`] };
   const account = { ...ORDINARY, groupSids: [`${DOMAIN}-513`, `${DOMAIN}-2001`] };

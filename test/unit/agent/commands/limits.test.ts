@@ -142,14 +142,18 @@ test('what was refused does not count, so insisting prolongs nothing', () => {
   ).toBeUndefined();
 });
 
-test('with several limits reached, the time is when the last of them has room', () => {
+test.each([
+  ['the account', { objectGuid: 'ann' }, { actor: 'x' }],
+  ['the actor', { actor: 'x' }, { objectGuid: 'ann' }],
+])('with several limits reached, %s first, the time is when the last has room', (_, one, two) => {
   const limited = limits({ perAccount: 1, perActor: { self: 1, admin: 1 } });
-  limited.take(operation({ objectGuid: 'ann' }));
+  limited.take(operation(one));
   clock.advance(5 * MINUTE);
-  limited.take(operation({ actor: 'x' }));
+  limited.take(operation(two));
+  const both = operation({ objectGuid: 'ann', actor: 'x' });
   expect(
     refusedUntil(() => {
-      limited.take(operation({ objectGuid: 'ann', actor: 'x' }));
+      limited.take(both);
     }),
   ).toBe(65);
 });
@@ -168,6 +172,18 @@ test('after a restart the operations of the last hour count, older ones do not',
       limited.take(operation({ objectGuid: 'ann' }));
     }),
   ).toBe(1);
+});
+
+test('a wrong old password of an hour before a restart is forgotten with its hour', () => {
+  const limited = limits({ wrongPasswords: 1 });
+  const policy = { source: 'domain', lockoutThreshold: 0 } as const;
+  const wrong = { objectGuid: 'ann', op: 'change', code: 'WRONG_PASSWORD' } as const;
+  limited.restore([operation({ ...wrong, at: START - HOUR })]);
+  limited.checkChange('ann', policy);
+  limited.restore([operation({ ...wrong, at: START - HOUR + 1 })]);
+  expect(() => {
+    limited.checkChange('ann', policy);
+  }).toThrow(Refusal);
 });
 
 test('an operation from before the restart is known when it comes again', () => {
