@@ -86,3 +86,31 @@ test('an operation is allowed for exactly the callers it is listed for', () => {
   expect(allowsOperation({ op: 'reset', by: 'self' }, guard)).toBe(false);
   expect(allowsOperation({ op: 'reset', by: 'admin' }, guard)).toBe(true);
 });
+
+test.each<[string, Readonly<Record<string, unknown>>]>([
+  ['adminCount', { adminCount: undefined }],
+  ['isCriticalSystemObject', { criticalSystemObject: undefined }],
+  ['servicePrincipalName', { hasServicePrincipalName: undefined }],
+  ['whether it is the agent itself', { ownAccount: undefined }],
+  ['a flag that is no flag', { disabled: 'FALSE' }],
+  ['the distinguished name', { distinguishedName: undefined }],
+  ['the SID', { sid: undefined }],
+  ['sAMAccountType', { samAccountType: undefined }],
+  ['tokenGroups', { groupSids: undefined }],
+  ['any group', { groupSids: [] }],
+  ['a group that is a SID', { groupSids: [`${DOMAIN}-513`, 'Domain Admins'] }],
+  ['a group that is text', { groupSids: [`${DOMAIN}-513`, 512] }],
+])(
+  'a reading without %s is refused as one, never taken for an ordinary account',
+  (_what, facts) => {
+    const account = { ...ORDINARY, ...facts } as AccountReading;
+    expect(refusalFor(account, RESET, OPEN_GUARD)).toBe('DIRECTORY_CONFIG');
+  },
+);
+
+test('where groups are required, only their members are in scope', () => {
+  const guard = { ...OPEN_GUARD, allowedGroups: [`${DOMAIN}-1500`, `${DOMAIN}-1501`] };
+  expect(refusalFor(ORDINARY, RESET, guard)).toBe('OUT_OF_SCOPE');
+  const member = { ...ORDINARY, groupSids: [`${DOMAIN}-513`, `${DOMAIN}-1501`] };
+  expect(refusalFor(member, RESET, guard)).toBeUndefined();
+});
