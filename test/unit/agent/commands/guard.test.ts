@@ -103,7 +103,7 @@ test.each<[string, Readonly<Record<string, unknown>>]>([
 ])(
   'a reading without %s is refused as one, never taken for an ordinary account',
   (_what, facts) => {
-    const account = { ...ORDINARY, ...facts } as AccountReading;
+    const account = { ...ORDINARY, ...facts };
     expect(refusalFor(account, RESET, OPEN_GUARD)).toBe('DIRECTORY_CONFIG');
   },
 );
