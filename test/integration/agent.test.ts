@@ -1,6 +1,8 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { HelloClaims } from '../../src/protocol/status.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
@@ -57,6 +59,26 @@ test('the hello says what the agent is, what its guard allows and where its jour
     guard: { baseDns: ['OU=People,DC=corp,DC=test'], dryRun: false },
     status: { state: 'running', keys: { keySet: 1 } },
   });
+});
+
+test('a renewal is heard at once: approval, key set and clock; a fresh hello answers it', async () => {
+  const nonce = 'n'.repeat(43);
+  const serverTime = new Date(Date.now() + 120_000).toISOString();
+  const renewal = {
+    nonce,
+    serverTime,
+    approved: false,
+    keySet: await service.keySet(2),
+    peers: [],
+  };
+  const never = new AbortController().signal;
+  const { hello } = await service.session.peer.call('session.renew', renewal, never);
+  expect(agent.log.of('session.pending')).toHaveLength(1);
+  expect(agent.log.of('keys.key_set_changed')).toHaveLength(1);
+  expect(decodeJwt(hello)).toMatchObject({ nonce, sid: service.session.id });
+  const { reasons } = decodeJwt<HelloClaims>(hello).status;
+  expect(reasons).toContainEqual(expect.stringMatching(/^the clocks differ by 1(19|20) s/));
+  expect(reasons).toContainEqual(expect.stringMatching(/^waiting for approval/));
 });
 
 test('a lost link is dialled again, and a known operation is answered on the new session', async () => {
