@@ -91,6 +91,7 @@ test('everything is stopped by successful writes of many', () => {
   expect(tripped.stops('anybody')).toBe(false);
   work(tripped, 1, 'three');
   expect(tripped.stops('anybody')).toBe(true);
+  expect(tripped.stoppedActors).toBe(0);
   expect(tripped.open).toMatchObject({ count: 3, at: '2030-01-01T00:00:00.000Z' });
   expect(log.of('breaker.tripped')).toHaveLength(1);
   expect(log.of('breaker.tripped')[0]?.fields).not.toHaveProperty('actor');

@@ -121,3 +121,16 @@ test('what is surely below is never surely outside', () => {
     }),
   );
 });
+
+test.each([
+  ['CN=Ann,OU=People,DC=corp', 'OU=People  , DC=corp', 'spaces before a separator'],
+  ['CN=Ann,OU=Mu\u0308nchen,DC=corp', 'OU=M\u00fcnchen,DC=corp', 'another composition'],
+  ['CN=Ann,CN=a+OU=b,DC=corp', 'OU=b+CN=a,DC=corp', 'another order in one part'],
+])('%j is below %j: %s', (dn, base) => {
+  expect(isBelow(dn, base)).toBe(true);
+});
+
+test('a space before an escape belongs to the value, and a part without a value is no name', () => {
+  expect(parseDistinguishedName('OU=a \\,b')).toEqual([[{ type: 'ou', value: 'a ,b' }]]);
+  expect(parseDistinguishedName('OU=,DC=corp')).toBeUndefined();
+});
