@@ -1,3 +1,4 @@
+import { Attribute, Change } from 'ldapts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   openActiveDirectory,
@@ -83,6 +84,24 @@ function change(sam: string, password: string, oldPassword = lab.person(sam).pas
   } as const;
 }
 
+/** Runs `work` while the account has no userPrincipalName. */
+async function withoutPrincipalName(sam: string, work: () => Promise<void>): Promise<void> {
+  const client = lab.client();
+  const { dn, upn } = lab.person(sam);
+  const modify = (operation: 'delete' | 'add', values: string[]): Promise<void> => {
+    const modification = new Attribute({ type: 'userPrincipalName', values });
+    return client.modify(dn, new Change({ operation, modification }));
+  };
+  await client.bind(lab.administrator.userPrincipalName, lab.administrator.password);
+  try {
+    await modify('delete', []);
+    await work();
+  } finally {
+    await modify('add', [upn]);
+    await client.unbind();
+  }
+}
+
 describe('what the guard asks for', () => {
   test.each([
     ['anna', {}],
@@ -136,6 +155,15 @@ describe('what the guard asks for', () => {
       expect((await directory.read({ name: `corp\\${sam}` }, NEVER)).objectGuid).toBe(objectGuid);
     },
   );
+
+  test('finds an account by the principal name that it has implicitly', async () => {
+    const directory = open();
+    const find = (name: string) => directory.read({ name }, NEVER);
+    expect(await find('hash@corp.test')).toMatchObject({ samAccountName: 'hash' });
+    await withoutPrincipalName('ben', async () => {
+      expect(await find('BEN@corp.test')).toMatchObject({ samAccountName: 'ben' });
+    });
+  });
 
   test('has the clock of the controller and how often the password was set', async () => {
     const directory = open();

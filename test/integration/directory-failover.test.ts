@@ -297,6 +297,19 @@ describe('a domain that is looked up', () => {
     expect(await controllerOf(directory)).toBe(DC2);
   });
 
+  test('is not asked on a read-only controller of the site, nor is that one missed', async () => {
+    const rootDse = { supportedCapabilities: ['1.2.840.113556.1.4.1920'] };
+    const servers = { [DC1]: await controller({ rootDse }), [DC2]: await controller({ pdc: DC2 }) };
+    const zone = {
+      [ALL]: [{ name: DC2 }],
+      ['_ldap._tcp.branch._sites.dc._msdcs.corp.test']: [{ name: DC1 }],
+    };
+    const { directory } = await lookUp(zone, servers, 'branch');
+    expect(await controllerOf(directory)).toBe(DC2);
+    await directory.check(NEVER);
+    expect((await directory.check(NEVER)).map(({ name }) => name)).toEqual([DC2]);
+  });
+
   test('never gets the password of the service account to a host whose certificate has another name', async () => {
     const server = await startLdapServer({
       certificate: await ca.issue(['dc9.corp.test']),

@@ -202,7 +202,9 @@ describe('a write', () => {
       },
     });
     running.push(server);
-    const directory = open([server], { connections: 2 });
+    // However slow the machine is, nobody gives up waiting.
+    const timeouts = { ...TIMEOUTS, readMs: 20_000, writeMs: 20_000 };
+    const directory = open([server], { connections: 2, timeouts });
     await Promise.all(Array.from({ length: 10 }, () => write(directory)));
     expect({ most, connections: server.connections }).toEqual({ most: 2, connections: 2 });
   });

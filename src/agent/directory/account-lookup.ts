@@ -1,4 +1,4 @@
-import { AndFilter, EqualityFilter } from 'ldapts';
+import { AndFilter, EqualityFilter, OrFilter, type Filter } from 'ldapts';
 
 /** What a person typed, by its form. */
 export type ParsedName =
@@ -23,14 +23,30 @@ export function parseName(name: string): ParsedName {
   return { attribute: name.includes('@') ? 'userPrincipalName' : 'sAMAccountName', value: name };
 }
 
-/** Matches user objects with exactly this name; a value is never read as filter syntax. */
-export function nameFilter({ attribute, value }: ParsedName): AndFilter {
+/**
+ * Matches user objects with exactly this name; a value is never read as filter syntax. A principal
+ * name is the attribute's value or, whatever that is, `sAMAccountName@<DNS name of the domain>`
+ * (MS-ADTS 5.1.1.1.1). It may be two accounts' name in the two ways: then it is nobody's here.
+ */
+export function nameFilter({ attribute, value }: ParsedName, domainDn: string): AndFilter {
+  const named: Filter[] = [new EqualityFilter({ attribute, value })];
+  const implicit = attribute === 'userPrincipalName' ? implicitName(value, domainDn) : undefined;
+  if (implicit !== undefined) {
+    named.push(new EqualityFilter({ attribute: 'sAMAccountName', value: implicit }));
+  }
   return new AndFilter({
     filters: [
       new EqualityFilter({ attribute: 'objectClass', value: 'user' }),
-      new EqualityFilter({ attribute, value }),
+      ...(named.length === 1 ? named : [new OrFilter({ filters: named })]),
     ],
   });
+}
+
+function implicitName(principal: string, domainDn: string): string | undefined {
+  const suffix = `@${domainDn.replaceAll(/(^|,)DC=/gi, (_, comma) => (comma === '' ? '' : '.'))}`;
+  if (!principal.toLowerCase().endsWith(suffix.toLowerCase())) return undefined;
+  const name = principal.slice(0, -suffix.length);
+  return name === '' ? undefined : name;
 }
 
 /** Finds the domain's own entry below `CN=Partitions`, which has its NetBIOS and DNS name. */

@@ -26,6 +26,7 @@ export class ControllerFacts {
   readonly #domain: Expiring<DomainFacts>;
   readonly #domainNames: Expiring<readonly string[]>;
   readonly #policies = new Map<string, Expiring<EffectivePolicy>>();
+  #readOnly = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -36,8 +37,19 @@ export class ControllerFacts {
     this.#domainNames = new Expiring(PROFILE_AGE_MS, clock);
   }
 
+  /** What it last said of that; a failure does not change it. */
+  get readOnly(): boolean {
+    return this.#readOnly;
+  }
+
   profile(asking: Asking): Promise<ControllerProfile> {
-    return this.#profile.get(() => readProfile(asking));
+    return this.#profile.get(() => this.profileNow(asking));
+  }
+
+  async profileNow(asking: Asking): Promise<ControllerProfile> {
+    const profile = await readProfile(asking);
+    this.#readOnly = profile.readOnly;
+    return profile;
   }
 
   invocationId(asking: Asking, profile: ControllerProfile): Promise<string | undefined> {

@@ -4,7 +4,6 @@ import { messageOf } from '../../support/errors.ts';
 import { ConnectionError } from './connection-error.ts';
 import type { Controller } from './controller.ts';
 import { within, type Limit } from './deadline.ts';
-import { readProfile } from './queries.ts';
 import { requireSuitable } from './suitable.ts';
 
 /** So long before the certificate expires somebody should know. */
@@ -44,7 +43,8 @@ function ask(
     'read',
     async (connection) => {
       const started = clock.monotonic();
-      const profile = await readProfile({ connection, controller: controller.name, ms, signal });
+      const asking = { connection, controller: controller.name, ms, signal };
+      const profile = await controller.facts.profileNow(asking);
       requireSuitable(controller.name, profile);
       const { certificateExpiresAt: expiresAt } = connection;
       const problem = expiryProblem(expiresAt, clock.now());

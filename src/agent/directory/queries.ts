@@ -133,7 +133,7 @@ export async function findAccount(
   if (!(await belongs(parsed, domain.names))) return notFound(asking.controller);
   const [entry, second] = await search(asking, domain.dn, 'domain', {
     scope: 'sub',
-    filter: nameFilter(parsed),
+    filter: nameFilter(parsed, domain.dn),
     attributes: ['objectGUID'],
     explicitBufferAttributes: ['objectGUID'],
     sizeLimit: 2,

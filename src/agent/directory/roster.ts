@@ -117,7 +117,9 @@ export class FoundRoster implements Roster {
     const asked = this.#refresh(this.#listed.length === 0 ? ASK_AGAIN_MS : LIST_AGE_MS);
     if (this.#listed.length === 0) await asked;
     if (this.#listed.length === 0) throw this.#problem;
-    return this.#listed;
+    // A site's records name its read-only controllers, too, which nobody chose.
+    const writable = this.#listed.filter(({ facts }) => !facts.readOnly);
+    return writable.length > 0 ? writable : this.#listed;
   }
 
   async others(): Promise<readonly Controller[]> {

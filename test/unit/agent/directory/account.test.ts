@@ -68,6 +68,22 @@ describe('a password', () => {
 });
 
 describe('a name', () => {
+  const DOMAIN_DN = 'DC=corp,DC=test';
+
+  test.each([
+    ['anna', '(sAMAccountName=anna)'],
+    ['CORP\\anna', '(sAMAccountName=anna)'],
+    ['Anna@Corp.Test', '(|(userPrincipalName=Anna@Corp.Test)(sAMAccountName=Anna))'],
+    ['anna@people.example', '(userPrincipalName=anna@people.example)'],
+    ['anna@notcorp.test', '(userPrincipalName=anna@notcorp.test)'],
+    ['anna@x.corp.test', '(userPrincipalName=anna@x.corp.test)'],
+    ['@corp.test', '(userPrincipalName=@corp.test)'],
+    ['a@b@corp.test', '(|(userPrincipalName=a@b@corp.test)(sAMAccountName=a@b))'],
+  ])('%s finds who has it, also implicitly', (name, filter) => {
+    const found = nameFilter(parseName(name), DOMAIN_DN).toString();
+    expect(found).toBe(`(&(objectClass=user)${filter})`);
+  });
+
   test.each([
     ['anna', { attribute: 'sAMAccountName', value: 'anna' }],
     ['anna@corp.test', { attribute: 'userPrincipalName', value: 'anna@corp.test' }],
@@ -80,7 +96,7 @@ describe('a name', () => {
   });
 
   test('is a value of the filter and never a part of its syntax', () => {
-    const filter = nameFilter(parseName('*)(objectClass=*'));
+    const filter = nameFilter(parseName('*)(objectClass=*'), DOMAIN_DN);
     expect(filter.toString()).toBe(
       '(&(objectClass=user)(sAMAccountName=\\2a\\29\\28objectClass=\\2a))',
     );
