@@ -35,6 +35,9 @@ import type { LinkOptions } from './link/link-options.ts';
 import { Reporter } from './reporter.ts';
 import { Standing } from './standing.ts';
 
+/** Does not wait for the night. */
+const LARGE_JOURNAL_BYTES = 16 * 2 ** 20;
+
 export interface AgentDependencies {
   readonly log: Logger;
   readonly clock: Clock;
@@ -140,6 +143,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
     },
     report: () => reporter.tellStatus(),
     rotateKeys: () => rotateKeys(parts, reporter),
+    compactJournal: (when) => compactJournal(parts, when),
   });
   const firstProbe = health.probe();
   await rotateKeys(parts, reporter);
@@ -223,6 +227,22 @@ function factsOf(
     },
     counters: commander.counters,
   };
+}
+
+/** Lets the journal forget what nobody can ask for any more. Never rejects. */
+async function compactJournal(
+  { journal, log, clock }: Parts,
+  when: 'hourly' | 'daily',
+): Promise<void> {
+  if (when === 'hourly' && journal.size < LARGE_JOURNAL_BYTES) return;
+  const before = journal.size;
+  try {
+    await journal.compact(clock.now());
+    log.info('journal.compacted', { before, after: journal.size });
+  } catch (error) {
+    // The old one goes on, and the next time tries again.
+    log.error('journal.compaction_failed', { reason: messageOf(error) });
+  }
 }
 
 /** Replaces a sealing key that has come of age and deletes what is kept no longer. Never rejects. */

@@ -12,6 +12,8 @@ export const EVENTS = {
   'config.invalid': 30011,
   'journal.repaired': 30020,
   'journal.failed': 30021,
+  'journal.compacted': 30022,
+  'journal.compaction_failed': 30023,
   'link.up': 30100,
   'link.down': 30101,
   'link.dial_failed': 30102,

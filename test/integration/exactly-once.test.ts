@@ -290,6 +290,16 @@ test('a first operation that never arrived does not come back over a second one'
   expect(domain.written.map(({ password }) => password)).toEqual([LATER_PASSWORD]);
 });
 
+test('an operation so old that it may have been forgotten is unknown, not expired', async () => {
+  const claims = await rig.claims({ objectGuid: ann });
+  await send(claims);
+  clock.advance(25 * 3_600_000);
+  expect((await send(claims)).outcome.code).toBe('APPLIED');
+  await rig.journal.compact(clock.now());
+  expect((await send(claims)).outcome).toMatchObject({ code: 'INDETERMINATE', status: 'unknown' });
+  expect(domain.written).toHaveLength(1);
+});
+
 describe('with two controllers', () => {
   beforeEach(async () => {
     await rig[Symbol.asyncDispose]();

@@ -147,3 +147,73 @@ test('a folder that does not exist is an error that says whose it must be', asyn
   path = join(folder, 'missing', 'journal.jsonl');
   await expect(openIt()).rejects.toThrow(/must own the state folder/);
 });
+
+const DAY_MS = 86_400_000;
+const LATER = Date.parse(AT) + 25 * 3_600_000;
+
+function id(number: number): string {
+  return `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
+}
+
+test('compacted, the journal knows what may still be asked for, and where its trail stands', async () => {
+  const old = { notAfter: AT, expires: AT };
+  const fresh = new Date(LATER).toISOString();
+  await withJournal(async (journal) => {
+    await journal.append(INTENT);
+    await journal.append({ ...OUTCOME, ...{ notAfter: AT } });
+    await journal.append({ ...INTENT, cmd: id(2), jti: id(12) }); // never answered
+    await journal.append({ ...INTENT, cmd: id(3), jti: id(13) }); // taken back
+    await journal.append({ ...REFUSAL, cmd: id(3), jti: id(13), seq: 2, expires: old.expires });
+    await journal.append({ ...INTENT, cmd: id(4), jti: id(14), notAfter: fresh });
+    await journal.append({ ...OUTCOME, cmd: id(4), jti: id(14), seq: 3, notAfter: fresh });
+    await journal.append({ type: 'toggle', version: 3, jws: 'tt.tt.tt' });
+    await journal.append({ type: 'toggle', version: 4, jws: 'uu.uu.uu' });
+    await journal.append({ ...REFUSAL, jti: id(15), seq: 4, jws: 'ff.ff.ff' });
+    const { head, size } = journal;
+    await journal.compact(LATER);
+    expect(journal.size).toBeLessThan(size);
+    expect((await stat(path)).size).toBe(journal.size);
+    await journal.append({ ...REFUSAL, jti: id(16), seq: 5, jws: 'gg.gg.gg', expires: fresh });
+    expect(head).not.toBe(journal.head);
+  });
+  await withJournal((journal) => {
+    expect([journal.epoch, journal.seq, journal.open, journal.toggle]).toEqual([
+      EPOCH,
+      5,
+      1,
+      'uu.uu.uu',
+    ]);
+    expect(journal.find(CMD)).toBeUndefined();
+    expect(journal.find(id(2))).toMatchObject({ jti: id(12) });
+    expect(journal.find(id(3))).toBeUndefined();
+    expect(journal.find(id(4))?.outcome).toBe('aa.bb.cc');
+    expect([journal.refusalOf(id(15)), journal.refusalOf(id(16))]).toEqual([undefined, 'gg.gg.gg']);
+    expect(journal.floor).toBe(LATER - DAY_MS);
+  });
+});
+
+test('what is appended while the journal is compacted is not lost, and the trail goes on unbroken', async () => {
+  await withJournal(async (journal) => {
+    const refusal = (seq: number): JournalRecord => ({ ...REFUSAL, jti: id(seq), seq });
+    const before = Array.from({ length: 20 }, (_, i) => journal.append(refusal(i + 1)));
+    const compaction = journal.compact(Date.parse(AT));
+    const after = Array.from({ length: 20 }, (_, i) => journal.append(refusal(i + 21)));
+    await Promise.all([...before, compaction, ...after]);
+    expect(journal.seq).toBe(40);
+  });
+  await withJournal((journal) => {
+    expect(journal.seq).toBe(40);
+    for (let seq = 1; seq <= 40; seq += 1) expect(journal.refusalOf(id(seq))).toBe('aa.bb.cc');
+  });
+});
+
+test('what a compaction that was cut off has left behind means nothing', async () => {
+  await withJournal((journal) => journal.append(INTENT));
+  await writeFile(`${path}.next`, 'half a rec');
+  await withJournal(async (journal) => {
+    expect(journal.open).toBe(1);
+    await journal.compact(Date.parse(AT));
+    expect(journal.open).toBe(1);
+  });
+  await expect(stat(`${path}.next`)).rejects.toMatchObject({ code: 'ENOENT' });
+});

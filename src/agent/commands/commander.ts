@@ -170,8 +170,11 @@ export class Commander {
 
   /** Why nothing is taken, or written, just now, whatever it is. What was taken is not drained away. */
   #obstacle(claims: CommandClaims, taken = false): OutcomeCode | undefined {
-    const { executor, toggle } = this.#options;
-    if (executor.clock.now() > Date.parse(claims.notAfter)) return 'EXPIRED';
+    const { executor, journal, toggle } = this.#options;
+    const notAfter = Date.parse(claims.notAfter);
+    // What was done so long ago may have been forgotten: that it was not cannot be said.
+    if (notAfter <= journal.floor) return 'INDETERMINATE';
+    if (executor.clock.now() > notAfter) return 'EXPIRED';
     if (this.#draining && !taken) return 'DRAINING';
     if (!toggle.state.enabled) return 'PAUSED';
     return executor.admission.obstacle(claims.actor);

@@ -18,8 +18,16 @@ const answered = {
 
 /** Everything the journal can hold. No record has room for a secret. */
 export const JournalRecord = z.discriminatedUnion('type', [
-  /** First line: which life of this agent's journal this is. */
-  z.strictObject({ type: z.literal('epoch'), epoch: Uuid, at: Timestamp }),
+  /** First line: which life of this agent's journal this is, and after a compaction where it stood. */
+  z.strictObject({
+    type: z.literal('epoch'),
+    epoch: Uuid,
+    at: Timestamp,
+    seq: z.int().nonnegative().optional(),
+    head: Sha256.optional(),
+    /** Operations whose time was over before this may have been forgotten. */
+    floor: Timestamp.optional(),
+  }),
   /**
    * A write is about to be sent; durable before its first byte leaves. It holds what the account
    * looked like on that controller, so that a lost answer can be found out, and whatever an

@@ -1,21 +1,21 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { readFile, stat, type FileHandle } from 'node:fs/promises';
 import type { OutcomeCode } from '../../protocol/codes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { sha256, signedHash } from '../../protocol/canonical.ts';
-import { messageOf, type Fault } from '../../support/errors.ts';
+import { messageOf } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
-import { decodeRecord, encodeRecord, JournalRecord, type Intent } from './journal-records.ts';
+import { compacted } from './journal-compaction.ts';
+import {
+  JournalError,
+  openFile,
+  readRecords,
+  removeSuccessor,
+  replaceJournal,
+} from './journal-file.ts';
+import { encodeRecord, JournalRecord, type Intent } from './journal-records.ts';
 
-export class JournalError extends Error implements Fault {
-  override readonly name = 'JournalError';
-  readonly code: 'JOURNAL_DAMAGED' | 'JOURNAL_UNWRITABLE';
-  readonly retryable = false;
-
-  constructor(code: JournalError['code'], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
+/** It is read into memory, and compacted long before it is as large as this. */
+const MAX_BYTES = 256 * 2 ** 20;
 
 /** What the journal knows of an operation. Without an outcome its write may or may not have happened. */
 export interface KnownCommand {
@@ -56,6 +56,8 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   const { path, log } = options;
   const file = await openFile(path);
   try {
+    await removeSuccessor(path);
+    await refuseHuge(path);
     const content = await file.readFile();
     const { records, validBytes } = readRecords(content, path);
     if (validBytes < content.length) {
@@ -63,7 +65,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
       await file.datasync();
       log.warn('journal.repaired', { path, cutBytes: content.length - validBytes });
     }
-    const journal = new Journal(file, path);
+    const journal = new Journal(file, { path, size: validBytes });
     const first = records[0];
     if (first === undefined) {
       await journal.append({ type: 'epoch', epoch: options.uuid(), at: timestamp(options.now()) });
@@ -78,45 +80,20 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   }
 }
 
-async function openFile(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'a+', 0o600);
-  } catch (error) {
-    throw new JournalError(
-      'JOURNAL_UNWRITABLE',
-      `${path}: ${messageOf(error)}; the account that runs the agent must own the state folder`,
-      { cause: error },
-    );
-  }
-}
-
-function readRecords(
-  content: Buffer,
-  path: string,
-): { records: JournalRecord[]; validBytes: number } {
-  const records: JournalRecord[] = [];
-  let validBytes = 0;
-  while (validBytes < content.length) {
-    const end = content.indexOf(0x0a, validBytes);
-    const line = content.toString('utf8', validBytes, end < 0 ? content.length : end);
-    const record = end < 0 ? undefined : decodeRecord(line);
-    if (record === undefined) {
-      const last = end < 0 || end === content.length - 1;
-      if (last) break; // the write that a crash interrupted: it was never acknowledged
-      throw new JournalError(
-        'JOURNAL_DAMAGED',
-        `${path}: line ${records.length + 1} is damaged; restore the disk, or move the file away and enrol again`,
-      );
-    }
-    records.push(record);
-    validBytes = end + 1;
-  }
-  return { records, validBytes };
+async function refuseHuge(path: string): Promise<void> {
+  const { size } = await stat(path);
+  if (size <= MAX_BYTES) return;
+  throw new JournalError(
+    'JOURNAL_DAMAGED',
+    `${path}: ${size} bytes are more than any journal has; move the file away and enrol again`,
+  );
 }
 
 /** The agent's memory: append-only, durable before it is relied upon, without secrets. */
 export class Journal implements AsyncDisposable {
-  readonly #file: FileHandle;
+  #file: FileHandle;
+  /** Bytes of it that are whole records. */
+  #size: number;
   readonly #path: string;
   readonly #commands = new Map<string, KnownCommand>();
   readonly #open = new Map<string, Intent>();
@@ -124,14 +101,16 @@ export class Journal implements AsyncDisposable {
   #epoch = '';
   #seq = 0;
   #head = '';
+  #floor = -Infinity;
   #toggle: string | undefined;
   #pending: Pending[] = [];
   #flushing: Promise<void> | undefined;
   #broken: JournalError | undefined;
 
-  constructor(file: FileHandle, path: string) {
+  constructor(file: FileHandle, { path, size }: { path: string; size: number }) {
     this.#file = file;
     this.#path = path;
+    this.#size = size;
   }
 
   get epoch(): string {
@@ -146,6 +125,16 @@ export class Journal implements AsyncDisposable {
   /** The hash of what the newest outcome signs; of the epoch before the first. */
   get head(): string {
     return this.#head;
+  }
+
+  /** In bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Operations whose time was over before this may have been forgotten; epoch milliseconds. */
+  get floor(): number {
+    return this.#floor;
   }
 
   /** The newest writeback toggle as it was signed. */
@@ -214,7 +203,9 @@ export class Journal implements AsyncDisposable {
     switch (record.type) {
       case 'epoch':
         this.#epoch = record.epoch;
-        this.#head = await sha256(record.epoch);
+        this.#seq = record.seq ?? 0;
+        this.#head = record.head ?? (await sha256(record.epoch));
+        this.#floor = record.floor === undefined ? -Infinity : Date.parse(record.floor);
         return;
       case 'intent':
         this.#open.set(record.cmd, record);
@@ -238,8 +229,45 @@ export class Journal implements AsyncDisposable {
         this.#toggle = record.jws;
         return;
     }
+    // A compacted journal knows its end before what is left of its past.
+    if (record.seq <= this.#seq) return;
     this.#seq = record.seq;
     this.#head = await signedHash(record.jws);
+  }
+
+  /**
+   * Forgets what nobody can ask for any more. What is appended meanwhile waits and is not lost;
+   * killed at any instruction, the old file or the new one is there.
+   */
+  async compact(nowMs: number): Promise<void> {
+    while (this.#flushing !== undefined) await this.#flushing;
+    if (this.#broken !== undefined) throw this.#broken;
+    const turn = this.#rewrite(nowMs).finally(() => {
+      this.#flushing = this.#pending.length > 0 ? this.#flush() : undefined;
+    });
+    this.#flushing = turn.catch(() => undefined); // the caller hears of it; the next record goes on
+    await turn;
+  }
+
+  async #rewrite(nowMs: number): Promise<void> {
+    const { records } = readRecords(await readFile(this.#path), this.#path);
+    const position = { epoch: this.#epoch, seq: this.#seq, head: this.#head };
+    const kept = compacted(records, position, nowMs);
+    const old = this.#file;
+    this.#file = await replaceJournal(this.#path, kept);
+    this.#size = (await this.#file.stat()).size;
+    await old.close();
+    this.#forgetAllBut(kept);
+  }
+
+  /** In one go: a command that comes meanwhile must not look like a new one. */
+  #forgetAllBut(kept: readonly JournalRecord[]): void {
+    const commands = new Set(kept.map((record) => ('cmd' in record ? record.cmd : undefined)));
+    const refusals = new Set(kept.map((record) => ('jti' in record ? record.jti : undefined)));
+    for (const cmd of this.#commands.keys()) if (!commands.has(cmd)) this.#commands.delete(cmd);
+    for (const jti of this.#refusals.keys()) if (!refusals.has(jti)) this.#refusals.delete(jti);
+    const [first] = kept;
+    if (first?.type === 'epoch' && first.floor !== undefined) this.#floor = Date.parse(first.floor);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -260,8 +288,10 @@ export class Journal implements AsyncDisposable {
     while (this.#pending.length > 0) {
       const batch = this.#pending.splice(0);
       try {
-        await this.#file.appendFile(batch.map(({ record }) => encodeRecord(record)).join(''));
+        const lines = Buffer.from(batch.map(({ record }) => encodeRecord(record)).join(''));
+        await this.#file.appendFile(lines);
         await this.#file.datasync();
+        this.#size += lines.length;
         for (const { record } of batch) await this.remember(record);
       } catch (error) {
         this.#fail(error, batch);

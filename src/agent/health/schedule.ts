@@ -8,6 +8,8 @@ export interface Duties {
   readonly report: () => Promise<void>;
   /** Each ten minutes. */
   readonly rotateKeys: () => Promise<void>;
+  /** Each hour; `daily` once a day. */
+  readonly compactJournal: (when: 'hourly' | 'daily') => Promise<void>;
 }
 
 /** A duty that was missed or still runs comes again by itself; nothing may write past our own log. */
@@ -25,6 +27,14 @@ export function startSchedule(duties: Duties): Disposable {
     cron.schedule('* * * * *', duties.probe, { ...options, name: 'probe' }),
     cron.schedule('*/5 * * * *', duties.report, { ...options, name: 'report' }),
     cron.schedule('7-59/10 * * * *', duties.rotateKeys, { ...options, name: 'rotate-keys' }),
+    cron.schedule('17 * * * *', () => duties.compactJournal('hourly'), {
+      ...options,
+      name: 'compact-large-journal',
+    }),
+    cron.schedule('37 3 * * *', () => duties.compactJournal('daily'), {
+      ...options,
+      name: 'compact-journal',
+    }),
   ];
   return {
     [Symbol.dispose]: () => {
