@@ -4,7 +4,7 @@ import { pause } from './pause.ts';
 import type { PlannedEvent, PlannedFault } from './plan.ts';
 import type { World } from './world.ts';
 
-/** Breaks what the plan says, when the command it hangs on has started. */
+/** Breaks what the plan says, when as many commands as it hangs on have ended. */
 export class Faults {
   readonly #world: World;
   readonly #lab: Lab;
@@ -24,9 +24,10 @@ export class Faults {
     this.#clock = clock;
   }
 
-  commandStarted(number: number): void {
-    const due = this.#left.filter(({ after }) => after <= number);
-    this.#left = this.#left.filter(({ after }) => after > number);
+  /** Broken things slow the commands down, and so whatever is broken next: the run heals by itself. */
+  commandsEnded(count: number): void {
+    const due = this.#left.filter(({ after }) => after < count);
+    this.#left = this.#left.filter(({ after }) => after >= count);
     for (const fault of due) {
       this.#underWay.push(pause(this.#clock, fault.delayMs).then(() => this.#inflict(fault)));
     }

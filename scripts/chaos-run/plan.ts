@@ -55,7 +55,7 @@ export type PlannedEvent =
       readonly ms: number;
     };
 
-/** Something that breaks, `delayMs` after the start of command number `after`. */
+/** Something that breaks, `delayMs` after more than `after` commands have ended. */
 export type PlannedFault = PlannedEvent & { readonly after: number; readonly delayMs: number };
 
 export interface ChaosPlan {

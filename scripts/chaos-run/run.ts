@@ -21,7 +21,7 @@ export interface RunOptions {
 /** Commands under way at the same time. */
 const CALLERS = 20;
 /** A caller that waits longer than this for one outcome lets the next command begin meanwhile. */
-const LANE_MS = 20_000;
+const LANE_MS = 60_000;
 const RETURN_WITHIN_MS = 3 * 60_000;
 const POLL_MS = 500;
 const PROGRESS_EVERY = 50;
@@ -82,20 +82,22 @@ async function load(
   const histories: CommandHistory[] = [];
   const underWay: Promise<void>[] = [];
   const queue = [...plan.commands];
+  let ended = 0;
   const lane = async (): Promise<void> => {
     for (let command = queue.shift(); command !== undefined; command = queue.shift()) {
-      faults.commandStarted(command.number);
       const history: CommandHistory = { command, startedAt: clock.now(), requests: 0 };
       histories.push(history);
       if (histories.length % PROGRESS_EVERY === 0) progress(`${histories.length} commands started`);
-      const done = carryOut(history, options);
+      const done = carryOut(history, options).finally(() => {
+        faults.commandsEnded(++ended);
+      });
       underWay.push(done);
       await atMost(done, LANE_MS, clock);
     }
   };
   await Promise.all(Array.from({ length: CALLERS }, lane));
-  await faults.settled();
   await Promise.all(underWay);
+  await faults.settled();
   return histories;
 }
 
