@@ -119,6 +119,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
     directory,
     facts: () => ({ ...factsOf(parts, { commander, toggle }), version, startedAt }),
     onChange: () => void reporter.tellStatus(),
+    clock,
     log,
     signal: AbortSignal.any([stop.drain, stop.abort]),
   });

@@ -17,7 +17,7 @@ beforeEach(async () => {
   const tls = await (await createTestCa()).issue(['127.0.0.1']);
   const [cert, key] = [join(folder.path, 'cert.pem'), join(folder.path, 'key.pem')];
   await writeFile(cert, tls.cert);
-  await writeFile(key, tls.key);
+  await writeFile(key, tls.key, { mode: 0o600 });
   await writeFile(join(folder.path, 'ca.pem'), tls.ca);
   const init = ['init', '--url', 'https://reset.example', '--data', data, '--port', '0'];
   const made = await runProgram('cloud', [...init, '--cert', cert, '--key', key]);

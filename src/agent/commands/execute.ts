@@ -12,7 +12,6 @@ import { changeOf, mustChangeOf, planned } from './account-change.ts';
 import { approach, readForWrite, type Approached } from './approach.ts';
 import { checkAllowed } from './checks.ts';
 import { effectOf } from './effect.ts';
-import { READ_WITHIN_MS } from './find-out.ts';
 import {
   stopped,
   tookMs,
@@ -27,6 +26,12 @@ import type { Intent } from './journal-records.ts';
 import { outcome, Refusal, Unresolved } from './outcomes.ts';
 import { explainRefusal } from './password-rules.ts';
 import { resume } from './resume.ts';
+
+/**
+ * A session whose command is neither begun nor answered within 3 s is given up by the service, with
+ * everything else in flight on it: a directory that is slow to read has to be said sooner.
+ */
+const READ_WITHIN_MS = 2_500;
 
 /**
  * Carries a verified command out: everything that can refuse it first, then the intent, then one

@@ -1,10 +1,14 @@
 import type { ControllerHealth, StatusReport } from '../../protocol/status.ts';
+import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
 import { withDeadline } from '../../support/with-deadline.ts';
 import type { Directory } from '../directory/directory.ts';
-import { buildReport, type StatusFacts } from './status.ts';
+import { buildReport, isUsable, type StatusFacts } from './status.ts';
 
 const PROBE_WITHIN_MS = 15_000;
+
+/** While a controller cannot be used, somebody may be waiting to see that it is back. */
+const PROBE_AGAIN_MS = 5_000;
 
 export interface HealthOptions {
   readonly directory: Directory;
@@ -12,6 +16,7 @@ export interface HealthOptions {
   readonly facts: () => Omit<StatusFacts, 'controllers'>;
   /** Hears of each change of state or reasons at once. Must not throw. */
   readonly onChange: (report: StatusReport) => void;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
 }
@@ -21,6 +26,7 @@ export class Health {
   readonly #options: HealthOptions;
   #controllers: readonly ControllerHealth[] | undefined;
   #told = '';
+  #probingAgain = false;
 
   constructor(options: HealthOptions) {
     this.#options = options;
@@ -30,13 +36,17 @@ export class Health {
     return buildReport({ ...this.#options.facts(), controllers: this.#controllers });
   }
 
-  /** Asks every controller how it is, then looks whether anything has changed. Never rejects. */
+  /**
+   * Asks every controller how it is, then looks whether anything has changed; soon again by itself
+   * while one cannot be used. Never rejects.
+   */
   async probe(): Promise<void> {
     const { directory, signal } = this.#options;
     this.#controllers = await withDeadline(PROBE_WITHIN_MS, signal, (within) =>
       directory.check(within),
     );
     this.look();
+    if (!this.#controllers.every(isUsable)) void this.#probeAgain();
   }
 
   /** Tells of a change of state or reasons since the last time, once. */
@@ -49,5 +59,14 @@ export class Health {
     this.#told = now;
     log[state === 'running' ? 'info' : 'warn']('status.changed', { state, reasons });
     onChange(report);
+  }
+
+  async #probeAgain(): Promise<void> {
+    if (this.#probingAgain) return;
+    this.#probingAgain = true;
+    const { clock, signal } = this.#options;
+    await clock.sleep(PROBE_AGAIN_MS, signal);
+    this.#probingAgain = false;
+    if (!signal.aborted) await this.probe();
   }
 }

@@ -123,7 +123,7 @@ function controllerReasons(controller: ControllerHealth, at: number): string[] {
   return [`${name}: its certificate expires in ${Math.max(0, Math.floor(leftMs / DAY_MS))} days`];
 }
 
-function isUsable({ reachable, bound }: ControllerHealth): boolean {
+export function isUsable({ reachable, bound }: ControllerHealth): boolean {
   return reachable && bound;
 }
 

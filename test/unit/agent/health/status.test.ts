@@ -1,6 +1,11 @@
 import { expect, test } from 'vitest';
+import { Health } from '../../../../src/agent/health/health.ts';
 import { buildReport, type StatusFacts } from '../../../../src/agent/health/status.ts';
 import { StatusReport, type ControllerHealth } from '../../../../src/protocol/status.ts';
+import { eventually } from '../../../support/eventually.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { FakeDirectory } from '../../../support/fake-directory.ts';
+import { MemoryLog } from '../../../support/memory-log.ts';
 
 const AT = Date.UTC(2030, 0, 1);
 const DC: ControllerHealth = { name: 'dc1.corp.test', reachable: true, bound: true };
@@ -117,4 +122,34 @@ test('with more controllers than a frame can carry, those with a problem are lis
   expect(StatusReport.parse(report)).toEqual(report);
   expect(JSON.stringify(report).length).toBeLessThan(20_000);
   expect(report.controllers[0]?.name).toMatch(/^dc150/);
+});
+
+test('a controller that is away is asked again every five seconds, and seen when it is back', async () => {
+  const clock = new FakeClock(AT, { autoAdvance: false });
+  const directory = new FakeDirectory([], clock);
+  const stop = new AbortController();
+  const told: string[] = [];
+  const health = new Health({
+    directory,
+    facts: () => WELL,
+    onChange: ({ state }) => told.push(state),
+    clock,
+    log: new MemoryLog(),
+    signal: stop.signal,
+  });
+  directory.setHealth({ reachable: false, bound: false });
+  await health.probe();
+  await health.probe();
+  expect(clock.slept).toEqual([5_000]);
+
+  clock.advance(5_000);
+  await eventually(() => {
+    expect(clock.slept).toEqual([5_000, 5_000]);
+  });
+  directory.setHealth({});
+  clock.advance(5_000);
+  await eventually(() => {
+    expect(told).toEqual(['down', 'running']);
+  });
+  expect(clock.sleeping).toBe(0);
 });
