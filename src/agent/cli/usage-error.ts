@@ -1,6 +1,0 @@
-/** The command line asks for what cannot be; the message names the flag. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-  readonly code = 'USAGE';
-  readonly retryable = false;
-}
