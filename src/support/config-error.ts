@@ -1,7 +1,4 @@
-import type { Fault } from '../../support/errors.ts';
-
-/** Exit code of sysexits.h for bad configuration: a service manager is told not to restart on it. */
-export const EXIT_BAD_CONFIG = 78;
+import type { Fault } from './errors.ts';
 
 export interface ConfigProblem {
   /** The setting, the file, or the environment variable. */

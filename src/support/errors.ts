@@ -13,3 +13,14 @@ export function isFault(error: unknown): error is Error & Fault {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** What a log line says of whatever ended a program: an expected failure says what to do; a bug says where it is. */
+export function failureOf(error: unknown): {
+  readonly code?: string;
+  readonly error: string;
+  readonly where?: readonly string[];
+} {
+  if (isFault(error)) return { code: error.code, error: error.message };
+  const [, ...where] = error instanceof Error ? (error.stack ?? '').split('\n    at ') : [];
+  return { error: messageOf(error), where };
+}

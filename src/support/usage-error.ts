@@ -1,8 +1,19 @@
-import type { Fault } from '../../support/errors.ts';
+import { readFile } from 'node:fs/promises';
+import type { Fault } from './errors.ts';
 
 /** The command line asks for what cannot be; the message names the flag. */
 export class UsageError extends Error implements Fault {
   override readonly name = 'UsageError';
   readonly code = 'USAGE';
   readonly retryable = false;
+}
+
+/** The text of a file that a flag names. Rejects with a `UsageError` that names both. */
+export async function textOf(path: string, flag: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new UsageError(`${flag}: ${path} cannot be read (${code ?? 'unknown'})`);
+  }
 }

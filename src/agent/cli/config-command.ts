@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { type Command } from 'commander';
+import { EXIT } from '../../support/command-line.ts';
+import { ConfigError } from '../../support/config-error.ts';
+import type { Terminal } from '../../support/terminal.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { configReference } from '../config/reference.ts';
-import { EXIT } from './exit-codes.ts';
-import type { Terminal } from './terminal.ts';
 
 export interface ConfigFlags {
   readonly config?: string;

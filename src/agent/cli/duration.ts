@@ -1,4 +1,4 @@
-import { UsageError } from './usage-error.ts';
+import { UsageError } from '../../support/usage-error.ts';
 
 const MINUTE_MS = 60_000;
 const LONGEST_MS = 366 * 24 * 60 * MINUTE_MS;

@@ -1,14 +1,13 @@
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
+import type { Terminal } from '../../support/terminal.ts';
+import { textOf, UsageError } from '../../support/usage-error.ts';
 import { packageVersion } from '../../support/version.ts';
 import { FORMATS } from '../config/formats.ts';
 import { defaultStateFolder } from '../config/settings.ts';
 import { enroll } from '../identity/enroll.ts';
 import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
-import type { Terminal } from './terminal.ts';
-import { UsageError } from './usage-error.ts';
 
 interface EnrollFlags extends ConfigFlags {
   readonly url: string;
@@ -98,15 +97,6 @@ async function places(
     stateFolder: flags.stateFolder ?? config?.stateFolder ?? defaultStateFolder(terminal.env),
     caFile: flags.caFile ?? config?.service.caFile,
   };
-}
-
-async function textOf(path: string, flag: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${flag}: ${path} cannot be read (${code ?? 'unknown'})`);
-  }
 }
 
 async function standardInput(): Promise<string> {

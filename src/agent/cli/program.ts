@@ -1,13 +1,11 @@
-import { Command, CommanderError } from 'commander';
-import { isFault } from '../../support/errors.ts';
+import type { Command } from 'commander';
+import { createCommandLine, reportEnd } from '../../support/command-line.ts';
+import type { Terminal } from '../../support/terminal.ts';
 import { packageVersion } from '../../support/version.ts';
-import { ConfigError } from '../config/config-error.ts';
 import { addConfigCommand } from './config-command.ts';
 import { addEnrollCommand } from './enroll-command.ts';
-import { EXIT, type ExitCode } from './exit-codes.ts';
 import { addPauseCommands } from './pause-commands.ts';
 import { addRunCommand } from './run-command.ts';
-import type { Terminal } from './terminal.ts';
 
 const DESCRIPTION =
   'The agent of Passback: applies password resets and unlocks from the reset service to Active Directory.';
@@ -28,25 +26,15 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   try {
     await createProgram(terminal).parseAsync([...args], { from: 'user' });
   } catch (error) {
-    terminal.setExitCode(report(error, terminal));
+    terminal.setExitCode(reportEnd(error, terminal));
   }
 }
 
 function createProgram(terminal: Terminal): Command {
-  const program = new Command('passback')
-    .description(DESCRIPTION)
-    .version(packageVersion(), '-V, --version')
-    .addHelpText('after', NOTES)
-    .showHelpAfterError('(add --help for the options)')
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => {
-        terminal.print(text.trimEnd());
-      },
-      writeErr: (text) => {
-        terminal.complain(text.trimEnd());
-      },
-    });
+  const program = createCommandLine(
+    { name: 'passback', description: DESCRIPTION, notes: NOTES },
+    terminal,
+  );
   addRunCommand(program, terminal);
   addEnrollCommand(program, terminal);
   addPauseCommands(program, terminal);
@@ -58,18 +46,4 @@ function createProgram(terminal: Terminal): Command {
       terminal.print(packageVersion());
     });
   return program;
-}
-
-function report(error: unknown, terminal: Terminal): ExitCode {
-  // commander has said it; asking for help or the version is no failure.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.failed;
-  if (error instanceof ConfigError) {
-    const count = error.problems.length;
-    terminal.complain(`The configuration has ${count} problem${count === 1 ? '' : 's'}:`);
-    for (const { key, problem } of error.problems) terminal.complain(`  ${key}: ${problem}`);
-    return EXIT.config;
-  }
-  if (!isFault(error)) throw error;
-  terminal.complain(error.message);
-  return EXIT.failed;
 }

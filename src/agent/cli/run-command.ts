@@ -1,14 +1,14 @@
 import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
-import { isFault, messageOf } from '../../support/errors.ts';
+import { EXIT } from '../../support/command-line.ts';
+import { failureOf, messageOf } from '../../support/errors.ts';
 import { onAbort } from '../../support/on-abort.ts';
 import { nodeDebugProblem } from '../../support/node-debug.ts';
+import type { Terminal } from '../../support/terminal.ts';
+import { UsageError } from '../../support/usage-error.ts';
 import { winstonLogger, type ClosableLogger } from '../../support/winston-logger.ts';
 import { runAgent } from '../agent.ts';
 import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
-import { EXIT } from './exit-codes.ts';
-import type { Terminal } from './terminal.ts';
-import { UsageError } from './usage-error.ts';
 
 const NOTES = `
 Example:
@@ -42,7 +42,7 @@ async function run(flags: ConfigFlags, terminal: Terminal): Promise<void> {
     await runAgent(config, stop, { log, clock: systemClock });
     if (stop.abort.aborted) terminal.setExitCode(EXIT.failed);
   } catch (error) {
-    log.error('agent.failed', failure(error));
+    log.error('agent.failed', failureOf(error));
     terminal.complain(messageOf(error));
     terminal.setExitCode(EXIT.failed);
   } finally {
@@ -52,17 +52,10 @@ async function run(flags: ConfigFlags, terminal: Terminal): Promise<void> {
   }
 }
 
-/** An expected failure says what to do; a bug says where it is. */
-function failure(error: unknown): { code?: string; error: string; where?: readonly string[] } {
-  if (isFault(error)) return { code: error.code, error: error.message };
-  const [, ...where] = error instanceof Error ? (error.stack ?? '').split('\n    at ') : [];
-  return { error: messageOf(error), where };
-}
-
 /** A bug that no promise carried: logged, and the service manager starts the agent again. */
 function onCrash(log: ClosableLogger, terminal: Terminal): { off(): void } {
   const listener = (error: unknown): void => {
-    log.error('agent.failed', failure(error));
+    log.error('agent.failed', failureOf(error));
     terminal.setExitCode(EXIT.failed);
     // What is half done is in the journal; going on with unknown state would be worse.
     void log.close().then(() => process.exit(EXIT.failed));

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { Owner } from '../../support/files.ts';
-import { UsageError } from './usage-error.ts';
+import { UsageError } from '../../support/usage-error.ts';
 
 /**
  * Whom a file written to the state folder has to be given to: nobody else when this runs as the

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
+import type { ConfigProblem } from '../../support/config-error.ts';
 import { isOpenToAll } from '../../support/files.ts';
-import type { ConfigProblem } from './config-error.ts';
 import { SETTINGS } from './settings.ts';
 
 /** Reads a file as text; rejects with Node's coded errors. */

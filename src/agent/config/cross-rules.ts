@@ -1,6 +1,6 @@
+import type { ConfigProblem } from '../../support/config-error.ts';
 import { isBelow, mayBeBelow } from '../commands/distinguished-name.ts';
 import { isPrivileged } from '../commands/guard.ts';
-import type { ConfigProblem } from './config-error.ts';
 
 /** Settings that are good by themselves, by key. */
 type Good = ReadonlyMap<string, unknown>;

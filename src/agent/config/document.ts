@@ -1,5 +1,5 @@
 import { LineCounter, parseDocument } from 'yaml';
-import type { ConfigProblem } from './config-error.ts';
+import type { ConfigProblem } from '../../support/config-error.ts';
 
 export type Tree = Readonly<Record<string, unknown>>;
 

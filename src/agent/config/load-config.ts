@@ -1,12 +1,12 @@
 import convict from 'convict';
-import type { ConfigProblem } from './config-error.ts';
-import { ConfigError } from './config-error.ts';
+import { ConfigError, type ConfigProblem } from '../../support/config-error.ts';
+import type { Environment } from '../../support/terminal.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { checkFiles, type ReadText } from './config-files.ts';
 import { parseConfig } from './document.ts';
 import { buildSchema } from './schema.ts';
 import { environmentName, SETTINGS, defaultStateFolder } from './settings.ts';
-import { sift, siftEnvironment, type Environment } from './sift.ts';
+import { sift, siftEnvironment } from './sift.ts';
 import { crossProblems } from './cross-rules.ts';
 import { toAgentConfig } from './to-agent-config.ts';
 

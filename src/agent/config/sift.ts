@@ -1,4 +1,5 @@
-import type { ConfigProblem } from './config-error.ts';
+import type { ConfigProblem } from '../../support/config-error.ts';
+import type { Environment } from '../../support/terminal.ts';
 import { isTree, type Tree } from './document.ts';
 import { FORMATS } from './formats.ts';
 import { nearest } from './nearest.ts';
@@ -68,8 +69,6 @@ function elsewhere(name: string): string | undefined {
   const last = nearest(name, lastParts);
   return last === undefined ? undefined : KEYS[lastParts.indexOf(last)];
 }
-
-export type Environment = Readonly<Partial<Record<string, string>>>;
 
 /**
  * The variables that name a setting and are not empty, and what is wrong with those that nearly

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
 import type { SecureContext } from 'node:tls';
@@ -9,7 +8,7 @@ import type { Fault } from '../../support/errors.ts';
 import { Secret } from '../../support/secret.ts';
 import { serviceUrl } from '../../support/service-url.ts';
 import { tlsTrust } from '../../support/tls-trust.ts';
-import { UsageError } from './usage-error.ts';
+import { textOf, UsageError } from '../../support/usage-error.ts';
 
 const ANSWER_WITHIN_MS = 90_000;
 
@@ -142,15 +141,6 @@ function toApiError(status: number, json: unknown): ApiError {
     ...(action === undefined ? [] : [`What to do: ${action}`]),
   ];
   return new ApiError(status, code, lines.join('\n'), json);
-}
-
-async function textOf(path: string, flag: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${flag}: ${path} cannot be read (${code ?? 'unknown'})`);
-  }
 }
 
 function parse(text: string): unknown {

@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { timestamp } from '../../protocol/shapes.ts';
 import { systemClock } from '../../support/clock.ts';
+import { textOf } from '../../support/usage-error.ts';
 import { dataFolder } from '../data-folder.ts';
 import {
   draftKeySet,
@@ -22,7 +22,6 @@ import {
   type PlaceFlags,
 } from './setup-commands.ts';
 import type { Terminal } from './terminal.ts';
-import { UsageError } from './usage-error.ts';
 
 const COMPROMISED_FLAG = '--compromised';
 const COMPROMISED_HELP = 'take no key over from the set before: somebody may have a copy';
@@ -88,7 +87,7 @@ function addSign(keys: Command, terminal: Terminal): void {
     .requiredOption('--out <file>', 'new file for the signed key set')
     .action(async (flags: Readonly<Record<'root' | 'in' | 'out', string>>) => {
       const root = await readRootKey(resolve(flags.root));
-      const draft: unknown = parseJson(await textOf(flags.in));
+      const draft: unknown = parseJson(await textOf(flags.in, '--in'));
       const out = resolve(flags.out);
       await writeNewFile(out, '--out', async () => `${await signKeySet(root, draft)}\n`);
       terminal.print(`Signed with root key ${root.kid} into ${out}; next: keys install.`);
@@ -104,7 +103,7 @@ function addInstall(keys: Command, terminal: Terminal): void {
     .option(CONFIG_FLAG, CONFIG_HELP)
     .action(async (flags: PlaceFlags & { readonly in: string }) => {
       const { folder } = await rotationOf(flags, terminal);
-      terminal.print(inWords(await installKeySet(folder, (await textOf(flags.in)).trim())));
+      terminal.print(inWords(await installKeySet(folder, (await textOf(flags.in, '--in')).trim())));
     });
 }
 
@@ -126,14 +125,5 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     return undefined; // reported as any other content that is no draft
-  }
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(resolve(path), 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`--in: ${path} cannot be read (${code ?? 'unknown'})`);
   }
 }

@@ -1,5 +1,5 @@
 import { open, rm } from 'node:fs/promises';
-import { UsageError } from './usage-error.ts';
+import { UsageError } from '../../support/usage-error.ts';
 
 /**
  * Writes a secret to a file that was not there before, readable by its owner only. The file is made

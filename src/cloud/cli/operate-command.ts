@@ -1,15 +1,14 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { Op, type OperationOptions } from '../../protocol/command.ts';
 import { seal, SealingError, type SecretContent } from '../../protocol/sealing.ts';
 import { isTrulyNamed } from '../../protocol/keys.ts';
+import { textOf, UsageError } from '../../support/usage-error.ts';
 import { OperationView, PreparedOperation } from '../api/bodies.ts';
 import { ApiClient, type ApiFlags } from './api-client.ts';
 import { withApiFlags } from './api-flags.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
-import { UsageError } from './usage-error.ts';
 
 interface Flags extends ApiFlags {
   readonly account: string;
@@ -80,24 +79,29 @@ async function readSecret(
 ): Promise<SecretContent> {
   const oldPassword =
     op === 'change'
-      ? await readPassword(flags.oldPasswordFile, 'Old password: ', terminal)
+      ? await readPassword('--old-password-file', flags.oldPasswordFile, terminal)
       : undefined;
-  const password = await readPassword(flags.passwordFile, 'New password: ', terminal);
+  const password = await readPassword('--password-file', flags.passwordFile, terminal);
   return oldPassword === undefined ? { password } : { password, oldPassword };
 }
 
+const ASKED_FOR = {
+  '--password-file': 'New password',
+  '--old-password-file': 'Old password',
+} as const;
+
 async function readPassword(
+  flag: keyof typeof ASKED_FOR,
   file: string | undefined,
-  prompt: string,
   terminal: Terminal,
 ): Promise<string> {
-  if (file === undefined && terminal.isInteractive) return terminal.askHidden(prompt);
-  const text = file === undefined || file === '-' ? await terminal.readInput() : await textOf(file);
+  const asked = ASKED_FOR[flag];
+  if (file === undefined && terminal.isInteractive) return terminal.askHidden(`${asked}: `);
+  const text =
+    file === undefined || file === '-' ? await terminal.readInput() : await textOf(file, flag);
   const [line = ''] = text.split(/\r?\n/, 1);
   if (line !== '') return line;
-  throw new UsageError(
-    `${prompt.replace(': ', '')}: nothing on the first line of ${file ?? 'standard input'}`,
-  );
+  throw new UsageError(`${asked}: nothing on the first line of ${file ?? 'standard input'}`);
 }
 
 async function sealFor(
@@ -168,14 +172,5 @@ function exitCodeOf({ status }: View): ExitCode {
     case 'pending':
     case 'prepared':
       return EXIT.unknown;
-  }
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${path} cannot be read (${code ?? 'unknown'})`);
   }
 }

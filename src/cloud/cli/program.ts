@@ -1,13 +1,12 @@
-import { Command, CommanderError } from 'commander';
+import type { Command } from 'commander';
 import { CODES } from '../../protocol/codes.ts';
-import { isFault } from '../../support/errors.ts';
+import { createCommandLine, reportEnd } from '../../support/command-line.ts';
 import { FolderError } from '../../support/files.ts';
 import { nodeDebugProblem } from '../../support/node-debug.ts';
-import { packageVersion } from '../../support/version.ts';
-import { ConfigError } from '../config/config-error.ts';
+import { UsageError } from '../../support/usage-error.ts';
 import { KeyFolderError } from '../keys/key-folder-error.ts';
 import { ApiError } from './api-client.ts';
-import { EXIT, type ExitCode } from './exit-codes.ts';
+import { EXIT } from './exit-codes.ts';
 import { addKeyCommand } from './key-command.ts';
 import { addKeysCommand } from './keys-command.ts';
 import { addOperateCommand } from './operate-command.ts';
@@ -15,7 +14,6 @@ import { addRemoteCommands } from './remote-commands.ts';
 import { addServeCommand } from './serve-command.ts';
 import { addSetupCommands } from './setup-commands.ts';
 import type { Terminal } from './terminal.ts';
-import { UsageError } from './usage-error.ts';
 
 const DESCRIPTION =
   'The reset service of Passback: hands password resets and unlocks to agents, and never sees a password.';
@@ -46,20 +44,10 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
 }
 
 function createProgram(terminal: Terminal): Command {
-  const program = new Command('passback-cloud')
-    .description(DESCRIPTION)
-    .version(packageVersion(), '-V, --version')
-    .addHelpText('after', NOTES)
-    .showHelpAfterError('(add --help for the options)')
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => {
-        terminal.print(text.trimEnd());
-      },
-      writeErr: (text) => {
-        terminal.complain(text.trimEnd());
-      },
-    });
+  const program = createCommandLine(
+    { name: 'passback-cloud', description: DESCRIPTION, notes: NOTES },
+    terminal,
+  );
   addSetupCommands(program, terminal);
   addKeysCommand(program, terminal);
   addKeyCommand(program, terminal);
@@ -69,20 +57,11 @@ function createProgram(terminal: Terminal): Command {
   return program;
 }
 
-function report(error: unknown, terminal: Terminal): ExitCode {
-  // commander has said it; asking for help or the version is no failure.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.failed;
-  if (error instanceof ConfigError) {
-    const count = error.problems.length;
-    terminal.complain(`The configuration has ${count} problem${count === 1 ? '' : 's'}:`);
-    for (const { key, problem } of error.problems) terminal.complain(`  ${key}: ${problem}`);
-    return EXIT.config;
-  }
-  if (!isFault(error)) throw error;
-  terminal.complain(error.message);
+function report(error: unknown, terminal: Terminal): number {
+  const code = reportEnd(error, terminal);
   if (error instanceof KeyFolderError || error instanceof FolderError) return EXIT.config;
   // What an agent refuses is an answer, too: nothing was changed.
-  return error instanceof ApiError && isRefusal(error) ? EXIT.refused : EXIT.failed;
+  return error instanceof ApiError && isRefusal(error) ? EXIT.refused : code;
 }
 
 /** Said instead of an operation's outcome: by the agents' codes, or because of what was handed in. */

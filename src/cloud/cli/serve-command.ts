@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
-import { isFault, messageOf } from '../../support/errors.ts';
+import { failureOf } from '../../support/errors.ts';
 import { onAbort } from '../../support/on-abort.ts';
 import { winstonLogger } from '../../support/winston-logger.ts';
 import { startCloud } from '../server.ts';
@@ -37,7 +37,7 @@ async function serve(flags: PlaceFlags, terminal: Terminal): Promise<void> {
   const config = await readConfig(flags, terminal);
   const log = winstonLogger(config.logging);
   const crash = (error: unknown): void => {
-    log.error('cloud.failed', failure(error));
+    log.error('cloud.failed', failureOf(error));
     terminal.setExitCode(EXIT.failed);
     // Operations under way are in the database and go on after the restart.
     void log.close().then(() => process.exit(EXIT.failed));
@@ -50,7 +50,7 @@ async function serve(flags: PlaceFlags, terminal: Terminal): Promise<void> {
     await Promise.race([cloud.close(), aborted(stop.abort)]);
     if (stop.abort.aborted) terminal.setExitCode(EXIT.failed);
   } catch (error) {
-    log.error('cloud.failed', failure(error));
+    log.error('cloud.failed', failureOf(error));
     throw error;
   } finally {
     process.off('uncaughtException', crash);
@@ -64,11 +64,4 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     onAbort(signal, resolve);
   });
-}
-
-/** An expected failure says what to do; a bug says where it is. */
-function failure(error: unknown): { code?: string; error: string; where?: readonly string[] } {
-  if (isFault(error)) return { code: error.code, error: error.message };
-  const [, ...where] = error instanceof Error ? (error.stack ?? '').split('\n    at ') : [];
-  return { error: messageOf(error), where };
 }

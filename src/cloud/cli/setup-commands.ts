@@ -3,6 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { DirectoryId } from '../../protocol/shapes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { systemClock } from '../../support/clock.ts';
+import { UsageError } from '../../support/usage-error.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { dataFolder } from '../data-folder.ts';
@@ -10,7 +11,6 @@ import { addDirectory } from '../setup/add-directory.ts';
 import { initService } from '../setup/init-service.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Terminal } from './terminal.ts';
-import { UsageError } from './usage-error.ts';
 
 export const DATA_FLAG = '--data <folder>';
 export const DATA_HELP = 'the data folder that `init` made';

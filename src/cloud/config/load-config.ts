@@ -2,11 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import convict from 'convict';
 import { parseDocument } from 'yaml';
+import { ConfigError, type ConfigProblem } from '../../support/config-error.ts';
+import type { Environment } from '../../support/terminal.ts';
 import type { CloudConfig } from './cloud-config.ts';
-import { ConfigError, type ConfigProblem } from './config-error.ts';
 import { SCHEMA, type RawConfig } from './schema.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 const DAY_MS = 24 * 3600_000;
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { AgentConfig } from '../../../../src/agent/config/agent-config.ts';
-import { ConfigError, type ConfigProblem } from '../../../../src/agent/config/config-error.ts';
+import { ConfigError, type ConfigProblem } from '../../../../src/support/config-error.ts';
 import { loadConfig } from '../../../../src/agent/config/load-config.ts';
 import { configReference } from '../../../../src/agent/config/reference.ts';
 import { environmentName, SETTINGS } from '../../../../src/agent/config/settings.ts';

@@ -1,0 +1,16 @@
+import type { StopSignals } from './stop-signals.ts';
+
+export type Environment = Readonly<Partial<Record<string, string>>>;
+
+/** What a command line program has of the outer world; tests bring their own. */
+export interface Terminal {
+  readonly env: Environment;
+  /** One line or more to standard output: what was asked for. */
+  print(text: string): void;
+  /** To standard error: what went wrong, and what is for people only. */
+  complain(text: string): void;
+  /** The code the process ends with once nothing is left to do. */
+  setExitCode(code: number): void;
+  /** The signals that end a long-running command; asked for at most once. */
+  stopSignals(drainMs: number): StopSignals;
+}
