@@ -82,6 +82,13 @@ export default defineConfig(
     '\\.\\./(link|identity|config|health|cli)/',
     '^(ws|ldapts|winston|convict)$',
   ),
+  forbid(
+    'agent/commands/guard',
+    '/cloud/',
+    '\\.\\./(link|identity|config|health|cli)/',
+    '^\\.\\./(?!\\.\\./|outcomes\\.ts$)',
+    '^(ws|ldapts|winston|convict)$',
+  ),
   forbid('cloud/store', '/agent/', '\\.\\./(link|api|cli)/'),
   forbid('cloud/writeback', '/agent/', '\\.\\./(api|cli)/', '^(ws|hono|kysely|libsql)'),
   {

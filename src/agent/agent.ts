@@ -11,7 +11,7 @@ import { Secret } from '../support/secret.ts';
 import type { StopSignals } from '../support/stop-signals.ts';
 import { tlsTrust } from '../support/tls-trust.ts';
 import { packageVersion } from '../support/version.ts';
-import { Admission } from './commands/admission.ts';
+import { Admission } from './commands/guard/admission.ts';
 import { Commander } from './commands/commander.ts';
 import type { Executor } from './commands/job.ts';
 import type { Inspector } from './commands/inspect.ts';

@@ -6,8 +6,8 @@ import {
 } from '../protocol/status.ts';
 import { signToken } from '../protocol/tokens.ts';
 import type { Clock } from '../support/clock.ts';
-import type { Admission } from './commands/admission.ts';
-import type { GuardSettings } from './commands/guard-settings.ts';
+import type { Admission } from './commands/guard/admission.ts';
+import type { GuardSettings } from './commands/guard/guard-settings.ts';
 import type { Journal } from './commands/journal.ts';
 import type { Toggle } from './commands/toggle.ts';
 import type { StoredIdentity } from './identity/load-identity.ts';

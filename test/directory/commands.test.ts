@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { UnsecuredJWT } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openActiveDirectory } from '../../src/agent/directory/active-directory.ts';
-import type { GuardSettings } from '../../src/agent/commands/guard-settings.ts';
+import type { GuardSettings } from '../../src/agent/commands/guard/guard-settings.ts';
 import type { Directory } from '../../src/agent/directory/directory.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import { signToken } from '../../src/protocol/tokens.ts';

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { GuardSettings } from '../../src/agent/commands/guard-settings.ts';
+import type { GuardSettings } from '../../src/agent/commands/guard/guard-settings.ts';
 import { openActiveDirectory } from '../../src/agent/directory/active-directory.ts';
 import type { Directory } from '../../src/agent/directory/directory.ts';
 import { systemClock } from '../../src/support/clock.ts';

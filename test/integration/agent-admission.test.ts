@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { runProgram } from '../../src/agent/cli/program.ts';
 import { stateOwner } from '../../src/agent/cli/state-owner.ts';
-import type { GuardSettings } from '../../src/agent/commands/guard-settings.ts';
+import type { GuardSettings } from '../../src/agent/commands/guard/guard-settings.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { CommandRig, OPEN_GUARD, type Order } from '../support/command-rig.ts';
 import { FakeClock } from '../support/fake-clock.ts';

@@ -1,7 +1,7 @@
 import { SignJWT } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { writeOrders } from '../../src/agent/commands/local-orders.ts';
-import type { GuardSettings } from '../../src/agent/commands/guard-settings.ts';
+import { writeOrders } from '../../src/agent/commands/guard/local-orders.ts';
+import type { GuardSettings } from '../../src/agent/commands/guard/guard-settings.ts';
 import { OPEN_GUARD } from '../support/command-rig.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';

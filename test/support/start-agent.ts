@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runAgent } from '../../src/agent/agent.ts';
-import type { GuardSettings } from '../../src/agent/commands/guard-settings.ts';
+import type { GuardSettings } from '../../src/agent/commands/guard/guard-settings.ts';
 import type { AgentConfig } from '../../src/agent/config/agent-config.ts';
 import type { Directory } from '../../src/agent/directory/directory.ts';
 import { enroll } from '../../src/agent/identity/enroll.ts';

@@ -3,8 +3,13 @@ import { type Command } from 'commander';
 import { ShortText, timestamp } from '../../protocol/shapes.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { UsageError } from '../../support/usage-error.ts';
-import { breakerFile, readTrips, type Trip } from '../commands/breaker-file.ts';
-import { pauseAt, readOrders, writeOrders, type OrdersFile } from '../commands/local-orders.ts';
+import { breakerFile, readTrips, type Trip } from '../commands/guard/breaker-file.ts';
+import {
+  pauseAt,
+  readOrders,
+  writeOrders,
+  type OrdersFile,
+} from '../commands/guard/local-orders.ts';
 import { defaultStateFolder } from '../config/settings.ts';
 import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
 import { parseDuration } from './duration.ts';

@@ -4,7 +4,7 @@ import type { Effect } from '../../protocol/outcome.ts';
 import { isEncodable, open, SealingError, type SecretContent } from '../../protocol/sealing.ts';
 import { Secret } from '../../support/secret.ts';
 import type { AccountChange, AccountReading } from '../directory/directory.ts';
-import type { GuardSettings } from './guard-settings.ts';
+import type { GuardSettings } from './guard/guard-settings.ts';
 import { Refusal } from './outcomes.ts';
 
 export interface ChangeContext {

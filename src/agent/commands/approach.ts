@@ -3,7 +3,7 @@ import { withDeadline } from '../../support/with-deadline.ts';
 import { DirectoryError, type AccountReading, type Directory } from '../directory/directory.ts';
 import { checkGuard, hasMoved } from './checks.ts';
 import { judge, type Verdict, type Window } from './evidence.ts';
-import type { GuardSettings } from './guard-settings.ts';
+import type { GuardSettings } from './guard/guard-settings.ts';
 import { Refusal } from './outcomes.ts';
 
 /** A controller that would know best, and is not the only one, gets this long of the time to begin. */

@@ -2,8 +2,8 @@ import type { Baseline } from '../../protocol/account.ts';
 import type { By, Operation } from '../../protocol/codes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import type { AccountReading } from '../directory/directory.ts';
-import { allowsOperation, refusalFor } from './guard.ts';
-import type { GuardSettings } from './guard-settings.ts';
+import { allowsOperation, refusalFor } from './guard/guard.ts';
+import type { GuardSettings } from './guard/guard-settings.ts';
 import { Refusal } from './outcomes.ts';
 
 /** Kerberos' own limit (RFC 4120): past it the domain has other troubles, and times mean nothing. */

@@ -4,8 +4,8 @@ import type { CommandClaims } from '../../protocol/command.ts';
 import type { Outcome } from '../../protocol/outcome.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { AccountChange, AccountReading, Directory } from '../directory/directory.ts';
-import type { Admission } from './admission.ts';
-import type { GuardSettings } from './guard-settings.ts';
+import type { Admission } from './guard/admission.ts';
+import type { GuardSettings } from './guard/guard-settings.ts';
 import type { Intent } from './journal-records.ts';
 import { outcome, toOutcome, Unresolved } from './outcomes.ts';
 

@@ -1,5 +1,5 @@
 import type { LogLevel } from '../../support/winston-logger.ts';
-import type { GuardSettings } from '../commands/guard-settings.ts';
+import type { GuardSettings } from '../commands/guard/guard-settings.ts';
 
 /** All that an admin can set, checked, frozen, with every default filled in. */
 export interface AgentConfig {

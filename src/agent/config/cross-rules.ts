@@ -1,6 +1,6 @@
 import type { ConfigProblem } from '../../support/config-error.ts';
-import { isBelow, mayBeBelow } from '../commands/distinguished-name.ts';
-import { isPrivileged } from '../commands/guard.ts';
+import { isBelow, mayBeBelow } from '../commands/guard/distinguished-name.ts';
+import { isPrivileged } from '../commands/guard/guard.ts';
 
 /** Settings that are good by themselves, by key. */
 type Good = ReadonlyMap<string, unknown>;

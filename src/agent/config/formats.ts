@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { Op } from '../../protocol/command.ts';
 import { Sha256 } from '../../protocol/shapes.ts';
-import { parseDistinguishedName } from '../commands/distinguished-name.ts';
+import { parseDistinguishedName } from '../commands/guard/distinguished-name.ts';
 import { controllerFromText, controllerProblem, HOST_NAME } from './controllers.ts';
 import { shown } from './shown.ts';
 

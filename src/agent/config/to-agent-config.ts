@@ -1,5 +1,5 @@
 import type { Operation } from '../../protocol/codes.ts';
-import type { GuardSettings } from '../commands/guard-settings.ts';
+import type { GuardSettings } from '../commands/guard/guard-settings.ts';
 import type { LogLevel } from '../../support/winston-logger.ts';
 import type { PolicyHints } from '../directory/directory.ts';
 import type { AgentConfig, DomainController } from './agent-config.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SlidingWindow } from '../../../../src/agent/commands/sliding-window.ts';
+import { SlidingWindow } from '../../../../../src/agent/commands/guard/sliding-window.ts';
 
 const WINDOW = 100;
 

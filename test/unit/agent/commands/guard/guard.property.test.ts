@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { refusalFor } from '../../../../src/agent/commands/guard.ts';
-import type { GuardSettings } from '../../../../src/agent/commands/guard-settings.ts';
-import type { AccountReading } from '../../../../src/agent/directory/directory.ts';
-import { OPEN_GUARD } from '../../../support/command-rig.ts';
-import { ORDINARY } from '../../../support/ordinary-account.ts';
+import { refusalFor } from '../../../../../src/agent/commands/guard/guard.ts';
+import type { GuardSettings } from '../../../../../src/agent/commands/guard/guard-settings.ts';
+import type { AccountReading } from '../../../../../src/agent/directory/directory.ts';
+import { OPEN_GUARD } from '../../../../support/command-rig.ts';
+import { ORDINARY } from '../../../../support/ordinary-account.ts';
 
 const RESET = { op: 'reset', by: 'self' } as const;
 

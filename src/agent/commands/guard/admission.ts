@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import type { EffectivePolicy } from '../../protocol/account.ts';
-import type { OutcomeCode } from '../../protocol/codes.ts';
-import type { CommandClaims, InspectClaims } from '../../protocol/command.ts';
-import type { GuardSummary } from '../../protocol/status.ts';
-import { timestamp } from '../../protocol/shapes.ts';
-import type { Clock } from '../../support/clock.ts';
-import { messageOf } from '../../support/errors.ts';
-import type { Logger } from '../../support/logger.ts';
+import type { EffectivePolicy } from '../../../protocol/account.ts';
+import type { OutcomeCode } from '../../../protocol/codes.ts';
+import type { CommandClaims, InspectClaims } from '../../../protocol/command.ts';
+import type { GuardSummary } from '../../../protocol/status.ts';
+import { timestamp } from '../../../protocol/shapes.ts';
+import type { Clock } from '../../../support/clock.ts';
+import { messageOf } from '../../../support/errors.ts';
+import type { Logger } from '../../../support/logger.ts';
 import { Breaker } from './breaker.ts';
 import { breakerFile, readTrips, writeTrips, type Trip } from './breaker-file.ts';
 import type { GuardSettings } from './guard-settings.ts';
 import { Limits, type Caller, type EarlierOperation, type Operated } from './limits.ts';
 import { LocalOrders, type LocalPause } from './local-orders.ts';
-import { Refusal } from './outcomes.ts';
+import { Refusal } from '../outcomes.ts';
 
 export interface AdmissionOptions {
   readonly stateFolder: string;

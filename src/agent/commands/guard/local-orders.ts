@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ShortText, Timestamp, Uuid } from '../../protocol/shapes.ts';
-import type { Clock } from '../../support/clock.ts';
-import { writeFileDurably, type Owner } from '../../support/files.ts';
-import type { Logger } from '../../support/logger.ts';
+import { ShortText, Timestamp, Uuid } from '../../../protocol/shapes.ts';
+import type { Clock } from '../../../support/clock.ts';
+import { writeFileDurably, type Owner } from '../../../support/files.ts';
+import type { Logger } from '../../../support/logger.ts';
 import { readJson, type ReadJson } from './json-file.ts';
 
 const LocalOrdersFile = z.strictObject({

@@ -1,5 +1,5 @@
-import type { By, Operation, OutcomeCode } from '../../protocol/codes.ts';
-import type { AccountReading } from '../directory/directory.ts';
+import type { By, Operation, OutcomeCode } from '../../../protocol/codes.ts';
+import type { AccountReading } from '../../directory/directory.ts';
 import { isBelow, mayBeBelow } from './distinguished-name.ts';
 import type { GuardSettings } from './guard-settings.ts';
 

@@ -4,7 +4,7 @@ import {
   isBelow,
   mayBeBelow,
   parseDistinguishedName,
-} from '../../../../src/agent/commands/distinguished-name.ts';
+} from '../../../../../src/agent/commands/guard/distinguished-name.ts';
 
 test.each([
   ['CN=Ann,OU=People,DC=corp,DC=test', 'OU=People,DC=corp,DC=test', true],

@@ -1,9 +1,9 @@
-import type { EffectivePolicy } from '../../protocol/account.ts';
-import type { By, Operation, OutcomeCode } from '../../protocol/codes.ts';
-import { timestamp } from '../../protocol/shapes.ts';
-import type { Clock } from '../../support/clock.ts';
+import type { EffectivePolicy } from '../../../protocol/account.ts';
+import type { By, Operation, OutcomeCode } from '../../../protocol/codes.ts';
+import { timestamp } from '../../../protocol/shapes.ts';
+import type { Clock } from '../../../support/clock.ts';
 import type { LimitSettings } from './guard-settings.ts';
-import { Refusal } from './outcomes.ts';
+import { Refusal } from '../outcomes.ts';
 import { SlidingWindow } from './sliding-window.ts';
 
 /** What limits are about. */

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { allowsOperation, refusalFor } from '../../../../src/agent/commands/guard.ts';
-import type { AccountReading } from '../../../../src/agent/directory/directory.ts';
-import { OPEN_GUARD } from '../../../support/command-rig.ts';
-import { ORDINARY, ORDINARY_DOMAIN as DOMAIN } from '../../../support/ordinary-account.ts';
+import { allowsOperation, refusalFor } from '../../../../../src/agent/commands/guard/guard.ts';
+import type { AccountReading } from '../../../../../src/agent/directory/directory.ts';
+import { OPEN_GUARD } from '../../../../support/command-rig.ts';
+import { ORDINARY, ORDINARY_DOMAIN as DOMAIN } from '../../../../support/ordinary-account.ts';
 
 const RESET = { op: 'reset', by: 'self' } as const;
 

@@ -1,5 +1,5 @@
-import type { By, Operation } from '../../protocol/codes.ts';
-import type { PolicyHints } from '../directory/directory.ts';
+import type { By, Operation } from '../../../protocol/codes.ts';
+import type { PolicyHints } from '../../directory/directory.ts';
 
 /** The admin's last word, from the agent's own configuration; nothing the service says widens it. */
 export interface GuardSettings {

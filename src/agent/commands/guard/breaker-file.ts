@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
-import { Actor } from '../../protocol/command.ts';
-import { Timestamp, Uuid } from '../../protocol/shapes.ts';
-import { writeFileDurably } from '../../support/files.ts';
+import { Actor } from '../../../protocol/command.ts';
+import { Timestamp, Uuid } from '../../../protocol/shapes.ts';
+import { writeFileDurably } from '../../../support/files.ts';
 import { readJson } from './json-file.ts';
 
 const Trip = z.strictObject({

@@ -1,9 +1,9 @@
 import { beforeEach, expect, test } from 'vitest';
-import { Breaker } from '../../../../src/agent/commands/breaker.ts';
-import type { Trip } from '../../../../src/agent/commands/breaker-file.ts';
-import type { EarlierOperation } from '../../../../src/agent/commands/limits.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
-import { MemoryLog } from '../../../support/memory-log.ts';
+import { Breaker } from '../../../../../src/agent/commands/guard/breaker.ts';
+import type { Trip } from '../../../../../src/agent/commands/guard/breaker-file.ts';
+import type { EarlierOperation } from '../../../../../src/agent/commands/guard/limits.ts';
+import { FakeClock } from '../../../../support/fake-clock.ts';
+import { MemoryLog } from '../../../../support/memory-log.ts';
 
 const START = Date.UTC(2030, 0, 1);
 const MINUTE = 60_000;

@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
-import type { LimitSettings } from '../../../../src/agent/commands/guard-settings.ts';
-import { Limits, type EarlierOperation } from '../../../../src/agent/commands/limits.ts';
-import { Refusal } from '../../../../src/agent/commands/outcomes.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import type { LimitSettings } from '../../../../../src/agent/commands/guard/guard-settings.ts';
+import { Limits, type EarlierOperation } from '../../../../../src/agent/commands/guard/limits.ts';
+import { Refusal } from '../../../../../src/agent/commands/outcomes.ts';
+import { FakeClock } from '../../../../support/fake-clock.ts';
 
 const START = Date.UTC(2030, 0, 1);
 const MINUTE = 60_000;

@@ -1,8 +1,8 @@
-import type { OutcomeCode } from '../../protocol/codes.ts';
-import { timestamp } from '../../protocol/shapes.ts';
-import type { Clock } from '../../support/clock.ts';
-import { messageOf } from '../../support/errors.ts';
-import type { Logger } from '../../support/logger.ts';
+import type { OutcomeCode } from '../../../protocol/codes.ts';
+import { timestamp } from '../../../protocol/shapes.ts';
+import type { Clock } from '../../../support/clock.ts';
+import { messageOf } from '../../../support/errors.ts';
+import type { Logger } from '../../../support/logger.ts';
 import type { Trip } from './breaker-file.ts';
 import type { BreakerSettings } from './guard-settings.ts';
 import type { EarlierOperation } from './limits.ts';
