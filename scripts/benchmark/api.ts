@@ -2,12 +2,9 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
-import type { z } from 'zod';
 import { OperationView, PreparedOperation } from '../../src/cloud/api/bodies.ts';
-import { seal } from '../../src/protocol/sealing.ts';
+import { sealPrepared } from '../../src/cloud/cli/seal-prepared.ts';
 import { STACK_DIRECTORY, type Stack } from '../../test/support/stack.ts';
-
-type Prepared = z.infer<typeof PreparedOperation>;
 
 /** A reset that only has to be handed in. */
 export interface PreparedReset {
@@ -39,7 +36,7 @@ export class Api {
   async prepare(objectGuid: string, password: string): Promise<PreparedReset> {
     const body = { account: { objectGuid }, op: 'reset' };
     const prepared = PreparedOperation.parse(await this.#call('POST', 'prepare', body));
-    const secret = await sealed(prepared, password);
+    const secret = await sealPrepared(STACK_DIRECTORY, prepared, { password: password });
     return { path: `operations/${prepared.operation}`, body: { secret } };
   }
 
@@ -66,15 +63,4 @@ export class Api {
     for await (const chunk of response) chunks.push(chunk as Buffer);
     return JSON.parse(Buffer.concat(chunks).toString('utf8'));
   }
-}
-
-function sealed(prepared: Prepared, password: string): ReturnType<typeof seal> {
-  const { operation: cmd, objectGuid, op, options, baseline, notAfter, recipients } = prepared;
-  const account = { objectGuid };
-  const binding = { directory: STACK_DIRECTORY, cmd, op, account, options, baseline, notAfter };
-  return seal(
-    { password },
-    recipients.map(({ key }) => key),
-    binding,
-  );
 }

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { OperationView, PreparedOperation } from '../../src/cloud/api/bodies.ts';
 import { Problem } from '../../src/cloud/api/problem.ts';
-import { seal } from '../../src/protocol/sealing.ts';
+import { sealPrepared } from '../../src/cloud/cli/seal-prepared.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { STACK_DIRECTORY } from '../../test/support/stack.ts';
 import type { Answer, Api } from './api.ts';
@@ -46,7 +46,10 @@ export async function carryOut(history: CommandHistory, options: CallerOptions):
   if (prepared === undefined) return;
   const { rival } = command;
   if (rival?.when === 'before-submit') await options.rival(history, rival);
-  const body = command.op === 'unlock' ? {} : { secret: await sealed(prepared, command.password) };
+  const body =
+    command.op === 'unlock'
+      ? {}
+      : { secret: await sealPrepared(STACK_DIRECTORY, prepared, { password: command.password }) };
   const meanwhile =
     typeof rival?.when === 'number'
       ? pause(clock, rival.when).then(() => options.rival(history, rival))
@@ -134,15 +137,4 @@ async function persist(
   }
   history.refusal = `gave up: ${last}`;
   return undefined;
-}
-
-function sealed(prepared: Prepared, password: string): ReturnType<typeof seal> {
-  const { operation: cmd, objectGuid, op, options, baseline, notAfter, recipients } = prepared;
-  const account = { objectGuid };
-  const binding = { directory: STACK_DIRECTORY, cmd, op, account, options, baseline, notAfter };
-  return seal(
-    { password },
-    recipients.map(({ key }) => key),
-    binding,
-  );
 }

@@ -1,12 +1,9 @@
 import { Attribute, Change } from 'ldapts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  openActiveDirectory,
-  type ActiveDirectoryOptions,
-} from '../../src/agent/directory/active-directory.ts';
+import type { ActiveDirectoryOptions } from '../../src/agent/directory/active-directory.ts';
 import type { AccountChange, Directory } from '../../src/agent/directory/directory.ts';
-import { systemClock } from '../../src/support/clock.ts';
 import { Secret } from '../../src/support/secret.ts';
+import { bindAs, firstController, openLabDirectory } from '../lab/open-directory.ts';
 import { useLab } from '../lab/use-lab.ts';
 import { eventually } from '../support/eventually.ts';
 import { MemoryLog } from '../support/memory-log.ts';
@@ -27,31 +24,11 @@ afterEach(async () => {
   expect(log.text()).not.toContain(lab.serviceAccount.password);
 });
 
-function controller() {
-  const [first] = lab.controllers;
-  if (first === undefined) throw new Error('the lab has no controller');
-  return first;
-}
-
 function open(options: Partial<ActiveDirectoryOptions> = {}): Directory {
   log = new MemoryLog();
-  const directory = openActiveDirectory({
-    domainControllers: [controller()],
-    ca: [lab.ca],
-    bind: as(lab.serviceAccount),
-    clock: systemClock,
-    log,
-    ...options,
-  });
+  const directory = openLabDirectory(lab, { log, ...options });
   opened.push(directory);
   return directory;
-}
-
-function as(account: { readonly userPrincipalName: string; readonly password: string }) {
-  return {
-    user: account.userPrincipalName,
-    password: async () => new Secret(account.password),
-  };
 }
 
 function read(directory: Directory, sam: string) {
@@ -60,7 +37,7 @@ function read(directory: Directory, sam: string) {
 
 function write(directory: Directory, sam: string, change: AccountChange) {
   const { objectGuid } = lab.person(sam);
-  return directory.apply({ objectGuid, controller: controller().name }, change, NEVER);
+  return directory.apply({ objectGuid, controller: firstController(lab).name }, change, NEVER);
 }
 
 function reset(
@@ -119,7 +96,7 @@ describe('what the guard asks for', () => {
     expect(await read(open(), sam)).toMatchObject({
       objectGuid,
       distinguishedName: dn,
-      controller: controller().name,
+      controller: firstController(lab).name,
       locked: false,
       disabled: false,
       expired: false,
@@ -249,7 +226,7 @@ describe('a write', () => {
     await expect(write(directory, 'olaf', reset())).rejects.toMatchObject({
       code: 'ACCESS_DENIED',
       retryable: false,
-      controller: controller().name,
+      controller: firstController(lab).name,
     });
     await expect(write(directory, 'olaf', { op: 'unlock' })).rejects.toMatchObject({
       code: 'ACCESS_DENIED',
@@ -278,7 +255,7 @@ describe('a write', () => {
 
   test('to an account that is gone finds nobody', async () => {
     const objectGuid = '00000000-0000-4000-8000-ffffffffffff';
-    const target = { objectGuid, controller: controller().name };
+    const target = { objectGuid, controller: firstController(lab).name };
     await expect(open().apply(target, reset(), NEVER)).rejects.toMatchObject({
       code: 'ACCOUNT_NOT_FOUND',
     });
@@ -295,7 +272,7 @@ describe('a write', () => {
 describe('a controller', () => {
   test('that rejects the service account is a configuration error, and the account stays unlocked', async () => {
     const { userPrincipalName } = lab.serviceAccount;
-    const wrong = open({ bind: as({ userPrincipalName, password: 'Wrong-1-password' }) });
+    const wrong = open({ bind: bindAs({ userPrincipalName, password: 'Wrong-1-password' }) });
     for (let i = 0; i < 8; i++) {
       await expect(read(wrong, 'anna')).rejects.toMatchObject({
         code: 'DIRECTORY_CONFIG',
@@ -344,7 +321,7 @@ describe('a controller', () => {
   });
 
   test('with another name is not spoken to', async () => {
-    const misnamed = { ...controller(), name: 'dc7.corp.test' };
+    const misnamed = { ...firstController(lab), name: 'dc7.corp.test' };
     await expect(read(open({ domainControllers: [misnamed] }), 'anna')).rejects.toMatchObject({
       code: 'DIRECTORY_CONFIG',
       message: expect.stringContaining('by a name in its certificate') as string,
@@ -354,7 +331,7 @@ describe('a controller', () => {
   test('says how it is', async () => {
     const [health] = await open().check(NEVER);
     expect(health).toEqual({
-      name: controller().name,
+      name: firstController(lab).name,
       reachable: true,
       bound: true,
       policyHints: false,

@@ -1,18 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { UnsecuredJWT } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openActiveDirectory } from '../../src/agent/directory/active-directory.ts';
 import type { GuardSettings } from '../../src/agent/commands/guard/guard-settings.ts';
 import type { Directory } from '../../src/agent/directory/directory.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
-import { systemClock } from '../../src/support/clock.ts';
-import { Secret } from '../../src/support/secret.ts';
 import type { Credentials } from '../lab/description.ts';
+import { bindAs, firstController, openLabDirectory } from '../lab/open-directory.ts';
 import { useLab } from '../lab/use-lab.ts';
 import { CommandRig, makeKeyPair, OPEN_GUARD, type Order } from '../support/command-rig.ts';
 import { eventually } from '../support/eventually.ts';
-import { MemoryLog } from '../support/memory-log.ts';
 import { sealUnchecked } from '../support/seal-unchecked.ts';
 
 const NEW_PASSWORD = 'Planted-1-new-password';
@@ -35,15 +32,8 @@ afterEach(async () => {
 
 /** The agent's own adapter, bound as one of the lab's accounts. */
 function openAs(account: Credentials, port?: number): Directory {
-  const [first] = lab.controllers;
-  if (first === undefined) throw new Error('the lab has no controller');
-  return openActiveDirectory({
-    domainControllers: [{ ...first, ...(port !== undefined && { port }) }],
-    ca: [lab.ca],
-    bind: { user: account.userPrincipalName, password: async () => new Secret(account.password) },
-    clock: systemClock,
-    log: new MemoryLog(),
-  });
+  const controller = { ...firstController(lab), ...(port !== undefined && { port }) };
+  return openLabDirectory(lab, { domainControllers: [controller], bind: bindAs(account) });
 }
 
 function guidOf(sam: string): string {

@@ -1,12 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { GuardSettings } from '../../src/agent/commands/guard/guard-settings.ts';
-import { openActiveDirectory } from '../../src/agent/directory/active-directory.ts';
 import type { Directory } from '../../src/agent/directory/directory.ts';
-import { systemClock } from '../../src/support/clock.ts';
 import { Secret } from '../../src/support/secret.ts';
+import { openLabDirectory } from '../lab/open-directory.ts';
 import { useLab } from '../lab/use-lab.ts';
 import { CommandRig, OPEN_GUARD, type Order } from '../support/command-rig.ts';
-import { MemoryLog } from '../support/memory-log.ts';
 
 const NEW_PASSWORD = 'Planted-1-new-password';
 const NEVER = new AbortController().signal;
@@ -17,18 +15,7 @@ let directory: Directory;
 
 beforeEach(async () => {
   await lab.reset();
-  const [first] = lab.controllers;
-  if (first === undefined) throw new Error('the lab has no controller');
-  directory = openActiveDirectory({
-    domainControllers: [first],
-    ca: [lab.ca],
-    bind: {
-      user: lab.serviceAccount.userPrincipalName,
-      password: async () => new Secret(lab.serviceAccount.password),
-    },
-    clock: systemClock,
-    log: new MemoryLog(),
-  });
+  directory = openLabDirectory(lab);
 });
 
 afterEach(async () => {

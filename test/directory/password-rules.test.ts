@@ -1,14 +1,12 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { brokenRules } from '../../src/agent/commands/password-rules.ts';
-import { openActiveDirectory } from '../../src/agent/directory/active-directory.ts';
 import { DirectoryError, type Directory } from '../../src/agent/directory/directory.ts';
 import type { BrokenRule } from '../../src/protocol/account.ts';
-import { systemClock } from '../../src/support/clock.ts';
 import { Secret } from '../../src/support/secret.ts';
+import { openLabDirectory } from '../lab/open-directory.ts';
 import { useLab } from '../lab/use-lab.ts';
 import { CommandRig, type Order } from '../support/command-rig.ts';
-import { MemoryLog } from '../support/memory-log.ts';
 import { SEEDED } from '../support/seeded.ts';
 
 const NEW_PASSWORD = 'Planted-1-new-password';
@@ -21,18 +19,7 @@ let rig: CommandRig;
 
 beforeEach(async () => {
   await lab.reset();
-  const [first] = lab.controllers;
-  if (first === undefined) throw new Error('the lab has no controller');
-  directory = openActiveDirectory({
-    domainControllers: [first],
-    ca: [lab.ca],
-    bind: {
-      user: lab.serviceAccount.userPrincipalName,
-      password: async () => new Secret(lab.serviceAccount.password),
-    },
-    clock: systemClock,
-    log: new MemoryLog(),
-  });
+  directory = openLabDirectory(lab);
   rig = await CommandRig.open({ directory });
 });
 

@@ -1,7 +1,8 @@
+import { sealPrepared } from '../../src/cloud/cli/seal-prepared.ts';
 import type { Baseline } from '../../src/protocol/account.ts';
 import type { PublicKey } from '../../src/protocol/keys.ts';
 import type { SealedSecret } from '../../src/protocol/sealed.ts';
-import { seal, type SecretContent } from '../../src/protocol/sealing.ts';
+import type { SecretContent } from '../../src/protocol/sealing.ts';
 import { TEST_DIRECTORY, type ApiAnswer, type ApiCall, type TestCloud } from './start-cloud.ts';
 
 /** What `prepare` answers. */
@@ -48,20 +49,7 @@ export function sealFor(
   prepared: Prepared,
   content: SecretContent = { password: 'Correct-Horse-1' },
 ): Promise<SealedSecret> {
-  const { operation, op, objectGuid, options, baseline, notAfter } = prepared;
-  return seal(
-    content,
-    prepared.recipients.map(({ key }) => key),
-    {
-      directory: TEST_DIRECTORY,
-      cmd: operation,
-      op,
-      account: { objectGuid },
-      options,
-      baseline,
-      notAfter,
-    },
-  );
+  return sealPrepared(TEST_DIRECTORY, prepared, content);
 }
 
 /** Submits a prepared operation and waits up to `waitS` for its outcome. */

@@ -13,11 +13,11 @@ import {
 import type { BrokenRule } from '../../src/protocol/account.ts';
 import type { ControllerHealth } from '../../src/protocol/status.ts';
 import { systemClock, type Clock } from '../../src/support/clock.ts';
+import { ORDINARY, ORDINARY_DOMAIN } from './ordinary-account.ts';
 
-export const FAKE_CONTROLLER = 'dc1.corp.test';
+export const FAKE_CONTROLLER = ORDINARY.controller;
 const DOMAIN = 'CORP';
 const BASE_DN = 'DC=corp,DC=test';
-const DOMAIN_SID = 'S-1-5-21-1000-2000-3000';
 const DAY_MS = 86_400_000;
 
 export interface FakeAccount {
@@ -77,12 +77,12 @@ export class FakeDirectory implements Directory {
       writes: 0,
       passwordWrites: 0,
       reading: {
+        ...ORDINARY,
         objectGuid,
         samAccountName: sam,
         usnChanged: String(1000 + n),
         distinguishedName: `CN=${sam},OU=People,${BASE_DN}`,
-        sid: `${DOMAIN_SID}-${1100 + n}`,
-        ...ORDINARY,
+        sid: `${ORDINARY_DOMAIN}-${1100 + n}`,
         pwdLastSet: toFiletime(this.#clock.now() - 10 * DAY_MS),
         controllerTimeMs: this.#clock.now(),
         readAtMs: this.#clock.now(),
@@ -260,32 +260,6 @@ export class FakeDirectory implements Directory {
     account.writes += 1;
   }
 }
-
-/** An account that nothing is the matter with. */
-export const ORDINARY = {
-  controller: FAKE_CONTROLLER,
-  groupSids: [`${DOMAIN_SID}-513`],
-  adminCount: false,
-  criticalSystemObject: false,
-  hasServicePrincipalName: false,
-  ownAccount: false,
-  samAccountType: 805_306_368,
-  disabled: false,
-  expired: false,
-  locked: false,
-  mustChange: false,
-  passwordNeverExpires: false,
-  smartcardRequired: false,
-  lockoutTime: '0',
-  policy: {
-    source: 'domain',
-    minimumLength: 10,
-    complexity: true,
-    historyLength: 5,
-    minimumAgeSeconds: 86_400,
-    lockoutThreshold: 5,
-  },
-} as const;
 
 function refusal(code: DirectoryError['code'], message: string): DirectoryError {
   return new DirectoryError(code, message, { controller: FAKE_CONTROLLER });

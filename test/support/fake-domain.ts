@@ -11,7 +11,7 @@ import {
 import { toFiletime } from '../../src/agent/directory/filetime.ts';
 import type { ControllerHealth } from '../../src/protocol/status.ts';
 import type { Clock } from '../../src/support/clock.ts';
-import { ORDINARY } from './fake-directory.ts';
+import { ORDINARY } from './ordinary-account.ts';
 
 export const DC1 = 'dc1.corp.test';
 export const DC2 = 'dc2.corp.test';

@@ -25,5 +25,12 @@ export const ORDINARY: AccountReading = {
   smartcardRequired: false,
   pwdLastSet: '1',
   lockoutTime: '0',
-  policy: { source: 'domain' },
+  policy: {
+    source: 'domain',
+    minimumLength: 10,
+    complexity: true,
+    historyLength: 5,
+    minimumAgeSeconds: 86_400,
+    lockoutThreshold: 5,
+  },
 };

@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { Op, type OperationOptions } from '../../protocol/command.ts';
-import { seal, SealingError, type SecretContent } from '../../protocol/sealing.ts';
+import { SealingError, type SecretContent } from '../../protocol/sealing.ts';
 import { isTrulyNamed } from '../../protocol/keys.ts';
 import { textOf, UsageError } from '../../support/usage-error.ts';
 import { OperationView, PreparedOperation } from '../api/bodies.ts';
 import { ApiClient, type ApiFlags } from './api-client.ts';
 import { withApiFlags } from './api-flags.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
+import { sealPrepared } from './seal-prepared.ts';
 import type { Terminal } from './terminal.ts';
 
 interface Flags extends ApiFlags {
@@ -108,23 +109,12 @@ async function sealFor(
   client: ApiClient,
   prepared: Prepared,
   content: SecretContent,
-): ReturnType<typeof seal> {
-  const keys = prepared.recipients.map(({ key }) => key);
-  for (const key of keys) {
+): ReturnType<typeof sealPrepared> {
+  for (const { key } of prepared.recipients) {
     if (!(await isTrulyNamed(key))) throw new UsageError('operate: a sealing key is misnamed');
   }
-  const { operation, objectGuid, op, options, baseline, notAfter } = prepared;
-  const binding = {
-    directory: client.directory,
-    cmd: operation,
-    op,
-    account: { objectGuid },
-    options,
-    baseline,
-    notAfter,
-  };
   try {
-    return await seal(content, keys, binding);
+    return await sealPrepared(client.directory, prepared, content);
   } catch (error) {
     if (error instanceof SealingError) throw new UsageError(error.message);
     throw error;
