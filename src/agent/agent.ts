@@ -15,7 +15,9 @@ import { Admission } from './commands/guard/admission.ts';
 import { Commander } from './commands/commander.ts';
 import type { Executor } from './commands/job.ts';
 import type { Inspector } from './commands/inspect.ts';
+import type { Disk } from './commands/journal-disk.ts';
 import { openJournal, type Journal } from './commands/journal.ts';
+import { Questions } from './commands/questions.ts';
 import { Toggle } from './commands/toggle.ts';
 import { Trail } from './commands/trail.ts';
 import type { Verifier } from './commands/verify.ts';
@@ -45,6 +47,8 @@ export interface AgentDependencies {
   readonly random?: () => number;
   /** Default is Active Directory as the configuration says; a benchmark brings its own. */
   readonly openDirectory?: (parts: Pick<Parts, 'config' | 'log' | 'clock'>) => Promise<Directory>;
+  /** What the journal writes to. Default is the one of this machine. */
+  readonly disk?: Disk;
 }
 
 interface Parts {
@@ -71,7 +75,7 @@ export async function runAgent(
   stop: StopSignals,
   deps: AgentDependencies,
 ): Promise<void> {
-  const { log, clock, random = Math.random, openDirectory = openConfigured } = deps;
+  const { log, clock, random = Math.random, openDirectory = openConfigured, disk } = deps;
   const identity = await loadIdentity(config.stateFolder, clock);
   await using _lock = await lockStateFolder(config.stateFolder);
   await using journal = await openJournal({
@@ -79,6 +83,7 @@ export async function runAgent(
     now: () => clock.now(),
     uuid: randomUUID,
     log,
+    ...(disk !== undefined && { disk }),
   });
   await using admission = await Admission.open({
     stateFolder: config.stateFolder,
@@ -134,12 +139,14 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
     health.look();
   };
   admission.watch(onChanged);
+  journal.watch(onChanged);
   const core = { commander, inspector, toggle };
   const handlers = { ...core, trust, peers, standing, hello, onChanged, clock, log };
   const off = onAbort(stop.drain, () => void commander.drain());
   using _schedule = startSchedule({
     probe: async () => {
       await admission.refresh();
+      await makeRoom(parts);
       await health.probe();
     },
     report: () => reporter.tellStatus(),
@@ -179,7 +186,10 @@ function composeCore(parts: Parts): Core {
   return {
     toggle,
     commander: new Commander({ verifier, executor, journal, trail, toggle, log, abort }),
-    inspector: { verifier, executor, toggle, device, log, abort },
+    inspector: {
+      ...{ verifier, executor, toggle, device, log, abort },
+      questions: new Questions(clock),
+    },
   };
 }
 
@@ -228,6 +238,15 @@ function factsOf(
     },
     counters: commander.counters,
   };
+}
+
+/** Goes on after the disk was full, once it is not. Never rejects. */
+async function makeRoom({ journal, log }: Parts): Promise<void> {
+  try {
+    await journal.makeRoom();
+  } catch (error) {
+    log.error('journal.full', { reason: messageOf(error) });
+  }
 }
 
 /** Lets the journal forget what nobody can ask for any more. Never rejects. */

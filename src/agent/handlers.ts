@@ -4,7 +4,8 @@ import { TokenError } from '../protocol/tokens.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Logger } from '../support/logger.ts';
 import type { Commander } from './commands/commander.ts';
-import { inspect, UnsignedQuestion, type Inspector } from './commands/inspect.ts';
+import { inspect, NoQuestion, type Inspector } from './commands/inspect.ts';
+import { JournalError } from './commands/journal-error.ts';
 import { Unresolved } from './commands/outcomes.ts';
 import type { Toggle } from './commands/toggle.ts';
 import type { Trust } from './identity/identity.ts';
@@ -101,13 +102,15 @@ async function takeToggle(
 
 /** The service asks again, and hears it then. */
 function notYet(error: unknown): never {
-  if (error instanceof Unresolved) throw new RpcError(RPC_ERRORS.notNow, error.message, 'NOT_NOW');
+  const passes = error instanceof JournalError && error.retryable;
+  if (passes || error instanceof Unresolved)
+    throw new RpcError(RPC_ERRORS.notNow, error.message, 'NOT_NOW');
   throw error;
 }
 
 /** What was not signed by the service is refused by its code; anything else is a bug. */
 function toRpcError(error: unknown): never {
-  if (error instanceof UnsignedQuestion || error instanceof TokenError) {
+  if (error instanceof NoQuestion || error instanceof TokenError) {
     throw new RpcError(RPC_ERRORS.notAccepted, error.message, error.code);
   }
   throw error;

@@ -14,6 +14,8 @@ export const EVENTS = {
   'journal.failed': 30021,
   'journal.compacted': 30022,
   'journal.compaction_failed': 30023,
+  'journal.full': 30024,
+  'journal.recovered': 30025,
   'link.up': 30100,
   'link.down': 30101,
   'link.dial_failed': 30102,

@@ -2,12 +2,13 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { HelloClaims } from '../../src/protocol/status.ts';
+import type { HelloClaims, StatusReport } from '../../src/protocol/status.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
 import { resetClaims } from '../support/make-command.ts';
 import { ScriptedService } from '../support/scripted-service.ts';
+import { SmallDisk } from '../support/small-disk.ts';
 import { StartedAgent } from '../support/start-agent.ts';
 
 const PASSWORD = 'Planted-Correct-Horse-7';
@@ -16,12 +17,14 @@ let directory: FakeDirectory;
 let ann: string;
 let service: ScriptedService;
 let agent: StartedAgent;
+let disk: SmallDisk;
 
 beforeEach(async () => {
   directory = new FakeDirectory();
   ann = directory.add({ sam: 'ann', password: 'Old-Password-1' });
   service = await ScriptedService.start();
-  agent = await StartedAgent.enroll(service, { directory });
+  disk = new SmallDisk();
+  agent = await StartedAgent.enroll(service, { directory, disk });
   agent.start();
   await eventually(() => agent.ready);
 });
@@ -111,6 +114,16 @@ test('a question that the service did not sign is not answered', async () => {
   expect(directory.reads).toBe(0);
 });
 
+test('a question is answered once: the same bytes a second time are not, and nothing is read', async () => {
+  const claims = { ...service.envelope(), account: { objectGuid: ann }, op: 'reset' as const };
+  const request = await signToken('inspect', claims, service.keys.signing);
+  const ask = (): Promise<unknown> =>
+    service.session.peer.call('account.inspect', { request }, AbortSignal.timeout(5e3));
+  await ask();
+  await expect(ask()).rejects.toMatchObject({ code: 'REPLAYED' });
+  expect(directory.reads).toBe(1);
+});
+
 test('an account that may not be touched is answered with the verdict alone', async () => {
   directory.alter(ann, { adminCount: true });
   const answer = await service.inspect({ account: { objectGuid: ann }, op: 'reset' });
@@ -132,6 +145,20 @@ test('a toggle pauses at once, an older one is refused by its code, and status s
     expect(agent.log.text()).toContain('paused by the service: maintenance');
     expect(service.session.statements).not.toHaveLength(0);
   });
+});
+
+test('on a full disk the agent says that it is down and why, and writes nothing', async () => {
+  disk.fill();
+  expect((await reset()).outcome.code).toBe('BUSY');
+  await eventually(() => {
+    const [last] = service.session.statements.slice(-1);
+    const { report } = decodeJwt<{ report: StatusReport }>(last ?? '');
+    expect(report).toMatchObject({
+      state: 'down',
+      reasons: [expect.stringMatching(/the disk is full; make room/)],
+    });
+  });
+  expect(directory.writes).toBe(0);
 });
 
 test('an older key set in the welcome is ignored, and one that the root did not sign drops the link', async () => {

@@ -5,6 +5,7 @@ import type { CommandClaims } from '../../src/protocol/command.ts';
 import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { CommandRig, type Order } from '../support/command-rig.ts';
+import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { DC1, DC2, FakeDomain, type Mishap } from '../support/fake-domain.ts';
 
@@ -410,4 +411,21 @@ describe('with two controllers', () => {
       return result;
     };
   }
+});
+
+test('an agent that is told to stop does not wait for what became of a write: the next one finds out', async () => {
+  await rig[Symbol.asyncDispose]();
+  clock = new FakeClock(undefined, { autoAdvance: false });
+  await start();
+  domain.befall('never-arrives');
+  const claims = await rig.claims({ objectGuid: ann });
+  const waiting = expect(send(claims)).rejects.toMatchObject({ name: 'Unresolved' });
+  await eventually(() => {
+    expect(clock.sleeping).toBe(1);
+  });
+  await rig.commander.drain();
+  await waiting;
+  expect(rig.journal.open).toBe(1);
+  // A refusal would be taken for "nothing was done".
+  await expect(send(claims)).rejects.toMatchObject({ name: 'Unresolved' });
 });

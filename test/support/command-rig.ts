@@ -7,6 +7,7 @@ import { Admission } from '../../src/agent/commands/guard/admission.ts';
 import type { CommandSession } from '../../src/agent/commands/command-session.ts';
 import { Commander } from '../../src/agent/commands/commander.ts';
 import type { GuardSettings } from '../../src/agent/commands/guard/guard-settings.ts';
+import type { Disk } from '../../src/agent/commands/journal-disk.ts';
 import { openJournal, type Journal } from '../../src/agent/commands/journal.ts';
 import { Toggle } from '../../src/agent/commands/toggle.ts';
 import { Trail } from '../../src/agent/commands/trail.ts';
@@ -65,6 +66,7 @@ export interface RigOptions {
   readonly guard?: GuardSettings;
   readonly clock?: Clock;
   readonly log?: Logger;
+  readonly disk?: Disk;
   /** An earlier rig whose keys and state folder this one goes on with, as after a restart. */
   readonly after?: CommandRig;
 }
@@ -155,6 +157,7 @@ export class CommandRig implements AsyncDisposable {
       now: () => clock.now(),
       uuid: randomUUID,
       log,
+      ...(options.disk !== undefined && { disk: options.disk }),
     });
     const admission = await Admission.open({
       stateFolder: folder,

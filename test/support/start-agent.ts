@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runAgent } from '../../src/agent/agent.ts';
 import type { GuardSettings } from '../../src/agent/commands/guard/guard-settings.ts';
+import type { Disk } from '../../src/agent/commands/journal-disk.ts';
 import type { AgentConfig } from '../../src/agent/config/agent-config.ts';
 import type { Directory } from '../../src/agent/directory/directory.ts';
 import { enroll } from '../../src/agent/identity/enroll.ts';
@@ -18,6 +19,7 @@ export interface AgentOptions {
   readonly peers?: readonly string[];
   readonly log?: Logger;
   readonly drainMs?: number;
+  readonly disk?: Disk;
 }
 
 /** The whole agent in this process, enrolled at a scripted service, over a directory of the test's. */
@@ -78,12 +80,13 @@ export class StartedAgent implements AsyncDisposable {
     this.#drain = new AbortController();
     this.#abort = new AbortController();
     const stop = { drain: this.#drain.signal, abort: this.#abort.signal };
-    const { directory, log = this.log } = this.#options;
+    const { directory, log = this.log, disk } = this.#options;
     this.#ended = runAgent(this.config, stop, {
       log,
       clock: systemClock,
       random: () => 0,
       openDirectory: () => Promise.resolve(directory),
+      ...(disk !== undefined && { disk }),
     });
     this.#ended.catch(() => undefined); // `stop` hears of it
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { commandDigest, signedHash } from '../../protocol/canonical.ts';
 import { factsOf, type OutcomeCode } from '../../protocol/codes.ts';
 import { CLOCK_TOLERANCE_S, type CommandClaims } from '../../protocol/command.ts';
@@ -7,10 +8,11 @@ import { AccountQueue } from './account-queue.ts';
 import type { CommandSession } from './command-session.ts';
 import { execute } from './execute.ts';
 import type { Executor, Steps } from './job.ts';
+import { JournalError } from './journal-error.ts';
 import type { Intent } from './journal-records.ts';
 import type { Journal } from './journal.ts';
 import { logOutcome, logRefusal, logStart } from './log-outcome.ts';
-import { outcome, toOutcome, Unresolved } from './outcomes.ts';
+import { outcome, Refusal, toOutcome, Unresolved } from './outcomes.ts';
 import { settleOthers } from './settle-others.ts';
 import type { Toggle } from './toggle.ts';
 import type { Accepted, Trail } from './trail.ts';
@@ -52,11 +54,12 @@ export class Commander {
   readonly #running = new Map<string, Running>();
   readonly #counters = new Map<string, number>();
   readonly #since: number;
-  #draining = false;
+  readonly #drain = new AbortController();
 
   constructor(options: CommanderOptions) {
     this.#options = options;
     this.#since = options.executor.clock.monotonic();
+    setMaxListeners(0, this.#drain.signal); // one for each find-out
   }
 
   /** How many commands ended with each code since the start. */
@@ -64,9 +67,12 @@ export class Commander {
     return Object.fromEntries(this.#counters);
   }
 
-  /** Takes nothing new from now on; resolves once everything running has its outcome on disk. */
+  /**
+   * Takes nothing new from now on; resolves once everything running has its outcome on disk, or is
+   * left open because its write was made and only waiting would tell what became of it.
+   */
   drain(): Promise<void> {
-    this.#draining = true;
+    this.#drain.abort();
     return this.#queue.idle();
   }
 
@@ -144,12 +150,17 @@ export class Commander {
     if (known === undefined) return undefined;
     if (known.outcome !== undefined) return Promise.resolve(known.outcome);
     // An intent without an outcome: the agent ended while the write was under way, or could not say.
-    const obstacle = arrival.misplaced ?? (this.#draining ? 'DRAINING' : this.#overload());
-    return this.#take(accepted, claims, { ...arrival, obstacle, open: known.intent });
+    // A refusal would be taken for "nothing was done".
+    if (arrival.misplaced !== undefined || this.#drain.signal.aborted || this.#queue.full) {
+      return Promise.reject(new Unresolved());
+    }
+    return this.#take(accepted, claims, { ...arrival, obstacle: undefined, open: known.intent });
   }
 
   #begin(accepted: Accepted, claims: CommandClaims, arrival: Arrival): Promise<string> {
-    const obstacle = arrival.misplaced ?? this.#obstacle(claims) ?? this.#overload();
+    if (this.#options.journal.problem?.retryable === true) return this.#noRoom(accepted, claims);
+    const full = this.#queue.full ? 'BUSY' : undefined;
+    const obstacle = arrival.misplaced ?? this.#obstacle(claims) ?? full;
     return this.#take(accepted, claims, { ...arrival, obstacle });
   }
 
@@ -175,13 +186,17 @@ export class Commander {
     // What was done so long ago may have been forgotten: that it was not cannot be said.
     if (notAfter <= journal.floor) return 'INDETERMINATE';
     if (executor.clock.now() > notAfter) return 'EXPIRED';
-    if (this.#draining && !taken) return 'DRAINING';
+    if (this.#drain.signal.aborted && !taken) return 'DRAINING';
     if (!toggle.state.enabled) return 'PAUSED';
     return executor.admission.obstacle(claims.actor);
   }
 
-  #overload(): OutcomeCode | undefined {
-    return this.#queue.full ? 'BUSY' : undefined;
+  /** The disk is full: nothing can be kept, so what is said must be true without being kept. */
+  #noRoom({ tokenHash }: Accepted, claims: CommandClaims): Promise<string> {
+    const refused = outcome('BUSY', 0, { message: 'The disk of the agent is full.' });
+    this.#count(refused.code);
+    logRefusal(this.#options.log, refused, fieldsOf(claims));
+    return this.#options.trail.unchained(tokenHash, refused);
   }
 
   async #carryOut(
@@ -199,7 +214,9 @@ export class Commander {
       seen: (account) => settleOthers(cmd, account, { journal, trail, clock, since: this.#since }),
       intend: async (planned) => {
         const intent: Intent = { type: 'intent', jti, digest, token, ...planned };
-        await journal.append(intent);
+        await journal.append(intent).catch((error: unknown) => {
+          throw isFull(error) ? new Refusal('BUSY') : error;
+        });
         intended = true;
         return intent;
       },
@@ -209,14 +226,18 @@ export class Commander {
       // Without its session, the service counts the time until another agent gets the operation.
       obstacle: () => (session.ended.aborted ? 'BUSY' : this.#obstacle(claims, true)),
     };
-    const ended = await execute({ claims, receivedAt, open }, executor, steps, abort).catch(
-      (error: unknown) => {
-        if (error instanceof Unresolved) log.warn('operation.unresolved', fieldsOf(claims));
-        throw error;
-      },
-    );
+    const drain = this.#drain.signal;
+    const execution = { claims, receivedAt, open, drain };
+    const ended = await execute(execution, executor, steps, abort).catch((error: unknown) => {
+      if (error instanceof Unresolved) log.warn('operation.unresolved', fieldsOf(claims));
+      throw error;
+    });
     // With nothing sent, and time to try again, the dispatch ends but the operation does not.
     const { redispatch, status } = factsOf(ended.code);
+    if (!intended && journal.problem?.retryable === true) {
+      executor.admission.ended(claims, 'BUSY');
+      return this.#noRoom(accepted, claims);
+    }
     const final = redispatch !== true && (intended || status === 'applied' || status === 'unknown');
     return this.#record(final ? 'outcome' : 'refusal', accepted, claims, ended);
   }
@@ -249,6 +270,10 @@ export class Commander {
   #count(code: OutcomeCode): void {
     this.#counters.set(code, (this.#counters.get(code) ?? 0) + 1);
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof JournalError && error.code === 'JOURNAL_FULL';
 }
 
 function fieldsOf({ cmd, op, by, actor, account }: CommandClaims): Fields {

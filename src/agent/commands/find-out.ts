@@ -33,6 +33,8 @@ export interface FindOutContext {
   readonly clock: Clock;
   /** On the monotonic clock: who waits for the answer gives up soon after. */
   readonly answerBy: number;
+  /** Once aborted, what the next look does not tell is left to the next process. */
+  readonly drain: AbortSignal;
 }
 
 /**
@@ -42,9 +44,10 @@ export interface FindOutContext {
  */
 export async function findOut(
   intent: Intent,
-  { directory, clock, answerBy }: FindOutContext,
+  { directory, clock, answerBy, drain }: FindOutContext,
   signal: AbortSignal,
 ): Promise<Finding> {
+  const patience = AbortSignal.any([signal, drain]);
   let answeringSince: number | undefined;
   let silentSince: number | undefined;
   for (;;) {
@@ -64,7 +67,8 @@ export async function findOut(
         if (finding !== undefined) return finding;
       }
     }
-    await clock.sleep(POLL_MS, signal);
+    if (drain.aborted) throw new Unresolved();
+    await clock.sleep(POLL_MS, patience);
     if (signal.aborted || clock.monotonic() >= answerBy) throw new Unresolved();
   }
 }

@@ -10,6 +10,7 @@ import { checkAllowed, checkGuard } from './checks.ts';
 import { READ_WITHIN_MS } from './find-out.ts';
 import type { Executor } from './job.ts';
 import { Refusal, toOutcome } from './outcomes.ts';
+import type { Questions } from './questions.ts';
 import type { Toggle } from './toggle.ts';
 import { verifyInspect, type Verifier } from './verify.ts';
 
@@ -17,36 +18,40 @@ export interface Inspector {
   readonly verifier: Verifier;
   readonly executor: Executor;
   readonly toggle: Toggle;
+  readonly questions: Questions;
   readonly device: SigningKey;
   readonly log: Logger;
   readonly abort: AbortSignal;
 }
 
-/** Somebody asked without the service's signature: there is nobody to answer. */
-export class UnsignedQuestion extends Error {
-  override readonly name = 'UnsignedQuestion';
+/** The service does not ask this now, if it ever did: there is nobody to answer. */
+export class NoQuestion extends Error {
+  override readonly name = 'NoQuestion';
   readonly code: string;
 
-  constructor({ code, details }: Refusal) {
-    super(`the question is not one of the service's now: ${details.message ?? code}`);
+  constructor(code: string, why: string) {
+    super(`the question is not one of the service's now: ${why}`);
     this.code = code;
   }
 }
 
 /**
  * The signed answer to a question about an account: its state, or why the operation would be
- * refused; never both, so that what is out of scope stays unseen. Rejects with `UnsignedQuestion`.
+ * refused; never both, so that what is out of scope stays unseen. Each question is answered once. Rejects with
+ * `NoQuestion`.
  */
 export async function inspect(
   request: string,
   sessionId: string,
   inspector: Inspector,
 ): Promise<string> {
-  const { verifier, executor, device, log } = inspector;
+  const { verifier, executor, questions, device, log } = inspector;
   const receivedAt = executor.clock.monotonic();
   const claims = await verifyInspect(request, sessionId, verifier).catch((error: unknown) => {
-    throw error instanceof Refusal ? new UnsignedQuestion(error) : error;
+    if (!(error instanceof Refusal)) throw error;
+    throw new NoQuestion(error.code, error.details.message ?? error.code);
   });
+  if (!questions.isNew(claims)) throw new NoQuestion('REPLAYED', 'it was asked before');
   const answer = await look(claims, inspector).catch((error: unknown) => ({
     verdict: toOutcome(error, executor.clock.monotonic() - receivedAt),
   }));
@@ -63,8 +68,9 @@ export async function inspect(
 
 async function look(
   claims: InspectClaims,
-  { executor, toggle, abort }: Inspector,
+  { executor, toggle, questions, abort }: Inspector,
 ): Promise<{ account: AccountState } | { verdict: Outcome }> {
+  using _taken = questions.take(claims);
   checkAllowed(claims, executor.guard);
   if (!toggle.state.enabled) throw new Refusal('PAUSED');
   await executor.admission.refresh();

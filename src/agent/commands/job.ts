@@ -37,6 +37,8 @@ export interface Execution {
   readonly receivedAt: number;
   /** A write of the same operation that was begun and whose outcome is not known. */
   readonly open?: Intent | undefined;
+  /** The agent is stopping: whoever runs next can wait for what becomes of a write. */
+  readonly drain: AbortSignal;
 }
 
 /** All that carrying out one command needs. */

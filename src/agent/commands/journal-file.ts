@@ -1,38 +1,33 @@
-import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { messageOf, type Fault } from '../../support/errors.ts';
-import { syncFolder } from '../../support/files.ts';
+import { messageOf } from '../../support/errors.ts';
+import { LOCAL_DISK, type Disk, type DiskFile } from './journal-disk.ts';
+import { JournalError } from './journal-error.ts';
 import { decodeRecord, encodeRecord, type JournalRecord } from './journal-records.ts';
 
-export class JournalError extends Error implements Fault {
-  override readonly name = 'JournalError';
-  readonly code: 'JOURNAL_DAMAGED' | 'JOURNAL_UNWRITABLE';
-  readonly retryable = false;
+/** It is read into memory, and compacted long before it is as large as this. */
+const MAX_BYTES = 256 * 2 ** 20;
 
-  constructor(code: JournalError['code'], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
+export interface ReadRecords {
+  readonly records: readonly JournalRecord[];
+  /** What follows was torn by a crash. */
+  readonly validBytes: number;
+  readonly tornBytes: number;
 }
 
-/** Opens the file for reading and appending, and creates it for its owner only. */
-export async function openFile(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'a+', 0o600);
-  } catch (error) {
+/** Every record of the file. Rejects with `JOURNAL_DAMAGED` for damage that no crash explains. */
+export async function readRecords(path: string, disk: Disk = LOCAL_DISK): Promise<ReadRecords> {
+  const size = await disk.sizeOf(path);
+  if (size > MAX_BYTES) {
     throw new JournalError(
-      'JOURNAL_UNWRITABLE',
-      `${path}: ${messageOf(error)}; the account that runs the agent must own the state folder`,
-      { cause: error },
+      'JOURNAL_DAMAGED',
+      `${path}: ${size} bytes are more than any journal has; move the file away and enrol again`,
     );
   }
+  return parseRecords(await readFile(path), path);
 }
 
-/** Its records, and how many bytes of it they are: what follows was torn by a crash. */
-export function readRecords(
-  content: Buffer,
-  path: string,
-): { records: JournalRecord[]; validBytes: number } {
+function parseRecords(content: Buffer, path: string): ReadRecords {
   const records: JournalRecord[] = [];
   let validBytes = 0;
   while (validBytes < content.length) {
@@ -50,35 +45,54 @@ export function readRecords(
     records.push(record);
     validBytes = end + 1;
   }
-  return { records, validBytes };
+  return { records, validBytes, tornBytes: content.length - validBytes };
 }
 
 /** The successor of a journal while it is written; one that a crash left behind means nothing. */
 const successorOf = (path: string): string => `${path}.next`;
 
 /** Deletes what a compaction that was cut off has left. */
-export function removeSuccessor(path: string): Promise<void> {
-  return rm(successorOf(path), { force: true });
+export function removeSuccessor(path: string, disk: Disk): Promise<void> {
+  return disk.remove(successorOf(path));
+}
+
+/** A file with its length in bytes. */
+export interface Written {
+  readonly file: DiskFile;
+  readonly size: number;
 }
 
 /**
  * Puts a journal of these records in the place of the old one, durably, and answers it open for
- * appending. Killed at any instruction, the file is whole: the old one or the new one.
+ * appending. Killed at any instruction, the file is whole: the old one or the new one. Rejects with
+ * `JournalError` when a power cut would decide which one; after any other error the old one goes on.
  */
 export async function replaceJournal(
   path: string,
   records: readonly JournalRecord[],
-): Promise<FileHandle> {
-  await removeSuccessor(path);
-  const file = await openFile(successorOf(path));
+  disk: Disk,
+): Promise<Written> {
+  const bytes = Buffer.from(records.map(encodeRecord).join(''));
+  await removeSuccessor(path, disk);
+  const file = await disk.open(successorOf(path));
   try {
-    await file.appendFile(records.map(encodeRecord).join(''));
-    await file.sync();
-    await rename(successorOf(path), path);
-    await syncFolder(dirname(path));
-    return file;
+    await file.appendFile(bytes);
+    await file.datasync();
+    await disk.rename(successorOf(path), path);
   } catch (error) {
     await file.close();
+    await removeSuccessor(path, disk); // half of it would take the room that outcomes need
     throw error;
+  }
+  try {
+    await disk.syncFolder(dirname(path));
+    return { file, size: bytes.length };
+  } catch (error) {
+    await file.close();
+    throw new JournalError(
+      'JOURNAL_UNWRITABLE',
+      `${path}: it was not replaced for good: ${messageOf(error)}; repair the disk, then restart the agent`,
+      { cause: error },
+    );
   }
 }

@@ -1,21 +1,14 @@
-import { readFile, stat, type FileHandle } from 'node:fs/promises';
 import type { OutcomeCode } from '../../protocol/codes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { sha256, signedHash } from '../../protocol/canonical.ts';
 import { messageOf } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
 import { compacted } from './journal-compaction.ts';
-import {
-  JournalError,
-  openFile,
-  readRecords,
-  removeSuccessor,
-  replaceJournal,
-} from './journal-file.ts';
-import { encodeRecord, JournalRecord, type Intent } from './journal-records.ts';
-
-/** It is read into memory, and compacted long before it is as large as this. */
-const MAX_BYTES = 256 * 2 ** 20;
+import { LOCAL_DISK, type Disk } from './journal-disk.ts';
+import { JournalError } from './journal-error.ts';
+import { readRecords, removeSuccessor } from './journal-file.ts';
+import { JournalRecord, type Intent } from './journal-records.ts';
+import { JournalWriter } from './journal-writer.ts';
 
 /** What the journal knows of an operation. Without an outcome its write may or may not have happened. */
 export interface KnownCommand {
@@ -40,32 +33,38 @@ export interface JournalOptions {
   readonly now: () => number;
   readonly uuid: () => string;
   readonly log: Logger;
-}
-
-interface Pending {
-  readonly record: JournalRecord;
-  readonly resolve: () => void;
-  readonly reject: (error: JournalError) => void;
+  /** Default is the one of this machine. */
+  readonly disk?: Disk;
 }
 
 /**
  * Opens (or begins) the journal and reads it. A line torn by a crash at the very end is cut off;
- * damage anywhere else rejects with `JournalError`: what was forgotten could be done twice.
+ * damage anywhere else rejects with `JournalError`: what was forgotten could be done twice. On a
+ * full disk it opens, and takes nothing new.
  */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
-  const { path, log } = options;
-  const file = await openFile(path);
+  const { path, log, disk = LOCAL_DISK } = options;
+  const file = await disk.open(path).catch((cause: unknown) => {
+    throw new JournalError(
+      'JOURNAL_UNWRITABLE',
+      `${path}: ${messageOf(cause)}; the account that runs the agent must own the state folder`,
+      { cause },
+    );
+  });
   try {
-    await removeSuccessor(path);
-    await refuseHuge(path);
-    const content = await file.readFile();
-    const { records, validBytes } = readRecords(content, path);
-    if (validBytes < content.length) {
+    await removeSuccessor(path, disk);
+    const { records, validBytes, tornBytes } = await readRecords(path, disk);
+    if (tornBytes > 0) {
       await file.truncate(validBytes);
       await file.datasync();
-      log.warn('journal.repaired', { path, cutBytes: content.length - validBytes });
+      log.warn('journal.repaired', { path, cutBytes: tornBytes });
     }
-    const journal = new Journal(file, { path, size: validBytes });
+    const journal: Journal = new Journal(
+      new JournalWriter(file, validBytes, {
+        ...{ path, disk, log },
+        onWritten: (record) => journal.remember(record),
+      }),
+    );
     const first = records[0];
     if (first === undefined) {
       await journal.append({ type: 'epoch', epoch: options.uuid(), at: timestamp(options.now()) });
@@ -73,6 +72,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
       throw new JournalError('JOURNAL_DAMAGED', `${path}: does not begin with an epoch`);
     }
     for (const record of records) await journal.remember(record);
+    await journal.makeRoom();
     return journal;
   } catch (error) {
     await file.close();
@@ -80,21 +80,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   }
 }
 
-async function refuseHuge(path: string): Promise<void> {
-  const { size } = await stat(path);
-  if (size <= MAX_BYTES) return;
-  throw new JournalError(
-    'JOURNAL_DAMAGED',
-    `${path}: ${size} bytes are more than any journal has; move the file away and enrol again`,
-  );
-}
-
 /** The agent's memory: append-only, durable before it is relied upon, without secrets. */
 export class Journal implements AsyncDisposable {
-  #file: FileHandle;
-  /** Bytes of it that are whole records. */
-  #size: number;
-  readonly #path: string;
+  readonly #writer: JournalWriter;
   readonly #commands = new Map<string, KnownCommand>();
   readonly #open = new Map<string, Intent>();
   readonly #refusals = new Map<string, string>();
@@ -103,14 +91,9 @@ export class Journal implements AsyncDisposable {
   #head = '';
   #floor = -Infinity;
   #toggle: string | undefined;
-  #pending: Pending[] = [];
-  #flushing: Promise<void> | undefined;
-  #broken: JournalError | undefined;
 
-  constructor(file: FileHandle, { path, size }: { path: string; size: number }) {
-    this.#file = file;
-    this.#path = path;
-    this.#size = size;
+  constructor(writer: JournalWriter) {
+    this.#writer = writer;
   }
 
   get epoch(): string {
@@ -129,7 +112,7 @@ export class Journal implements AsyncDisposable {
 
   /** In bytes. */
   get size(): number {
-    return this.#size;
+    return this.#writer.size;
   }
 
   /** Operations whose time was over before this may have been forgotten; epoch milliseconds. */
@@ -142,9 +125,19 @@ export class Journal implements AsyncDisposable {
     return this.#toggle;
   }
 
-  /** Why nothing can be written any more; undefined while it can. */
+  /** Why nothing can be begun; undefined while it can. */
   get problem(): JournalError | undefined {
-    return this.#broken;
+    return this.#writer.problem;
+  }
+
+  /** Counts up when records did not reach the disk, before anybody hears of it. */
+  get lost(): number {
+    return this.#writer.lost;
+  }
+
+  /** From now on `listener` hears when `problem` comes or goes. */
+  watch(listener: () => void): void {
+    this.#writer.watch(listener);
   }
 
   /** Operations whose write was begun and whose outcome is not known. */
@@ -178,24 +171,23 @@ export class Journal implements AsyncDisposable {
 
   /**
    * Resolves once the record is on the disk. Records reach the file in the order of the calls;
-   * those that wait together share one sync. After a failed write every call rejects: what is in
-   * the file is then not known until it is read again. Rejects with a `TypeError`, and writes
-   * nothing, for what could not be read again.
+   * those that wait together share one sync. Rejects with `JOURNAL_FULL` when there is no room:
+   * intents as long as the room for outcomes is not whole again, everything else only when that is
+   * used up too. After any other failure every call rejects: what is in the file is then not known
+   * until it is read again. Rejects with a `TypeError`, and writes nothing, for what could not be
+   * read again.
    */
-  append(record: JournalRecord): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (!JournalRecord.safeParse(record).success) {
-        // Some of it is a directory's or a service's word, and one such line would stop the next start.
-        reject(new TypeError(`journal: a record of type ${record.type} has a value out of range`));
-        return;
-      }
-      if (this.#broken !== undefined) {
-        reject(this.#broken);
-        return;
-      }
-      this.#pending.push({ record, resolve, reject });
-      this.#flushing ??= this.#flush();
-    });
+  async append(record: JournalRecord): Promise<void> {
+    if (!JournalRecord.safeParse(record).success) {
+      // Some of it is a directory's or a service's word, and one such line would stop the next start.
+      throw new TypeError(`journal: a record of type ${record.type} has a value out of range`);
+    }
+    await this.#writer.append(record);
+  }
+
+  /** On a disk that was full: goes on if there is room again. */
+  makeRoom(): Promise<void> {
+    return this.#writer.makeRoom();
   }
 
   /** Takes a record that is on the disk into the index. */
@@ -239,25 +231,14 @@ export class Journal implements AsyncDisposable {
    * Forgets what nobody can ask for any more. What is appended meanwhile waits and is not lost;
    * killed at any instruction, the old file or the new one is there.
    */
-  async compact(nowMs: number): Promise<void> {
-    while (this.#flushing !== undefined) await this.#flushing;
-    if (this.#broken !== undefined) throw this.#broken;
-    const turn = this.#rewrite(nowMs).finally(() => {
-      this.#flushing = this.#pending.length > 0 ? this.#flush() : undefined;
-    });
-    this.#flushing = turn.catch(() => undefined); // the caller hears of it; the next record goes on
-    await turn;
-  }
-
-  async #rewrite(nowMs: number): Promise<void> {
-    const { records } = readRecords(await readFile(this.#path), this.#path);
-    const position = { epoch: this.#epoch, seq: this.#seq, head: this.#head };
-    const kept = compacted(records, position, nowMs);
-    const old = this.#file;
-    this.#file = await replaceJournal(this.#path, kept);
-    this.#size = (await this.#file.stat()).size;
-    await old.close();
-    this.#forgetAllBut(kept);
+  compact(nowMs: number): Promise<void> {
+    return this.#writer.rewrite(
+      (records) =>
+        compacted(records, { epoch: this.#epoch, seq: this.#seq, head: this.#head }, nowMs),
+      (kept) => {
+        this.#forgetAllBut(kept);
+      },
+    );
   }
 
   /** In one go: a command that comes meanwhile must not look like a new one. */
@@ -270,10 +251,8 @@ export class Journal implements AsyncDisposable {
     if (first?.type === 'epoch' && first.floor !== undefined) this.#floor = Date.parse(first.floor);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#flushing;
-    this.#broken ??= new JournalError('JOURNAL_UNWRITABLE', `${this.#path}: closed`);
-    await this.#file.close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#writer[Symbol.asyncDispose]();
   }
 
   /** Turned away after its own intent: nothing was sent, so a later dispatch starts afresh. */
@@ -282,33 +261,5 @@ export class Journal implements AsyncDisposable {
     if (known?.jti !== jti || known.outcome !== undefined) return;
     this.#commands.delete(cmd);
     this.#open.delete(cmd);
-  }
-
-  async #flush(): Promise<void> {
-    while (this.#pending.length > 0) {
-      const batch = this.#pending.splice(0);
-      try {
-        const lines = Buffer.from(batch.map(({ record }) => encodeRecord(record)).join(''));
-        await this.#file.appendFile(lines);
-        await this.#file.datasync();
-        this.#size += lines.length;
-        for (const { record } of batch) await this.remember(record);
-      } catch (error) {
-        this.#fail(error, batch);
-        break;
-      }
-      for (const { resolve } of batch) resolve();
-    }
-    this.#flushing = undefined;
-  }
-
-  #fail(error: unknown, batch: readonly Pending[]): void {
-    const broken = new JournalError(
-      'JOURNAL_UNWRITABLE',
-      `${this.#path}: ${messageOf(error)}; make room or repair the disk, then restart the agent`,
-      { cause: error },
-    );
-    this.#broken = broken;
-    for (const { reject } of [...batch, ...this.#pending.splice(0)]) reject(broken);
   }
 }

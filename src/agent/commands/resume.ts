@@ -20,7 +20,7 @@ export async function resume(job: Job, intent: Intent): Promise<Outcome | Go> {
   const { executor, steps, signal, receivedAt } = job;
   const { directory, clock } = executor;
   if (job.open === intent) steps.began(intent.controller);
-  const context = { directory, clock, answerBy: receivedAt + ANSWER_WITHIN_MS };
+  const context = { directory, clock, answerBy: receivedAt + ANSWER_WITHIN_MS, drain: job.drain };
   const finding = await findOut(intent, context, signal).catch((error: unknown) => {
     if (error instanceof DirectoryError) return undefined; // the account itself is gone
     throw error;

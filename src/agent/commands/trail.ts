@@ -32,7 +32,13 @@ export type Answerable = Omit<Accepted, 'expiresMs'>;
 interface Position {
   readonly seq: number;
   readonly head: string;
+  /** What the journal had lost by then: after more, nothing goes on from here. */
+  readonly lost: number;
 }
+
+type Kind =
+  | { readonly type: 'outcome'; readonly notAfter: string }
+  | { readonly type: 'refusal'; readonly expires: string };
 
 /** The agent's signed, gapless trail of outcomes; each names the hash of the one before. */
 export class Trail {
@@ -41,7 +47,7 @@ export class Trail {
 
   constructor(options: TrailOptions) {
     this.#options = options;
-    this.#position = Promise.resolve({ seq: options.journal.seq, head: options.journal.head });
+    this.#position = Promise.resolve(this.#durable);
   }
 
   /** Signs, chains and journals what became of an operation. Final for its `cmd`. */
@@ -73,27 +79,40 @@ export class Trail {
     return signToken('outcome', claims, device);
   }
 
-  async #chain(
-    accepted: Answerable,
-    outcome: Outcome,
-    kind: { type: 'outcome'; notAfter: string } | { type: 'refusal'; expires: string },
-  ): Promise<string> {
-    const { cmd, jti, digest } = accepted;
+  async #chain(accepted: Answerable, outcome: Outcome, kind: Kind): Promise<string> {
     // Signing is asynchronous and every link needs the one before, so links are made one by one;
     // the journal keeps the order of the calls, so waiting for the disk need not be.
     const before = this.#position;
-    const link = before.then(async ({ seq, head }) => {
-      const ends = kind.type === 'outcome' ? 'operation' : 'dispatch';
-      const jws = await this.#sign(accepted, outcome, { seq: seq + 1, head, ends });
-      const record = { ...kind, cmd, jti, digest, code: outcome.code, seq: seq + 1, jws };
-      const durable = this.#append(record); // meanwhile the disk is at work
-      return { jws, seq: seq + 1, head: await signedHash(jws), durable };
-    });
+    const link = before.then((position) => this.#link(accepted, outcome, kind, position));
     this.#position = link.catch(() => before); // a bug in signing must not end the trail
     const { jws, durable } = await link;
     const failed = await durable;
     if (failed !== undefined) throw failed;
     return jws;
+  }
+
+  async #link(
+    accepted: Answerable,
+    outcome: Outcome,
+    kind: Kind,
+    before: Position,
+  ): Promise<Position & { readonly jws: string; readonly durable: Promise<Error | undefined> }> {
+    const { journal } = this.#options;
+    const { cmd, jti, digest } = accepted;
+    const { lost, head, seq } = before;
+    const ends = kind.type === 'outcome' ? 'operation' : 'dispatch';
+    const jws = await this.#sign(accepted, outcome, { seq: seq + 1, head, ends });
+    // What it was signed on did not reach the disk: it would leave a gap.
+    if (lost !== journal.lost) return this.#link(accepted, outcome, kind, this.#durable);
+    const record = { ...kind, cmd, jti, digest, code: outcome.code, seq: seq + 1, jws };
+    const durable = this.#append(record); // meanwhile the disk is at work
+    return { jws, seq: seq + 1, head: await signedHash(jws), lost, durable };
+  }
+
+  /** Right after a loss nothing is on its way to the disk, so this is the end of the trail. */
+  get #durable(): Position {
+    const { seq, head, lost } = this.#options.journal;
+    return { seq, head, lost };
   }
 
   /** Never rejects: the chain goes on being built while somebody else waits for the disk. */
@@ -107,7 +126,7 @@ export class Trail {
   #sign(
     accepted: Answerable,
     outcome: Outcome,
-    { seq, head, ends }: Position & { readonly ends: 'operation' | 'dispatch' },
+    { seq, head, ends }: Omit<Position, 'lost'> & { readonly ends: 'operation' | 'dispatch' },
   ): Promise<string> {
     const { agentId, directory, device, journal } = this.#options;
     const { cmd, jti, op, digest, tokenHash } = accepted;

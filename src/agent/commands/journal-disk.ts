@@ -1,0 +1,36 @@
+import { open, rename, rm, stat } from 'node:fs/promises';
+import { syncFolder } from '../../support/files.ts';
+
+/** A file that only grows, or is cut back. */
+export interface DiskFile {
+  appendFile(bytes: Buffer): Promise<void>;
+  truncate(length: number): Promise<void>;
+  datasync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Whatever the journal does to a disk but read it; a test brings one that fills up. */
+export interface Disk {
+  /** Creates the file where it is missing, for its owner only. */
+  open(path: string): Promise<DiskFile>;
+  /** In bytes; 0 for what is not there. */
+  sizeOf(path: string): Promise<number>;
+  rename(from: string, to: string): Promise<void>;
+  /** Does nothing where there is no such file. */
+  remove(path: string): Promise<void>;
+  syncFolder(path: string): Promise<void>;
+}
+
+export const LOCAL_DISK: Disk = {
+  open: (path) => open(path, 'a', 0o600),
+  sizeOf: async (path) => (await stat(path).catch(() => undefined))?.size ?? 0, // not there
+  rename,
+  remove: (path) => rm(path, { force: true }),
+  syncFolder,
+};
+
+/** Whether something failed for want of room, on the disk or in the quota of the account. */
+export function isForWantOfRoom(error: unknown): boolean {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
