@@ -61,11 +61,12 @@ function writesAreReported(evidence: Evidence): string[] {
     const applied = resets.filter(({ view }) => view?.status === 'applied');
     const twice = applied.filter(({ view }) => view?.outcome?.reapplied === true).length;
     const unknown = resets.filter(isUnknown).length;
+    const overtaken = resets.filter((history) => mayBeOvertaken(evidence, history)).length;
     const mistaken = applied.filter((history) => mayBeMistaken(evidence, history)).length;
     const written = writesOf(evidence, sam, 'service account').length;
     // Written again without knowing whether the first one arrived: one write, or two.
-    if (written >= applied.length - mistaken && written <= applied.length + twice + unknown)
-      return [];
+    const most = applied.length + twice + unknown + overtaken;
+    if (written >= applied.length - mistaken && written <= most) return [];
     const told = `${applied.length} applied, ${twice} reapplied, ${unknown} unknown`;
     return [`${sam}: ${written} writes, ${told} (${resets.map(nameOf).join('; ')})`];
   });
@@ -75,14 +76,23 @@ function writesAreReported(evidence: Evidence): string[] {
  * Whether an outcome that was inferred may be somebody else's write: of two resets in the same
  * seconds on one controller, one of them unheard, nothing in the directory tells which one it was.
  */
-export function mayBeMistaken({ writes }: Evidence, history: CommandHistory): boolean {
-  const { command, view, submittedAt = 0, endedAt = Infinity } = history;
-  return (
-    view?.outcome?.inferred === true &&
-    writes.some(
-      ({ sam, by, at }) =>
-        sam === command.sam && by === 'rival' && at >= submittedAt && at <= endedAt,
-    )
+export function mayBeMistaken(evidence: Evidence, history: CommandHistory): boolean {
+  return history.view?.outcome?.inferred === true && rivalWroteMeanwhile(evidence, history);
+}
+
+/**
+ * Whether a reset that is called superseded may have been written first: its answer was lost, and
+ * somebody else wrote before anybody could look.
+ */
+export function mayBeOvertaken(evidence: Evidence, history: CommandHistory): boolean {
+  return history.view?.code === 'SUPERSEDED' && rivalWroteMeanwhile(evidence, history);
+}
+
+function rivalWroteMeanwhile({ writes }: Evidence, history: CommandHistory): boolean {
+  const { command, submittedAt = 0, endedAt = Infinity } = history;
+  return writes.some(
+    ({ sam, by, at }) =>
+      sam === command.sam && by === 'rival' && at >= submittedAt && at <= endedAt,
   );
 }
 

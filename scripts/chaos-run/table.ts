@@ -1,6 +1,6 @@
 import type { Evidence } from './evidence.ts';
 import type { CommandHistory } from './history.ts';
-import { isUnknown, mayBeMistaken, nameOf } from './judge.ts';
+import { isUnknown, mayBeMistaken, mayBeOvertaken, nameOf } from './judge.ts';
 
 /** What a run was and what came of it: a row for each fact, a column for each run. */
 export function chaosTable(runs: readonly Evidence[]): string {
@@ -53,6 +53,7 @@ function factsOf(evidence: Evidence): Record<string, string> {
       count(({ view }) => view?.outcome?.reapplied === true),
     ].join(', '),
     'inferred while somebody else wrote, too': count((history) => mayBeMistaken(evidence, history)),
+    'superseded while somebody else wrote': count((history) => mayBeOvertaken(evidence, history)),
     'refused or failed': status('refused', 'failed'),
     'never handed to an agent': count(
       ({ view, refusal }) =>

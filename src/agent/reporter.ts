@@ -28,20 +28,25 @@ export interface ReporterOptions {
 export class Reporter {
   readonly #options: ReporterOptions;
   #session: SessionHandle | undefined;
+  /** The state that the newest hello told of; it takes a moment until there is a session to tell more. */
+  #greetedWith: string | undefined;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
   }
 
-  /** The session that is told from now on, until it ends. */
+  /** The session that is told from now on, until it ends; at once where the hello is out of date. */
   attach(session: SessionHandle): void {
     this.#session = session;
+    if (stateOf(this.#options.status()) !== this.#greetedWith) void this.tellStatus();
   }
 
   /** A signed hello over the service's challenge. */
   hello({ session, nonce }: { session: string; nonce: string }): Promise<string> {
     const { identity, journal, toggle, guard, admission, version, status } = this.#options;
     const { epoch, seq, head } = journal;
+    const report = status();
+    this.#greetedWith = stateOf(report);
     const claims: HelloClaims = {
       iss: identity.agentId,
       aud: identity.issuer,
@@ -53,7 +58,7 @@ export class Reporter {
       sealingKey: identity.sealing.statement,
       capabilities: ['reset', 'change', 'unlock'],
       guard: summaryOf(guard, admission),
-      status: status(),
+      status: report,
       journal: { epoch, seq, head },
       toggle: toggle.state.version,
     };
@@ -106,4 +111,8 @@ function summaryOf(guard: GuardSettings, { breaker }: Admission): GuardSummary {
     breaker: { ...guard.breaker, open: breaker.open, stoppedActors: breaker.stoppedActors },
     dryRun: guard.dryRun,
   };
+}
+
+function stateOf({ state, reasons }: StatusReport): string {
+  return [state, ...reasons].join('\n');
 }

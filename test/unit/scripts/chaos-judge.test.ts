@@ -123,6 +123,23 @@ test('of two resets in the same seconds an inferred one may be the other, and on
   ).toHaveLength(1);
 });
 
+test('a reset called superseded may have been written before somebody else did, and not without them', () => {
+  const history = reset({ status: 'refused', code: 'SUPERSEDED' });
+  const rival = {
+    password: 'two',
+    controller: 0,
+    beganAt: 155,
+    endedAt: 165,
+    done: 'yes' as const,
+  };
+  const [ours, theirs] = [written(150), written(160, { by: 'rival' })];
+  const histories = [{ ...history, rival }];
+  expect(broken({ histories, writes: [ours, theirs], ...account({ versionAfter: 5 }) })).toEqual(
+    [],
+  );
+  expect(broken({ histories: [history], writes: [ours] })).toHaveLength(1);
+});
+
 test('a version that moved further than the audit log says is found, but not across controllers', () => {
   expect(broken(account({ versionAfter: 5 }))).toEqual([
     'version counters agree with the audit logs',
