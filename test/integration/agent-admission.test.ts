@@ -76,6 +76,9 @@ test('a pause holds from the next command on, and the operation is done once it 
   const claims = await rig.claims({ objectGuid: ann, op: 'unlock' });
   const { outcome } = await rig.send(await signToken('command', claims, rig.keys.service));
   expect(outcome).toMatchObject({ code: 'PAUSED', retry: 'later' });
+  expect(outcome.message).toBe(
+    'paused at the agent until somebody resumes it; run `passback resume` on that machine. Its reason: moving house',
+  );
   expect(rig.log.of('writeback.paused_locally')).toMatchObject([
     { level: 'warn', fields: { reason: 'moving house' } },
   ]);

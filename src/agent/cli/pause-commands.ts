@@ -25,6 +25,10 @@ The agent stays connected and answers PAUSED; the reset service cannot end this 
 the state folder, whether the agent runs or not; a running one notices with the next command, within a
 minute at the latest. What has begun is finished. Run this as the account of the agent, or as root.`;
 
+const RESUME_NOTES = `
+Ends the pause of this machine only: one that the reset service ordered stays. A running agent notices
+with the next command, within a minute at the latest. Run this as the account of the agent, or as root.`;
+
 const PAUSE_EXAMPLES = `
 Examples:
   passback pause --reason "moving the domain controller" --for 2h
@@ -43,7 +47,7 @@ export function addPauseCommands(program: Command, terminal: Terminal): void {
   withPlace(program.command('resume'))
     .description('end the pause, or with --breaker close the breaker')
     .option('--breaker', 'close the breaker, after finding out what opened it; a pause stays')
-    .addHelpText('after', NOTES)
+    .addHelpText('after', RESUME_NOTES)
     .action((flags: Flags & { readonly breaker?: true }) => resume(flags, terminal));
 }
 

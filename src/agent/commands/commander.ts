@@ -243,7 +243,9 @@ export class Commander {
   }
 
   #turnAway(accepted: Accepted, claims: CommandClaims, code: OutcomeCode): Promise<string> {
-    return this.#record('refusal', accepted, claims, outcome(code, 0));
+    const { executor, toggle } = this.#options;
+    const details = toggle.state.enabled ? executor.admission.detailsOf(code) : {};
+    return this.#record('refusal', accepted, claims, outcome(code, 0, details));
   }
 
   async #record(

@@ -10,7 +10,7 @@ import {
   TokenView,
   ToggleView,
 } from '../api/bodies.ts';
-import { ApiClient, type ApiFlags } from './api-client.ts';
+import { ApiClient, ApiError, type ApiFlags } from './api-client.ts';
 import { withApiFlags } from './api-flags.ts';
 import { writeNewFile } from './new-file.ts';
 import type { Terminal } from './terminal.ts';
@@ -84,12 +84,9 @@ function addToggle(program: Command, terminal: Terminal): void {
   const set = async (flags: Flags, enabled: boolean, reason: string): Promise<void> => {
     const client = await ApiClient.open(flags);
     const toggle = await client.call('PUT', 'writeback', ToggleView, { body: { enabled, reason } });
-    say(
-      terminal,
-      flags,
-      toggle,
-      `Writeback is ${enabled ? 'on' : 'paused'} (version ${toggle.version}).`,
-    );
+    const line = `Writeback is ${enabled ? 'on' : 'paused'} (version ${toggle.version}).`;
+    const local = enabled && flags.json !== true ? await localPauses(client) : [];
+    say(terminal, flags, toggle, [line, ...local].join('\n'));
   };
   withApiFlags(program.command('pause'))
     .description('pause writeback; agents stay connected and refuse new commands')
@@ -98,6 +95,23 @@ function addToggle(program: Command, terminal: Terminal): void {
   withApiFlags(program.command('resume'))
     .description('turn writeback on again')
     .action((flags: Flags) => set(flags, true, ''));
+}
+
+/** What agents have said of pauses that were ordered at their machines, as far as this key may see it. */
+async function localPauses(client: ApiClient): Promise<string[]> {
+  try {
+    const { agents } = await client.call('GET', 'status', StatusView);
+    return agents.flatMap(({ id, name, report }) =>
+      (report?.reasons ?? [])
+        .filter((reason) => reason.startsWith('paused at the agent'))
+        .map((reason) =>
+          printable(`${id} ${name}: ${reason} (run \`passback resume\` on its machine)`),
+        ),
+    );
+  } catch (error) {
+    if (error instanceof ApiError) return []; // writeback is on all the same
+    throw error;
+  }
 }
 
 function addStatus(program: Command, terminal: Terminal): void {

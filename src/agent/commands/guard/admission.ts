@@ -11,7 +11,7 @@ import { Breaker } from './breaker.ts';
 import { breakerFile, readTrips, writeTrips, type Trip } from './breaker-file.ts';
 import type { GuardSettings } from './guard-settings.ts';
 import { Limits, type Caller, type EarlierOperation, type Operated } from './limits.ts';
-import { LocalOrders, type LocalPause } from './local-orders.ts';
+import { LocalOrders, pausedInWords, type LocalPause } from './local-orders.ts';
 import { Refusal } from '../outcomes.ts';
 
 export interface AdmissionOptions {
@@ -94,6 +94,12 @@ export class Admission implements AsyncDisposable {
     return this.#breaker.stops(actor) ? 'BREAKER_OPEN' : undefined;
   }
 
+  /** What a refusal for this obstacle says: a pause of this machine is ended here only. */
+  detailsOf(obstacle: OutcomeCode): { readonly message?: string } {
+    const { pause } = this;
+    return obstacle === 'PAUSED' && pause !== undefined ? { message: pausedInWords(pause) } : {};
+  }
+
   /** Takes an operation up: from now on it counts, once. Throws `Refusal`. */
   take(claims: CommandClaims): void {
     this.#refuseObstacle(claims.actor);
@@ -146,7 +152,7 @@ export class Admission implements AsyncDisposable {
 
   #refuseObstacle(actor: Caller['actor']): void {
     const obstacle = this.obstacle(actor);
-    if (obstacle !== undefined) throw new Refusal(obstacle);
+    if (obstacle !== undefined) throw new Refusal(obstacle, this.detailsOf(obstacle));
   }
 }
 

@@ -41,6 +41,13 @@ export function pauseAt(orders: OrdersFile, now: number): LocalPause | undefined
   return pause?.until !== undefined && now >= Date.parse(pause.until) ? undefined : pause;
 }
 
+/** What somebody who is far from this machine has to know about the pause; always a `ShortText`. */
+export function pausedInWords({ reason, until }: LocalPause): string {
+  const words = `paused at the agent until ${until ?? 'somebody resumes it'}; run \`passback resume\` on that machine. Its reason: ${reason}`;
+  // What is longer is cut at a whole character.
+  return words.slice(0, 512).replace(/[\ud800-\udbff]$/, '');
+}
+
 /** What is ordered at this machine, as the running agent sees it. */
 export class LocalOrders {
   readonly #folder: string;
