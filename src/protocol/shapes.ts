@@ -3,7 +3,10 @@ import { z } from 'zod';
 /** RFC 9562 text form, lower case: one spelling, so that digests and map keys agree. */
 export const Uuid = z
   .string()
-  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/)
+  .regex(
+    /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/,
+    'expected a UUID: 32 hexadecimal digits in lower case, with hyphens',
+  )
   .meta({ id: 'Uuid', description: 'A UUID or directory objectGUID in lower-case text form.' });
 
 /** UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
@@ -23,7 +26,10 @@ export const Seconds = z.int().positive();
 
 export const DirectoryId = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,62}$/)
+  .regex(
+    /^[a-z0-9][a-z0-9-]{0,62}$/,
+    'expected 1 to 63 lower-case letters, digits and hyphens, with no hyphen first',
+  )
   .meta({
     id: 'DirectoryId',
     description: 'The name of one directory (one domain), chosen by the admin.',
@@ -42,7 +48,7 @@ export const Base64Url = z.string().regex(/^[A-Za-z0-9_-]+$/);
 /** RFC 7638 SHA-256 thumbprint, or any other SHA-256 in base64url. */
 export const Sha256 = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{43}$/)
+  .regex(/^[A-Za-z0-9_-]{43}$/, 'expected a SHA-256 in base64url: 43 letters, digits, - and _')
   .meta({ id: 'Sha256', description: 'A SHA-256 in base64url.' });
 
 /** A JWS in compact serialisation; what it says is known only after it was verified. */

@@ -28,17 +28,23 @@ async function run(
   args: readonly string[],
   input = '',
   env: Readonly<Record<string, string>> = {},
+  typed?: string[],
 ): Promise<Ran> {
   const out: string[] = [];
   const err: string[] = [];
   let code = 0;
   await runProgram(args, {
     env,
-    isInteractive: false,
+    isInteractive: typed !== undefined,
     print: (text) => out.push(text),
     complain: (text) => err.push(text),
     readInput: async () => input,
-    askHidden: () => Promise.reject(new Error('not interactive')),
+    askHidden: () => {
+      const line = typed?.shift();
+      return line === undefined
+        ? Promise.reject(new Error('asked too often'))
+        : Promise.resolve(line);
+    },
     setExitCode: (value) => {
       code = value;
     },
@@ -232,6 +238,11 @@ test('the status says in the words of each agent why it does not work', async ()
     const { out } = await run(['status', ...flags]);
     expect(out).toContain('\n    dry run: nothing is written\n    paused at the agent: ?audit');
   });
+  const resumed = await run(['resume', ...flags]);
+  expect(resumed).toMatchObject({ code: 0, err: '' });
+  expect(resumed.out).toMatch(
+    /Writeback is on .*\n.*paused at the agent: \?audit \(run `passback resume`/,
+  );
 });
 
 test('the whole story on the command line: token, approve, reset, pause, resume, audit', async () => {
@@ -251,6 +262,7 @@ test('the whole story on the command line: token, approve, reset, pause, resume,
 
   const approve = ['agent', 'approve', agent.id, ...flags, '--fingerprint'];
   expect(await run([...approve, 'A'.repeat(43)])).toMatchObject({ code: 1 });
+  expect((await run([...approve, 'short'])).err).toContain('fingerprint: expected a SHA-256');
   expect(await run([...approve, agent.device.kid])).toMatchObject({ code: 0 });
 
   const done = await run([...operate, '--must-change', '--no-unlock'], 'secret-1\n');
@@ -260,6 +272,11 @@ test('the whole story on the command line: token, approve, reset, pause, resume,
     claims: { unlock: false, mustChange: true, actor: 'admin', by: 'admin' },
     secret: { password: 'secret-1' },
   });
+
+  const slip = await run(operate, '', {}, ['secret-5', 'secret-6']);
+  expect(slip).toMatchObject({ code: 1, err: expect.stringContaining('differ') as unknown });
+  expect(agent.commands).toHaveLength(1);
+  expect(await run(operate, '', {}, ['secret-5', 'secret-5'])).toMatchObject({ code: 0, err: '' });
 
   agent.onCommand = () => 'PASSWORD_POLICY';
   const refused = await run([...operate, '--json'], 'secret-2\n');

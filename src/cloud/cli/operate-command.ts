@@ -27,7 +27,7 @@ type View = z.infer<typeof OperationView>;
 
 const NOTES = `
 The new password comes from --password-file (its first line; - reads standard input), or is asked
-for without being shown. It is sealed to the agents here: the service never sees it.
+for twice without being shown. It is sealed to the agents here: the service never sees it.
 
 Exit codes: 0 applied, 2 refused or failed, 3 not known (yet), 1 the service did not do it.`;
 
@@ -97,12 +97,22 @@ async function readPassword(
   terminal: Terminal,
 ): Promise<string> {
   const asked = ASKED_FOR[flag];
-  if (file === undefined && terminal.isInteractive) return terminal.askHidden(`${asked}: `);
+  if (file === undefined && terminal.isInteractive) {
+    const typed = await terminal.askHidden(`${asked}: `);
+    if (flag === '--password-file') await askAgain(typed, terminal);
+    return typed;
+  }
   const text =
     file === undefined || file === '-' ? await terminal.readInput() : await textOf(file, flag);
   const [line = ''] = text.split(/\r?\n/, 1);
   if (line !== '') return line;
   throw new UsageError(`${asked}: nothing on the first line of ${file ?? 'standard input'}`);
+}
+
+/** Nobody sees what is typed: a slip would lock the person out of the account. */
+async function askAgain(typed: string, terminal: Terminal): Promise<void> {
+  if ((await terminal.askHidden('The same again: ')) === typed) return;
+  throw new UsageError('New password: the two differ; nothing was sent, try again');
 }
 
 async function sealFor(
@@ -141,9 +151,10 @@ function inWords(view: View, { account }: Flags): string {
 }
 
 function refusalInWords({ status, code, meaning = '', outcome, action = '' }: View): string {
-  const rules = (outcome?.rules ?? []).map(({ rule, confidence, worksFrom }) => {
-    const from = worksFrom === undefined ? '' : `, possible from ${worksFrom}`;
-    return `  rule: ${rule} (${confidence})${from}`;
+  const rules = (outcome?.rules ?? []).map(({ rule, confidence, minimumLength, worksFrom }) => {
+    const least = minimumLength === undefined ? '' : `: at least ${minimumLength} characters`;
+    const from = worksFrom === undefined ? '' : `: works from ${worksFrom}`;
+    return `  rule: ${rule} (${confidence})${least}${from}`;
   });
   const verb = status === 'refused' ? 'Refused' : 'Failed';
   const what = `${verb}: ${code ?? ''}. ${outcome?.message ?? meaning}`;

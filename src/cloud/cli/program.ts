@@ -25,6 +25,8 @@ First steps:
   passback-cloud key add --directory corp --scopes admin,status --actor anna --out ./admin.key --data /var/lib/passback-cloud
   passback-cloud serve --data /var/lib/passback-cloud
   passback-cloud token --url https://reset.example.com --key-file ./admin.key --directory corp --out ./token
+  passback enroll ... (on the machine of the agent, with the token; prints id and fingerprint)
+  passback-cloud agent approve AGENT-ID --fingerprint FINGERPRINT --url https://reset.example.com --key-file ./admin.key --directory corp
 
 Exit codes: 0 done, 1 failed, 2 refused, 3 not known (yet), 78 configuration or keys have to be corrected.`;
 
