@@ -29,22 +29,25 @@ async function fileProblem(
   try {
     text = await readText(path);
   } catch (error) {
-    return unreadable(error, kind === 'secret' ? 'the file it names' : path);
+    return unreadable(error, path, kind);
   }
   if (kind === 'secret') {
-    if (await isOpenToAll(path)) return 'every account can read the file it names: chmod o= it';
-    return secretProblem(text.replace(/\r?\n$/, ''));
+    if (await isOpenToAll(path)) return `every account can read ${path}: chmod o= it`;
+    return secretProblem(path, text.replace(/\r?\n$/, ''));
   }
   return holdsCertificate(text) ? undefined : `${path} holds no certificate in PEM form`;
 }
 
-function secretProblem(secret: string): string | undefined {
-  if (secret === '') return 'the file it names is empty';
-  return /[\r\n]/.test(secret) ? 'the file it names has more than one line' : undefined;
+function secretProblem(path: string, secret: string): string | undefined {
+  if (secret === '') return `${path} is empty`;
+  return /[\r\n]/.test(secret) ? `${path} has more than one line` : undefined;
 }
 
-function unreadable(error: unknown, what: string): string {
+function unreadable(error: unknown, path: string, kind: 'certificates' | 'secret'): string {
   const { code } = error as NodeJS.ErrnoException;
+  // Where there is nothing of that name, it may be the secret itself.
+  const isThere = code === 'EACCES' || code === 'EPERM' || code === 'EISDIR';
+  const what = kind === 'certificates' || isThere ? path : 'the file it names';
   switch (code) {
     case 'ENOENT':
       return `${what} does not exist`;

@@ -92,13 +92,18 @@ const UNTRUSTED = new Set([
   'CERT_UNTRUSTED',
 ]);
 
+const UNREACHED: Readonly<Partial<Record<string, string>>> = {
+  ECONNREFUSED:
+    'nothing listens there (ECONNREFUSED): check the address, the port (LDAPS, usually 636) and the firewall',
+};
+
 function explain(cause: unknown, where: string, ms: number): ConnectionError {
   const code =
     cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
   const sentence = tlsSentence(code, where, messageOf(cause));
   if (sentence !== undefined) return new ConnectionError('tls', sentence, { cause });
   const message = messageOf(cause);
-  const why = message === SILENT ? `no answer within ${ms} ms` : message;
+  const why = message === SILENT ? `no answer within ${ms} ms` : (UNREACHED[code] ?? message);
   return new ConnectionError('connect', `${where}: ${why}`, { cause });
 }
 

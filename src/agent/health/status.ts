@@ -116,7 +116,12 @@ function degradedReasons(facts: StatusFacts): string[] {
 
 function controllerReasons(controller: ControllerHealth, at: number): string[] {
   const { name, problem, certificateExpiresAt } = controller;
-  if (!isUsable(controller)) return [`${name}: ${problem ?? 'cannot be used'}`];
+  if (!isUsable(controller)) {
+    const said = problem ?? 'cannot be used';
+    // A failure to connect names the controller and its address itself.
+    const isNamed = said.startsWith(`${name}:`) || said.includes(`${name} (`);
+    return [isNamed ? said : `${name}: ${said}`];
+  }
   if (certificateExpiresAt === undefined) return [];
   const leftMs = Date.parse(certificateExpiresAt) - at;
   if (leftMs > EXPIRY_WARNING_MS) return [];

@@ -112,6 +112,15 @@ test('a problem with control characters or without end does not make the report 
   expect(StatusReport.safeParse(report).success).toBe(true);
 });
 
+test.each([
+  'dc1.corp.test (10.0.0.1:637): nothing listens there',
+  'the certificate of dc1.corp.test (10.0.0.1:636) has expired',
+  'dc1.corp.test: no answer within 5000 ms',
+])('a controller that its problem names is not named twice: %s', (problem) => {
+  const controllers = [{ ...DC, name: 'dc1.corp.test', reachable: false, bound: false, problem }];
+  expect(buildReport({ ...WELL, controllers }).reasons).toContain(problem);
+});
+
 test('with more controllers than a frame can carry, those with a problem are listed', () => {
   const controllers = Array.from({ length: 200 }, (_, n) => ({
     ...DC,
