@@ -143,6 +143,29 @@ test('another agent gets an unanswered operation only 15 s after the session was
   await other[Symbol.asyncDispose]();
 });
 
+test('while an agent that was lost may have written, no other agent gets the next operation on the account', async () => {
+  await using other = await ScriptedAgent.create(cloud);
+  await other.join();
+  const answer = agent.onCommand;
+  agent.onCommand = async () => {
+    await agent.cut();
+    return undefined;
+  };
+  const [first, second] = [await prepareOperation(cloud), await prepareOperation(cloud)];
+  await submitOperation(cloud, first, { waitS: 0 });
+  await eventually(() => agent.commands.length === 1 && agent.connection === undefined);
+  await other.connect();
+  expect((await submitOperation(cloud, second, { waitS: 1 })).status).toBe(202);
+  expect(other.commands).toEqual([]);
+
+  agent.onCommand = answer;
+  await agent.connect();
+  await eventually(async () => {
+    expect(await statusOf(first)).toMatchObject({ status: 'applied', agent: agent.id });
+    expect(await statusOf(second)).toMatchObject({ status: 'applied' });
+  });
+});
+
 test('an admin closes an operation whose outcome nobody will ever say', async () => {
   agent.onCommand = async () => {
     await agent.cut();

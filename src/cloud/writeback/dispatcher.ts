@@ -1,10 +1,12 @@
+import { setMaxListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SealedSecret } from '../../protocol/sealed.ts';
 import { messageOf } from '../../support/errors.ts';
 import type { OperationRecord } from '../store/records.ts';
 import { Changes } from './changes.ts';
 import type { Core } from './core.ts';
-import { accountOf, firstStep, runOperation, type Run, type UnderWay } from './run-operation.ts';
+import { openDispatches } from './dispatch-plan.ts';
+import { firstStep, runOperation, type Run, type UnderWay } from './run-operation.ts';
 import { submit } from './submit.ts';
 import { Turns } from './turns.ts';
 
@@ -25,19 +27,29 @@ export class Dispatcher {
   readonly #core: Core;
   readonly #running = new Map<string, Running>();
   readonly #changes = new Changes();
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   readonly #abort = new AbortController();
   #draining = false;
 
   constructor(core: Core) {
     this.#core = core;
+    this.#turns = new Turns(core.clock);
+    setMaxListeners(0, this.#abort.signal); // one listener for each dispatch under way
   }
 
   /** Goes on with what an earlier process left unfinished. */
   async resume(): Promise<void> {
     const { store, clock } = this.#core;
     await store.operations.loseDispatches(clock.now());
-    for (const known of await store.operations.unfinished()) this.#start({ id: known.id, known });
+    const unfinished = await store.operations.unfinished();
+    // An agent may still write for those first: before any other operation of the account is handed over.
+    for (const operation of unfinished) {
+      const dispatches = await store.operations.dispatches(operation.id);
+      if (openDispatches(dispatches).length === 0) continue;
+      using turn = this.#turns.take(operation);
+      turn?.keep();
+    }
+    for (const known of unfinished) this.#start({ id: known.id, known });
   }
 
   /**
@@ -45,7 +57,7 @@ export class Dispatcher {
    * The very same again is harmless. Rejects with `ServiceError`.
    */
   async submit(operation: OperationRecord, secret: SealedSecret | undefined): Promise<void> {
-    const turn = this.#turns.take(accountOf(operation));
+    const turn = this.#turns.take(operation);
     let first: UnderWay | undefined;
     try {
       // An agent that is there gets it with the very commit that makes it durable.

@@ -3,11 +3,11 @@ import type { StopSignals } from '../../support/stop-signals.ts';
 import type { OperationRecord } from '../store/records.ts';
 import type { Core } from './core.ts';
 import { carryOut, makeDispatch, type Dispatch } from './dispatch.ts';
-import { plan, type Step } from './dispatch-plan.ts';
+import { openDispatches, plan, type Step } from './dispatch-plan.ts';
 import { inOrder } from './routing.ts';
 import { unwrapSecret } from './secret-at-rest.ts';
 import { end, resultOf } from './settle.ts';
-import type { Turns } from './turns.ts';
+import type { Turn, Turns } from './turns.ts';
 
 export interface RunContext {
   readonly core: Core;
@@ -19,7 +19,7 @@ export interface RunContext {
 /** A dispatch that is durable already, with its account's turn. */
 export interface UnderWay {
   readonly dispatch: Dispatch;
-  readonly turn: Disposable;
+  readonly turn: Turn;
 }
 
 export interface Run {
@@ -41,7 +41,11 @@ export async function runOperation(
   let underWay = first;
   for (;;) {
     operation ??= await context.core.store.operations.find(id);
-    if (operation === undefined || operation.final) return operation;
+    if (operation === undefined) return undefined;
+    if (operation.final) {
+      context.turns.release(operation);
+      return operation;
+    }
     if (underWay === undefined && stop.drain.aborted) return undefined;
     const changed: OperationRecord | undefined =
       underWay === undefined
@@ -75,6 +79,7 @@ async function takeStep(
 ): Promise<OperationRecord | undefined> {
   const { core, turns } = context;
   const earlier = await core.store.operations.dispatches(operation.id);
+  if (openDispatches(earlier).length === 0) turns.release(operation);
   const step = nextStep(core, operation, earlier);
   if (step.type === 'wait') {
     await waitForChange(core, step.ms, stop.drain);
@@ -84,15 +89,15 @@ async function takeStep(
     const result = resultOf(step);
     return core.store.atomically((store) => end(store, operation, result, core.clock.now()));
   }
-  const turn = turns.take(accountOf(operation));
+  using turn = turns.take(operation);
   if (turn === undefined) {
-    await turns.ended(accountOf(operation));
+    await turns.wait(operation, stop.drain);
     return undefined;
   }
-  using _turn = turn;
   const secret = await unwrapSecret(core, operation);
   const dispatch = await makeDispatch(core, operation, { session: step.session, earlier, secret });
   await core.store.operations.addDispatch(dispatch.record);
+  turn.keep();
   return await carryOut(core, operation, dispatch, stop.abort);
 }
 
@@ -102,13 +107,9 @@ async function finish(
   { dispatch, turn }: UnderWay,
   signal: AbortSignal,
 ): Promise<OperationRecord | undefined> {
-  using _turn = turn;
+  using own = turn;
+  own.keep();
   return await carryOut(core, operation, dispatch, signal);
-}
-
-/** What only one operation at a time is handed over for. */
-export function accountOf({ directory, objectGuid }: OperationRecord): string {
-  return `${directory}/${objectGuid}`;
 }
 
 async function waitForChange(
