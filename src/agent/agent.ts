@@ -147,6 +147,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
     probe: async () => {
       await admission.refresh();
       await makeRoom(parts);
+      await settleLeftOvers(parts, commander);
       await health.probe();
     },
     report: () => reporter.tellStatus(),
@@ -238,6 +239,15 @@ function factsOf(
     },
     counters: commander.counters,
   };
+}
+
+/** What nobody asks about any more must not keep the agent `degraded` for ever. Never rejects. */
+async function settleLeftOvers({ log }: Parts, commander: Commander): Promise<void> {
+  try {
+    await commander.settleLeftOvers();
+  } catch (error) {
+    log.warn('operation.unresolved', { reason: messageOf(error) }); // the next minute tries again
+  }
 }
 
 /** Goes on after the disk was full, once it is not. Never rejects. */

@@ -429,3 +429,32 @@ test('an agent that is told to stop does not wait for what became of a write: th
   // A refusal would be taken for "nothing was done".
   await expect(send(claims)).rejects.toMatchObject({ name: 'Unresolved' });
 });
+
+describe('an operation that nobody asks about any more', () => {
+  test.each<[string, Mishap, string]>([
+    ['made', 'answer-lost', 'APPLIED'],
+    ['not made', 'never-arrives', 'EXPIRED'],
+  ])('is settled by the agent itself once its time is over: %s', async (_what, mishap, code) => {
+    const claims = await rig.claims({ objectGuid: ann });
+    await crashDuring(claims, mishap);
+    clock.advance(11_000);
+    await rig.commander.settleLeftOvers();
+    expect(rig.journal.open).toBe(1);
+
+    clock.advance(330_000);
+    await rig.commander.settleLeftOvers();
+    expect(rig.journal.open).toBe(0);
+    const answer = rig.journal.find(claims.cmd)?.outcome ?? '';
+    expect((await rig.verify(answer)).outcome.code).toBe(code);
+    expect(domain.written).toHaveLength(code === 'APPLIED' ? 1 : 0);
+  });
+
+  test('stays open while its own controller does not tell', async () => {
+    const claims = await rig.claims({ objectGuid: ann });
+    await crashDuring(claims, 'answer-lost');
+    clock.advance(340_000);
+    domain.silent.add(DC1);
+    await rig.commander.settleLeftOvers();
+    expect(rig.journal.open).toBe(1);
+  });
+});

@@ -100,7 +100,7 @@ export function connectLab(description: LabDescription): Lab {
     pwdLastSet: number('pwdLastSet'),
     stopController: (controller) => run('stop', at(controller), '--time', '3'),
     startController: (controller) => start(description, at(controller)),
-    pauseController: (controller) => run('pause', at(controller)),
+    pauseController: (controller) => freeze(at(controller)),
     unpauseController: (controller) => run('unpause', at(controller)),
     denyRights: (...rights) => {
       const denied = new Set(rights.length === 0 ? RIGHTS : rights);
@@ -120,6 +120,18 @@ async function run(
   ...options: readonly string[]
 ): Promise<void> {
   await docker([verb, ...options, controller.containerId]);
+}
+
+/** The kernel gives up on freezing a process that is in the middle of a sync; a moment later it can. */
+async function freeze(controller: LabController): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await run('pause', controller);
+      return;
+    } catch (error) {
+      if (tries === 3) throw error;
+    }
+  }
 }
 
 async function start(lab: LabDescription, controller: LabController): Promise<void> {

@@ -13,7 +13,7 @@ import type { Intent } from './journal-records.ts';
 import type { Journal } from './journal.ts';
 import { logOutcome, logRefusal, logStart } from './log-outcome.ts';
 import { outcome, Refusal, toOutcome, Unresolved } from './outcomes.ts';
-import { settleOthers } from './settle-others.ts';
+import { settleLeftOver, settleOthers } from './settle-others.ts';
 import type { Toggle } from './toggle.ts';
 import type { Accepted, Trail } from './trail.ts';
 import { MisplacedCommand, verifyCommand, type Verifier } from './verify.ts';
@@ -74,6 +74,22 @@ export class Commander {
   drain(): Promise<void> {
     this.#drain.abort();
     return this.#queue.idle();
+  }
+
+  /** Finds out what became of writes that nobody asks about any more. */
+  async settleLeftOvers(): Promise<void> {
+    const { journal, trail, executor, abort, log } = this.#options;
+    const context = { ...executor, journal, trail, since: this.#since };
+    for (const intent of journal.openIntents) {
+      await this.#queue.run(intent.objectGuid, async () => {
+        if (journal.find(intent.cmd)?.outcome !== undefined) return;
+        const ended = await settleLeftOver(intent, context, abort);
+        if (ended === undefined) return;
+        this.#count(ended.code);
+        const { cmd, op, by, actor, objectGuid: account } = intent;
+        logOutcome(log, intent, ended, { cmd, op, by, actor, account });
+      });
+    }
   }
 
   /**

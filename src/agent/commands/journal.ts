@@ -145,9 +145,13 @@ export class Journal implements AsyncDisposable {
     return this.#open.size;
   }
 
+  get openIntents(): readonly Intent[] {
+    return [...this.#open.values()];
+  }
+
   /** Those of them on one account. */
   openOn(objectGuid: string): readonly Intent[] {
-    return [...this.#open.values()].filter((intent) => intent.objectGuid === objectGuid);
+    return this.openIntents.filter((intent) => intent.objectGuid === objectGuid);
   }
 
   /** Every write that is remembered, oldest operation first. */

@@ -1,8 +1,12 @@
 import type { OutcomeCode } from '../../protocol/codes.ts';
+import type { Outcome } from '../../protocol/outcome.ts';
 import type { Clock } from '../../support/clock.ts';
-import type { AccountReading } from '../directory/directory.ts';
+import { withDeadline } from '../../support/with-deadline.ts';
+import { DirectoryError, type AccountReading } from '../directory/directory.ts';
 import { MARGIN_MS, type Verdict } from './evidence.ts';
-import { judgeIntent, SETTLE_MS, TAKES_EFFECT_WITHIN_MS } from './find-out.ts';
+import { judgeIntent, READ_WITHIN_MS, SETTLE_MS, TAKES_EFFECT_WITHIN_MS } from './find-out.ts';
+import type { Executor } from './job.ts';
+import type { Intent } from './journal-records.ts';
 import type { Journal } from './journal.ts';
 import { outcome, Refusal } from './outcomes.ts';
 import { madeBefore } from './resume.ts';
@@ -27,20 +31,66 @@ export interface OthersContext {
 export async function settleOthers(
   cmd: string,
   account: AccountReading,
-  { journal, trail, clock, since }: OthersContext,
+  context: OthersContext,
 ): Promise<void> {
+  const { journal, trail, clock } = context;
   const others = journal.openOn(account.objectGuid).filter((intent) => intent.cmd !== cmd);
   for (const intent of others) {
-    const over =
-      clock.now() - Date.parse(intent.at) > QUIET_AFTER_MS && clock.monotonic() - since > SETTLE_MS;
-    if (!over) throw new Refusal('BUSY', { controller: intent.controller });
+    const quiet = clock.now() - Date.parse(intent.at) > QUIET_AFTER_MS && hasSettled(context);
+    if (!quiet) throw new Refusal('BUSY', { controller: intent.controller });
     const code = CODES[judgeIntent(intent, account)];
     if (code === undefined) continue;
-    const { controller } = account;
-    const details = code === 'APPLIED' ? madeBefore(intent, account) : { controller };
-    const { token, ...kept } = intent;
-    await trail.outcome({ ...kept, tokenHash: token }, outcome(code, 0, details));
+    await conclude(intent, toldBy(account, intent, code), trail);
   }
+}
+
+/**
+ * Writes down what became of an operation whose time is over and that nobody asks about any more:
+ * another agent has answered for it, or the service is gone. Resolves with undefined, and leaves it
+ * open, while it cannot be told.
+ */
+export async function settleLeftOver(
+  intent: Intent,
+  context: OthersContext & Pick<Executor, 'directory'>,
+  signal: AbortSignal,
+): Promise<Outcome | undefined> {
+  const { trail, clock, directory } = context;
+  const over = clock.now() - Date.parse(intent.notAfter) > QUIET_AFTER_MS;
+  if (!over || !hasSettled(context)) return undefined;
+  const { objectGuid, controller: only } = intent;
+  try {
+    const account = await withDeadline(READ_WITHIN_MS, signal, (within) =>
+      directory.read({ objectGuid }, within, { only }),
+    );
+    const verdict = judgeIntent(intent, account);
+    const code = verdict === 'not-moved' ? notMade(intent) : CODES[verdict];
+    return code && (await conclude(intent, toldBy(account, intent, code), trail));
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+    // Only of an account that is gone nobody will ever tell more.
+    if (error.code !== 'ACCOUNT_NOT_FOUND') return undefined;
+    return conclude(intent, outcome('INDETERMINATE', 0, { controller: only }), trail);
+  }
+}
+
+function hasSettled({ clock, since }: OthersContext): boolean {
+  return clock.monotonic() - since > SETTLE_MS;
+}
+
+/** Its time is over, so nothing will be written any more; an earlier write may have been made elsewhere. */
+function notMade({ reapplied }: Intent): OutcomeCode {
+  return reapplied === true ? 'INDETERMINATE' : 'EXPIRED';
+}
+
+function toldBy(account: AccountReading, intent: Intent, code: OutcomeCode): Outcome {
+  const { controller } = account;
+  return outcome(code, 0, code === 'APPLIED' ? madeBefore(intent, account) : { controller });
+}
+
+async function conclude(intent: Intent, ended: Outcome, trail: Trail): Promise<Outcome> {
+  const { token, ...kept } = intent;
+  await trail.outcome({ ...kept, tokenHash: token }, ended);
+  return ended;
 }
 
 /** Not made, it is left open: asked again, it will find this operation in its way. */
