@@ -5,6 +5,7 @@ import { OUTCOME_CODES } from '../../protocol/codes.ts';
 import { Actor, By, Op } from '../../protocol/command.ts';
 import { MustChange } from '../../protocol/outcome.ts';
 import { CompactJws, HostName, Int64, Sha256, Timestamp, Uuid } from '../../protocol/shapes.ts';
+import { parseJson } from '../../support/parse-json.ts';
 
 const answered = {
   cmd: Uuid,
@@ -79,11 +80,7 @@ export function encodeRecord(record: JournalRecord): string {
 export function decodeRecord(line: string): JournalRecord | undefined {
   const json = line.slice(9);
   if (line.charAt(8) !== ' ' || line.slice(0, 8) !== checksum(json)) return undefined;
-  try {
-    return JournalRecord.safeParse(JSON.parse(json)).data;
-  } catch {
-    return undefined;
-  }
+  return JournalRecord.safeParse(parseJson(json)).data;
 }
 
 function checksum(json: string): string {

@@ -20,6 +20,7 @@ import { postEnrollment } from './post-enrollment.ts';
 import { StoredSealingKeys } from './sealing-keys.ts';
 import { readState, writeState, type PrivateKey } from './state-files.ts';
 import { StoredTrust } from './trust.ts';
+import { parseJson } from '../../support/parse-json.ts';
 
 export interface EnrollOptions {
   /** Where the service is, as the admin typed it (https or wss). */
@@ -147,13 +148,7 @@ async function exchange(
 }
 
 function readAnswer(text: string): { readonly response: string } {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined; // reported as any other shape that is not ours
-  }
-  const parsed = EnrollResponse.safeParse(value);
+  const parsed = EnrollResponse.safeParse(parseJson(text));
   if (parsed.success) return parsed.data;
   throw new IdentityError(
     'SERVICE_REFUSED',

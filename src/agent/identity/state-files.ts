@@ -5,6 +5,7 @@ import { writeFileDurably } from '../../support/files.ts';
 import { PublicKey } from '../../protocol/keys.ts';
 import { Base64Url, CompactJws, DirectoryId, Timestamp, Uuid } from '../../protocol/shapes.ts';
 import { IdentityError } from './identity-error.ts';
+import { parseJson } from '../../support/parse-json.ts';
 
 const PrivateKey = z.strictObject({
   kty: z.literal('EC'),
@@ -61,7 +62,7 @@ export async function readState<N extends StateFileName>(
   const path = join(folder, FILES[which].name);
   const text = await textOf(path);
   if (text === undefined) return undefined;
-  const parsed = FILES[which].schema.safeParse(jsonOf(text));
+  const parsed = FILES[which].schema.safeParse(parseJson(text));
   if (parsed.success) return parsed.data as StateFile<N>;
   throw new IdentityError('STATE_DAMAGED', `${path} is damaged: ${START_OVER}`);
 }
@@ -85,13 +86,5 @@ async function textOf(path: string): Promise<string | undefined> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
     throw new IdentityError('STATE_UNREADABLE', `${path} cannot be read (${code ?? 'unknown'})`);
-  }
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // the cause would quote a key
   }
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Timestamp } from '../../protocol/shapes.ts';
 import { LinkError } from './link-error.ts';
+import { parseJson } from '../../support/parse-json.ts';
 
 const MAX_BODY_BYTES = 4_096;
 const BODY_WITHIN_MS = 2_000;
@@ -65,12 +66,7 @@ interface Problem {
 
 /** What is of use in an RFC 9457 problem, where there is one. */
 function problemOf(body: string): Problem {
-  let problem: unknown;
-  try {
-    problem = JSON.parse(body);
-  } catch {
-    return {}; // a proxy's page
-  }
+  const problem = parseJson(body); // or a proxy's page
   if (typeof problem !== 'object' || problem === null) return {};
   const { code, serverTime } = problem as Readonly<Record<string, unknown>>;
   return {

@@ -9,6 +9,7 @@ import { Secret } from '../../support/secret.ts';
 import { serviceUrl } from '../../support/service-url.ts';
 import { tlsTrust } from '../../support/tls-trust.ts';
 import { textOf, UsageError } from '../../support/usage-error.ts';
+import { parseJson } from '../../support/parse-json.ts';
 
 const ANSWER_WITHIN_MS = 90_000;
 
@@ -81,7 +82,7 @@ export class ApiClient {
   ): Promise<T> {
     const target = `/v1/directories/${this.directory}/${path}`;
     const { status, text } = await this.#send(method, target, options);
-    const json = parse(text);
+    const json = parseJson(text);
     if (status >= 400) throw toApiError(status, json);
     const parsed = schema.safeParse(json);
     if (parsed.success) return parsed.data;
@@ -141,12 +142,4 @@ function toApiError(status: number, json: unknown): ApiError {
     ...(action === undefined ? [] : [`What to do: ${action}`]),
   ];
   return new ApiError(status, code, lines.join('\n'), json);
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // reported as any other answer that is not ours
-  }
 }

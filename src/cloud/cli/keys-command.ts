@@ -22,6 +22,7 @@ import {
   type PlaceFlags,
 } from './setup-commands.ts';
 import type { Terminal } from './terminal.ts';
+import { parseJson } from '../../support/parse-json.ts';
 
 const COMPROMISED_FLAG = '--compromised';
 const COMPROMISED_HELP = 'take no key over from the set before: somebody may have a copy';
@@ -118,12 +119,4 @@ async function rotationOf(
 
 function inWords({ number, expiresAt }: KeySetSummary): string {
   return `Key set ${number}, good until ${timestamp(expiresAt)}. A running service takes it within seconds.`;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // reported as any other content that is no draft
-  }
 }

@@ -7,6 +7,7 @@ import { Base64Url, CompactJws, Sha256 } from '../../protocol/shapes.ts';
 import type { SigningKey } from '../../protocol/tokens.ts';
 import { syncFolder, writeFileDurably } from '../../support/files.ts';
 import { KeyFolderError } from './key-folder-error.ts';
+import { parseJson } from '../../support/parse-json.ts';
 
 const PrivateKeyFile = PublicKey.safeExtend({ d: Base64Url.length(43) });
 
@@ -149,12 +150,4 @@ const CURES = {
 
 function nameOf(kid: string): string {
   return `signing-${kid}.json`;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // the cause would quote the file
-  }
 }
