@@ -22,7 +22,8 @@ export interface RunOptions {
 const CALLERS = 20;
 /** A caller that waits longer than this for one outcome lets the next command begin meanwhile. */
 const LANE_MS = 60_000;
-const RETURN_WITHIN_MS = 3 * 60_000;
+/** An operation that nobody asks about again is settled once its five minutes are over. */
+const RETURN_WITHIN_MS = 7 * 60_000;
 const POLL_MS = 500;
 const PROGRESS_EVERY = 50;
 

@@ -33,11 +33,10 @@ export async function settleOthers(
   account: AccountReading,
   context: OthersContext,
 ): Promise<void> {
-  const { journal, trail, clock } = context;
+  const { journal, trail } = context;
   const others = journal.openOn(account.objectGuid).filter((intent) => intent.cmd !== cmd);
   for (const intent of others) {
-    const quiet = clock.now() - Date.parse(intent.at) > QUIET_AFTER_MS && hasSettled(context);
-    if (!quiet) throw new Refusal('BUSY', { controller: intent.controller });
+    if (!isQuiet(intent.at, context)) throw new Refusal('BUSY', { controller: intent.controller });
     const code = CODES[judgeIntent(intent, account)];
     if (code === undefined) continue;
     await conclude(intent, toldBy(account, intent, code), trail);
@@ -45,9 +44,9 @@ export async function settleOthers(
 }
 
 /**
- * Writes down what became of an operation whose time is over and that nobody asks about any more:
- * another agent has answered for it, or the service is gone. Resolves with undefined, and leaves it
- * open, while it cannot be told.
+ * Writes down what became of a write that nobody has asked about since: another agent may have
+ * answered for it, or the service is gone. Resolves with undefined, and leaves it open, while it
+ * cannot be told; only a proof is one before its time is over.
  */
 export async function settleLeftOver(
   intent: Intent,
@@ -55,14 +54,16 @@ export async function settleLeftOver(
   signal: AbortSignal,
 ): Promise<Outcome | undefined> {
   const { trail, clock, directory } = context;
-  const over = clock.now() - Date.parse(intent.notAfter) > QUIET_AFTER_MS;
-  if (!over || !hasSettled(context)) return undefined;
+  if (!isQuiet(intent.at, context)) return undefined;
   const { objectGuid, controller: only } = intent;
   try {
     const account = await withDeadline(READ_WITHIN_MS, signal, (within) =>
       directory.read({ objectGuid }, within, { only }),
     );
     const verdict = judgeIntent(intent, account);
+    const isOver = clock.now() - Date.parse(intent.notAfter) > QUIET_AFTER_MS;
+    // Asked in its time, it would be written again where that is not proven.
+    if (!isOver && verdict !== 'moved-inside' && verdict !== 'moved-outside') return undefined;
     const code = verdict === 'not-moved' ? notMade(intent) : CODES[verdict];
     return code && (await conclude(intent, toldBy(account, intent, code), trail));
   } catch (error) {
@@ -73,8 +74,9 @@ export async function settleLeftOver(
   }
 }
 
-function hasSettled({ clock, since }: OthersContext): boolean {
-  return clock.monotonic() - since > SETTLE_MS;
+/** Nothing that was sent at that time can take effect any more, or be taken for a later write. */
+function isQuiet(at: string, { clock, since }: OthersContext): boolean {
+  return clock.now() - Date.parse(at) > QUIET_AFTER_MS && clock.monotonic() - since > SETTLE_MS;
 }
 
 /** Its time is over, so nothing will be written any more; an earlier write may have been made elsewhere. */
