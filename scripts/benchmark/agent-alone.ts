@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { JWK } from 'jose';
+import { TOKEN_LIFETIME_S } from '../../src/protocol/command.ts';
 import { signToken, verifyToken } from '../../src/protocol/tokens.ts';
 import { eventually } from '../../test/support/eventually.ts';
 import { FakeDirectory } from '../../test/support/fake-directory.ts';
@@ -95,6 +96,8 @@ async function makeTokens(service: ScriptedService, count: number): Promise<stri
   for (let i = 1; i <= count; i++) {
     const guid = `00000000-0000-4000-8000-${i.toString(16).padStart(12, '0')}`;
     const claims = await resetClaims(service, guid, baseline);
+    // Signed ahead of the run, so given for a moment that is still to come.
+    claims.monotonicMs += TOKEN_LIFETIME_S * 1000;
     tokens.push(await signToken('command', claims, service.keys.signing));
   }
   return tokens;

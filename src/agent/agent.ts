@@ -130,9 +130,11 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   });
   const { guard } = config;
   const status = (): typeof health.report => health.report;
-  const told = { identity, journal, toggle, guard, admission, version, status, clock };
-  const reporter = new Reporter(told);
+  const reporter = new Reporter({
+    ...{ identity, journal, toggle, guard, admission, version, status, clock },
+  });
   const hello: HandlerParts['hello'] = (challenge) => reporter.hello(challenge);
+  const tellStatus = (): Promise<void> => reporter.tellStatus();
   const { trust } = identity;
   const { peers, standing } = parts;
   const onChanged = (): void => {
@@ -141,7 +143,8 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   admission.watch(onChanged);
   journal.watch(onChanged);
   const core = { commander, inspector, toggle };
-  const handlers = { ...core, trust, peers, standing, hello, onChanged, clock, log };
+  const told = { trust, peers, standing, hello, tellStatus, onChanged };
+  const handlers = { ...core, ...told, clock, log };
   const off = onAbort(stop.drain, () => void commander.drain());
   using _schedule = startSchedule({
     probe: async () => {
@@ -150,7 +153,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
       await settleLeftOvers(parts, commander);
       await health.probe();
     },
-    report: () => reporter.tellStatus(),
+    report: tellStatus,
     rotateKeys: () => rotateKeys(parts, reporter),
     compactJournal: (when) => compactJournal(parts, when),
   });

@@ -20,6 +20,8 @@ export interface HandlerParts {
   readonly trust: Trust;
   readonly peers: Peers;
   readonly standing: Standing;
+  /** Says how the agent is, and what its clock is. */
+  readonly tellStatus: () => Promise<void>;
   readonly hello: (challenge: { session: string; nonce: string }) => Promise<string>;
   /** Hears of whatever may show in the status. */
   readonly onChanged: () => void;
@@ -42,6 +44,7 @@ export function linkHandlers(parts: HandlerParts): LinkHandlers {
           began: (notice) => {
             session.notify('command.began', notice);
           },
+          late: () => void parts.tellStatus(),
         })
         .catch(notYet),
     }),

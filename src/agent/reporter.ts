@@ -51,6 +51,7 @@ export class Reporter {
       iss: identity.agentId,
       aud: identity.issuer,
       iat: this.#seconds(),
+      monotonicMs: this.#monotonicMs(),
       nonce,
       sid: session,
       version,
@@ -71,7 +72,8 @@ export class Reporter {
     if (session === undefined) return;
     const { identity, status } = this.#options;
     const { agentId: iss, issuer: aud, device } = identity;
-    const claims = { iss, aud, iat: this.#seconds(), report: status() };
+    const times = { iat: this.#seconds(), monotonicMs: this.#monotonicMs() };
+    const claims = { iss, aud, ...times, report: status() };
     session.notify('agent.status', { status: await signToken('status', claims, device) });
   }
 
@@ -88,6 +90,10 @@ export class Reporter {
 
   #seconds(): number {
     return Math.floor(this.#options.clock.now() / 1000);
+  }
+
+  #monotonicMs(): number {
+    return Math.floor(this.#options.clock.monotonic());
   }
 }
 

@@ -10,7 +10,7 @@ export const CLOCK_TOLERANCE_S = 30;
 /** An operation ends at most this long after it was prepared. */
 export const OPERATION_LIFETIME_MS = 5 * 60_000;
 
-/** The write begins this soon after receipt or not at all, and has this long to end (monotonic clock). */
+/** The write begins this soon after the command was signed or not at all, and has this long to end (monotonic clock). */
 export const START_WITHIN_MS = 5_000;
 export const WRITE_WITHIN_MS = 8_000;
 
@@ -49,6 +49,10 @@ const common = {
   exp: Seconds,
   notAfter: Timestamp,
   startWithinMs: z.int().positive().max(START_WITHIN_MS),
+  monotonicMs: z.int().nonnegative().meta({
+    description:
+      'How far the monotonic clock of the agent was at the least when this was signed: what the agent last stated, and what has passed since that came. It bounds how long a frame was held back, whatever the wall clocks say.',
+  }),
   account: AccountRef,
   by: By,
   actor: Actor,

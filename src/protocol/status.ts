@@ -85,12 +85,18 @@ export const GuardSummary = z
 
 export type GuardSummary = z.infer<typeof GuardSummary>;
 
+const MonotonicMs = z.int().nonnegative().meta({
+  description:
+    'The monotonic clock of the agent when it made this, in milliseconds; each command says how far it has come since.',
+});
+
 /** The claims of `agent.hello` and of the answer to `session.renew` (typ `passback-hello+jwt`). */
 export const HelloClaims = z
   .strictObject({
     iss: Uuid,
     aud: z.url(),
     iat: Seconds,
+    monotonicMs: MonotonicMs,
     nonce: Sha256,
     sid: Uuid,
     version: z.string().max(64),
@@ -124,5 +130,8 @@ export const StatusClaims = z.strictObject({
   iss: Uuid,
   aud: z.url(),
   iat: Seconds,
+  monotonicMs: MonotonicMs,
   report: StatusReport,
 });
+
+export type StatusClaims = z.infer<typeof StatusClaims>;

@@ -88,6 +88,7 @@ function handOver(): Promise<unknown> {
     account: { objectGuid: randomUUID() },
     notAfter: timestamp(Date.now() + OPERATION_LIFETIME_MS),
     startWithinMs: START_WITHIN_MS,
+    monotonicMs: service.session.agentMonotonicMs(),
     unlock: true,
     mustChange: false,
     attempts: [],

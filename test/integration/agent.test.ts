@@ -2,7 +2,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { HelloClaims, StatusReport } from '../../src/protocol/status.ts';
+import type { HelloClaims, StatusClaims, StatusReport } from '../../src/protocol/status.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
@@ -104,6 +104,20 @@ test('a command for the session before is dead with it', async () => {
   await eventually(() => service.sessions.length === 2 && agent.log.of('link.up').length === 2);
   expect((await service.execute(stale)).outcome.code).toBe('WRONG_AGENT');
   expect(directory.writes).toBe(0);
+});
+
+test('a command that was held back is refused, and the agent states its clock anew', async () => {
+  const { account } = await service.inspect({ account: { name: 'ann@corp.test' }, op: 'reset' });
+  if (account === undefined) throw new Error('ann cannot be reset');
+  const claims = await resetClaims(service, ann, account.baseline);
+  const monotonicMs = Math.max(0, claims.monotonicMs - 1_200);
+  const told = service.session.statements.length;
+  const { outcome } = await service.execute({ ...claims, monotonicMs, startWithinMs: 1_000 });
+  expect(outcome).toMatchObject({ code: 'BUSY' });
+  expect(directory.writes).toBe(0);
+  await eventually(() => service.session.statements.length > told);
+  const stated = decodeJwt<StatusClaims>(service.session.statements.at(-1) ?? '');
+  expect(stated.monotonicMs).toBeGreaterThanOrEqual(claims.monotonicMs);
 });
 
 test('a question that the service did not sign is not answered', async () => {

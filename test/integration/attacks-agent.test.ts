@@ -11,8 +11,6 @@ import { FakeDirectory } from '../support/fake-directory.ts';
 import { ScriptedService } from '../support/scripted-service.ts';
 import { StartedAgent } from '../support/start-agent.ts';
 
-const NEVER = new AbortController().signal;
-
 const START = Date.UTC(2030, 0, 1);
 
 let clock: FakeClock;
@@ -31,7 +29,7 @@ afterEach(() => rig[Symbol.asyncDispose]());
 
 test('a dispatch that was refused in another session stays refused in its own, also after a restart', async () => {
   const token = await rig.token({ objectGuid: ann });
-  const elsewhere = { id: randomUUID(), ended: NEVER, began: () => undefined };
+  const elsewhere = { ...rig.session, id: randomUUID() };
   const refused = await rig.commander.execute(token, elsewhere);
   expect((await rig.verify(refused)).outcome.code).toBe('WRONG_AGENT');
   expect(await rig.commander.execute(token, rig.session)).toBe(refused);
@@ -57,7 +55,7 @@ test('whoever holds the socket cannot fill the journal with what was never comma
   const foreign = await rig.token({ objectGuid: ann, claims: { agent: randomUUID() } });
   const { seq } = rig.journal;
   await rig.send(`${token.slice(0, -6)}AAAAAA`);
-  await rig.send(foreign, { id: randomUUID(), ended: NEVER, began: () => undefined });
+  await rig.send(foreign, { ...rig.session, id: randomUUID() });
   expect(rig.journal.seq).toBe(seq);
 });
 
@@ -83,7 +81,7 @@ test('a later dispatch is never answered with the refusal of an earlier one', as
 
 test('while a refusal is on its way to the disk, the same token does not slip through', async () => {
   const token = await rig.token({ objectGuid: ann });
-  const elsewhere = { id: randomUUID(), ended: NEVER, began: () => undefined };
+  const elsewhere = { ...rig.session, id: randomUUID() };
   const answers = [rig.send(token, elsewhere), rig.send(token)];
   const [first, second] = await Promise.all(answers);
   expect(second).toEqual(first);
@@ -93,7 +91,7 @@ test('while a refusal is on its way to the disk, the same token does not slip th
 test('a dispatch that was applied is not called refused when it comes in another session', async () => {
   const token = await rig.token({ objectGuid: ann });
   const applied = await rig.commander.execute(token, rig.session);
-  const elsewhere = { id: randomUUID(), ended: NEVER, began: () => undefined };
+  const elsewhere = { ...rig.session, id: randomUUID() };
   expect(await rig.commander.execute(token, elsewhere)).toBe(applied);
 });
 

@@ -37,7 +37,7 @@ test('status reports without end cost the session, not the service', async () =>
   await agent.enroll();
   const { peer, closed } = await agent.connect();
   const iat = Math.floor(Date.now() / 1000);
-  const claims = { iss: agent.id, aud: agent.issuer, iat, report: agent.report() };
+  const claims = { iss: agent.id, aud: agent.issuer, iat, monotonicMs: 0, report: agent.report() };
   const status = await signToken('status', claims, agent.device);
   for (let i = 0; i < 5_000; i++) peer.notify('agent.status', { status });
   expect(await closed).toBe(4004);

@@ -282,6 +282,7 @@ test('calls that are not known or not due are answered with an error, and cost n
       iss: agent.id,
       aud: agent.issuer,
       iat: Math.floor(Date.now() / 1000),
+      monotonicMs: 0,
       report: agent.report(),
     },
     agent.device,
@@ -313,7 +314,7 @@ test('a status report is shown; one that the agent did not sign ends the session
   const { peer, closed } = await agent.connect();
   const iat = Math.floor(Date.now() / 1000);
   const report = agent.report({ state: 'degraded', reasons: ['a controller is down'] });
-  const claims = { iss: agent.id, aud: agent.issuer, iat, report };
+  const claims = { iss: agent.id, aud: agent.issuer, iat, monotonicMs: 0, report };
   peer.notify('agent.status', { status: await signToken('status', claims, agent.device) });
   await eventually(async () => {
     expect((await cloud.call('GET', 'status')).body).toMatchObject({

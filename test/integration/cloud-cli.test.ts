@@ -231,7 +231,7 @@ test('the status says in the words of each agent why it does not work', async ()
   const iat = Math.floor(Date.now() / 1000);
   const reasons = ['dry run: nothing is written', 'paused at the agent: \u202eaudit'];
   const report = agent.report({ state: 'paused', reasons });
-  const claims = { iss: agent.id, aud: agent.issuer, iat, report };
+  const claims = { iss: agent.id, aud: agent.issuer, iat, monotonicMs: 0, report };
   peer.notify('agent.status', { status: await signToken('status', claims, agent.device) });
   const flags = await apiFlags(cloud);
   await eventually(async () => {

@@ -52,6 +52,21 @@ test('a reset travels from the API to the agent and its outcome back', async () 
   expect(decodeJwt(done.body.signedOutcome ?? '')).toMatchObject({ cmd: prepared.operation });
 });
 
+test('a command says how far the clock of the agent is, as the agent last stated it', async () => {
+  const hour = 3_600_000;
+  const monotonicMs = async (): Promise<number> => {
+    await submitOperation(cloud, await prepareOperation(cloud));
+    return (agent.commands.at(-1)?.claims.monotonicMs ?? 0) / hour;
+  };
+  await agent.cut();
+  const { peer } = await agent.connect({ monotonicMs: hour });
+  expect(await monotonicMs()).toBeCloseTo(1, 1);
+  peer.notify('agent.status', { status: await agent.status({ monotonicMs: 2 * hour }) });
+  await eventually(async () => {
+    expect(await monotonicMs()).toBeCloseTo(2, 1);
+  });
+});
+
 test('prepare answers what to seal to, bound to this operation', async () => {
   const prepared = await prepareOperation(cloud);
   const { operation, op, objectGuid, options, baseline, notAfter } = prepared;

@@ -215,6 +215,55 @@ test('a write whose session is lost before it begins is not begun, and may be gi
   expect((await rig.send(again)).outcome.code).toBe('APPLIED');
 });
 
+test('a command that was held back on the way is not carried out, whatever the wall clocks say', async () => {
+  const claims = await rig.claims({ objectGuid: ann });
+  const held = await sign(claims);
+  clock.advance(5_001);
+  expect((await rig.send(held)).outcome).toMatchObject({ code: 'BUSY', retry: 'later' });
+  expect(directory.writes).toBe(0);
+  expect(rig.late).toBe(1); // should the service have this agent's clock wrong, it is told
+  const again = await sign({ ...claims, jti: randomUUID(), monotonicMs: clock.monotonic() });
+  expect((await rig.send(again)).outcome.code).toBe('APPLIED');
+  expect(rig.late).toBe(1);
+});
+
+test('the time on the way is part of the time in which a write begins', async () => {
+  const claims = await rig.claims({ objectGuid: ann });
+  const slow = await sign(claims);
+  const read = directory.read.bind(directory);
+  directory.read = (...args) => {
+    clock.advance(2_100);
+    return read(...args);
+  };
+  clock.advance(3_000);
+  expect((await rig.send(slow)).outcome.code).toBe('BUSY');
+  expect(directory.writes).toBe(0);
+  const quick = await sign({ ...claims, jti: randomUUID(), monotonicMs: clock.monotonic() });
+  expect((await rig.send(quick)).outcome.code).toBe('APPLIED');
+});
+
+test('of many commands that were held back the service is told once a second', async () => {
+  const claims = await rig.claims({ objectGuid: ann });
+  clock.advance(10_000);
+  for (let i = 0; i < 5; i += 1) await rig.send(await sign({ ...claims, jti: randomUUID() }));
+  expect(rig.late).toBe(1);
+  clock.advance(1_000);
+  await rig.send(await sign({ ...claims, jti: randomUUID() }));
+  expect(rig.late).toBe(2);
+});
+
+test('an agent whose clock ran slower than the service thinks has no more time for it', async () => {
+  const claims = await rig.claims({ objectGuid: ann });
+  const token = await sign({ ...claims, monotonicMs: clock.monotonic() + 60_000 });
+  const read = directory.read.bind(directory);
+  directory.read = (...args) => {
+    clock.advance(5_001);
+    return read(...args);
+  };
+  expect((await rig.send(token)).outcome.code).toBe('BUSY');
+  expect(directory.writes).toBe(0);
+});
+
 test('the dispatch that was turned away stays turned away when it is replayed', async () => {
   await rig.toggle.offer(await rig.toggleStatement(1, false));
   const token = await rig.token({ objectGuid: ann });

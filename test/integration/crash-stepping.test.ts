@@ -77,7 +77,8 @@ async function ask(
 ): Promise<OutcomeClaims> {
   for (;;) {
     const iat = Math.floor(clock.now() / 1000);
-    const envelope = { jti: randomUUID(), sid: rig.session.id, iat, exp: iat + 60 };
+    const times = { iat, exp: iat + 60, monotonicMs: clock.monotonic() };
+    const envelope = { jti: randomUUID(), sid: rig.session.id, ...times };
     const token = await signToken('command', { ...claims, ...envelope }, rig.keys.service);
     const answer = await rig.send(token).catch((error: unknown) => {
       if (error instanceof Unresolved) return undefined;

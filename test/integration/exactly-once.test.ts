@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { toFiletime } from '../../src/agent/directory/filetime.ts';
+import { Unresolved } from '../../src/agent/commands/outcomes.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
@@ -38,7 +39,8 @@ async function send(
 ): Promise<OutcomeClaims> {
   const iat = Math.floor(clock.now() / 1000);
   const envelope = { jti: randomUUID(), sid: rig.session.id, agent: rig.agentId };
-  const again = { ...claims, ...envelope, iat, exp: iat + 60, ...change } as CommandClaims;
+  const times = { iat, exp: iat + 60, monotonicMs: clock.monotonic() };
+  const again = { ...claims, ...envelope, ...times, ...change } as CommandClaims;
   return rig.send(await signToken('command', again, rig.keys.service));
 }
 
@@ -246,6 +248,17 @@ describe('must-change where nothing tells one 0 from another', () => {
     await rig.toggle.offer(await rig.toggleStatement(2, true));
     expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED', reapplied: true });
   });
+});
+
+test('a dispatch that was held back does not make a write that never arrived', async () => {
+  const claims = await rig.claims({ objectGuid: ann });
+  await crashDuring(claims, 'never-arrives');
+  clock.advance(60_000);
+  const late = send(claims, { monotonicMs: clock.monotonic() - 40_000 });
+  await expect(late).rejects.toBeInstanceOf(Unresolved);
+  expect(domain.written).toEqual([]);
+  expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED' });
+  expect(domain.written).toHaveLength(1);
 });
 
 test('paused meanwhile, a write that never arrived is not made, and is made once resumed', async () => {

@@ -37,7 +37,8 @@ afterEach(() => rig[Symbol.asyncDispose]());
 /** The same operation in a dispatch of its own, as the service makes it. */
 async function send(claims: CommandClaims): Promise<OutcomeClaims> {
   const iat = Math.floor(clock.now() / 1000);
-  const envelope = { jti: randomUUID(), sid: rig.session.id, iat, exp: iat + 60 };
+  const times = { iat, exp: iat + 60, monotonicMs: clock.monotonic() };
+  const envelope = { jti: randomUUID(), sid: rig.session.id, ...times };
   return rig.send(await signToken('command', { ...claims, ...envelope }, rig.keys.service));
 }
 

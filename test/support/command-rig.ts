@@ -94,10 +94,15 @@ export class CommandRig implements AsyncDisposable {
   readonly log: MemoryLog;
   readonly abort = new AbortController();
   readonly began: { cmd: string; jti: string; controller?: string }[] = [];
+  /** How often the service was told of late commands. */
+  late = 0;
   readonly session: CommandSession = {
     id: randomUUID(),
     ended: new AbortController().signal,
     began: (notice) => this.began.push(notice),
+    late: () => {
+      this.late += 1;
+    },
   };
   readonly #directory: Directory;
   readonly #clock: Clock;
@@ -191,6 +196,7 @@ export class CommandRig implements AsyncDisposable {
       exp: iat + 60,
       notAfter: timestamp((iat + 300) * 1000),
       startWithinMs: 5000,
+      monotonicMs: Math.floor(this.#clock.monotonic()),
       account: { objectGuid },
       by: 'admin' as const,
       actor: 'key:1',

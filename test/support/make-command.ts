@@ -35,6 +35,7 @@ export async function resetClaims(
   });
   const secret = secretFor(sealed, key.kid);
   if (secret === undefined) throw new Error('sealed to somebody else');
-  const rest = { startWithinMs: 5000, attempts: [], recipients: [key.kid], secret };
+  const dispatch = { startWithinMs: 5000, monotonicMs: service.session.agentMonotonicMs() };
+  const rest = { ...dispatch, attempts: [], recipients: [key.kid], secret };
   return { ...service.envelope(), ...common, ...options, ...rest };
 }

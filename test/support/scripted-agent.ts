@@ -315,6 +315,7 @@ export class ScriptedAgent implements AsyncDisposable {
         iss: this.id,
         aud: this.issuer,
         iat: this.#seconds(),
+        monotonicMs: 0,
         nonce: '',
         sid: '',
         version: '0.1.0',
@@ -329,6 +330,13 @@ export class ScriptedAgent implements AsyncDisposable {
       },
       this.device,
     );
+  }
+
+  /** A signed status report. */
+  status(bend: Partial<Claims<'status'>> = {}): Promise<string> {
+    const who = { iss: this.id, aud: this.issuer, iat: this.#seconds() };
+    const claims = { ...who, monotonicMs: 0, report: this.report(), ...bend };
+    return signToken('status', claims, this.device);
   }
 
   report(bend: Partial<StatusReport> = {}): StatusReport {

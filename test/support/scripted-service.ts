@@ -202,6 +202,7 @@ export class ScriptedService implements AsyncDisposable {
         now: Date.now(),
         audience: this.url,
       });
+      session.heardAt = performance.now();
       return {
         session: session.id,
         serverTime: timestamp(Date.now()),
@@ -228,6 +229,8 @@ export class ServiceSession {
   /** Every text frame in either direction. */
   readonly frames: string[] = [];
   hello: HelloClaims | undefined;
+  /** When the hello came. */
+  heardAt = 0;
   goodbye: string | undefined;
 
   constructor(
@@ -269,6 +272,11 @@ export class ServiceSession {
     socket.on('close', () => {
       this.peer.close();
     });
+  }
+
+  /** How far the agent's monotonic clock is by now, as its hello says. */
+  agentMonotonicMs(): number {
+    return Math.floor((this.hello?.monotonicMs ?? 0) + performance.now() - this.heardAt);
   }
 }
 

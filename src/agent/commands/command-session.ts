@@ -5,4 +5,6 @@ export interface CommandSession {
   readonly ended: AbortSignal;
   /** Tells the service that the write is about to begin. Never throws. */
   began(notice: { cmd: string; jti: string; controller?: string }): void;
+  /** Tells the service this agent's time anew: its commands come late, or seem to. Never throws. */
+  late(): void;
 }

@@ -18,6 +18,9 @@ import type { Toggle } from './toggle.ts';
 import type { Accepted, Trail } from './trail.ts';
 import { MisplacedCommand, verifyCommand, type Verifier } from './verify.ts';
 
+/** Frames that are on their way for longer are worth asking whether the service knows our clock. */
+const LATE_MS = 1_000;
+
 /** As many commands as are taken at once, running or waiting for their account. */
 const MAX_IN_FLIGHT = 64;
 
@@ -41,6 +44,8 @@ interface Running {
 interface Arrival {
   readonly session: CommandSession;
   readonly receivedAt: number;
+  /** When the service signed it, at the earliest; both on the monotonic clock. */
+  readonly givenAt: number;
   /** Why it is refused although the service gave it to this agent. */
   readonly misplaced: OutcomeCode | undefined;
   /** Its write of an earlier dispatch, whose outcome is not known. */
@@ -54,6 +59,7 @@ export class Commander {
   readonly #running = new Map<string, Running>();
   readonly #counters = new Map<string, number>();
   readonly #since: number;
+  #lateAt = -Infinity;
   readonly #drain = new AbortController();
 
   constructor(options: CommanderOptions) {
@@ -126,7 +132,17 @@ export class Commander {
       notAfter: claims.notAfter,
       expiresMs: (claims.exp + CLOCK_TOLERANCE_S) * 1000,
     };
-    return this.#answer(accepted, claims, { session, receivedAt, misplaced });
+    // Later than it came, an agent that ran slower than the service would have it given.
+    const givenAt = Math.min(receivedAt, claims.monotonicMs);
+    if (receivedAt - givenAt > LATE_MS) this.#tellLate(session, receivedAt);
+    return this.#answer(accepted, claims, { session, receivedAt, givenAt, misplaced });
+  }
+
+  /** Frames are held back, or a clock stood still; once a second tells the service enough. */
+  #tellLate(session: CommandSession, at: number): void {
+    if (at - this.#lateAt < LATE_MS) return;
+    this.#lateAt = at;
+    session.late();
   }
 
   #answer(accepted: Accepted, claims: CommandClaims, arrival: Arrival): Promise<string> {
@@ -176,7 +192,8 @@ export class Commander {
   #begin(accepted: Accepted, claims: CommandClaims, arrival: Arrival): Promise<string> {
     if (this.#options.journal.problem?.retryable === true) return this.#noRoom(accepted, claims);
     const full = this.#queue.full ? 'BUSY' : undefined;
-    const obstacle = arrival.misplaced ?? this.#obstacle(claims) ?? full;
+    const obstacle =
+      arrival.misplaced ?? this.#obstacle(claims) ?? full ?? tooLate(claims, arrival);
     return this.#take(accepted, claims, { ...arrival, obstacle });
   }
 
@@ -218,7 +235,7 @@ export class Commander {
   async #carryOut(
     accepted: Accepted,
     claims: CommandClaims,
-    { session, receivedAt, open }: Arrival,
+    { session, receivedAt, givenAt, open }: Arrival,
   ): Promise<string> {
     const { executor, journal, log, trail, abort } = this.#options;
     const { cmd, jti, digest, tokenHash: token } = accepted;
@@ -243,7 +260,7 @@ export class Commander {
       obstacle: () => (session.ended.aborted ? 'BUSY' : this.#obstacle(claims, true)),
     };
     const drain = this.#drain.signal;
-    const execution = { claims, receivedAt, open, drain };
+    const execution = { claims, receivedAt, givenAt, open, drain };
     const ended = await execute(execution, executor, steps, abort).catch((error: unknown) => {
       if (error instanceof Unresolved) log.warn('operation.unresolved', fieldsOf(claims));
       throw error;
@@ -288,6 +305,14 @@ export class Commander {
   #count(code: OutcomeCode): void {
     this.#counters.set(code, (this.#counters.get(code) ?? 0) + 1);
   }
+}
+
+/** Whoever holds frames back must not choose the time of a write: another agent may have its turn by now. */
+function tooLate(
+  { startWithinMs }: CommandClaims,
+  { receivedAt, givenAt }: Arrival,
+): OutcomeCode | undefined {
+  return receivedAt - givenAt > startWithinMs ? 'BUSY' : undefined;
 }
 
 function isFull(error: unknown): boolean {

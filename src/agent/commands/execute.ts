@@ -65,7 +65,7 @@ export async function execute(
 }
 
 async function begin(job: Job): Promise<Outcome | Go> {
-  const { claims, executor, signal, receivedAt, steps } = job;
+  const { claims, executor, signal, givenAt, steps } = job;
   checkAllowed(claims, executor.guard);
   executor.admission.take(claims);
   const found = await withDeadline(READ_WITHIN_MS, signal, async (within) => {
@@ -78,7 +78,7 @@ async function begin(job: Job): Promise<Outcome | Go> {
   await steps.seen(found.account);
   if (claims.op === 'change') executor.admission.checkChange(found.account);
   if (found.type === 'free') {
-    return { ...found, decidedAt: receivedAt, mayBeMade: false };
+    return { ...found, decidedAt: givenAt, mayBeMade: false };
   }
   return byAnother(job, found);
 }

@@ -35,6 +35,11 @@ export interface Execution {
   readonly claims: CommandClaims;
   /** When the command arrived, on the monotonic clock. */
   readonly receivedAt: number;
+  /**
+   * When the service signed it, at the earliest, on the same clock: what is decided within a time is
+   * decided within that of the service, which may give the operation to another agent after it.
+   */
+  readonly givenAt: number;
   /** A write of the same operation that was begun and whose outcome is not known. */
   readonly open?: Intent | undefined;
   /** The agent is stopping: whoever runs next can wait for what becomes of a write. */

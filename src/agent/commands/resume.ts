@@ -17,10 +17,10 @@ export const ANSWER_WITHIN_MS = 40_000;
  * nothing can be said yet.
  */
 export async function resume(job: Job, intent: Intent): Promise<Outcome | Go> {
-  const { executor, steps, signal, receivedAt } = job;
+  const { executor, steps, signal, givenAt } = job;
   const { directory, clock } = executor;
   if (job.open === intent) steps.began(intent.controller);
-  const context = { directory, clock, answerBy: receivedAt + ANSWER_WITHIN_MS, drain: job.drain };
+  const context = { directory, clock, answerBy: givenAt + ANSWER_WITHIN_MS, drain: job.drain };
   const finding = await findOut(intent, context, signal).catch((error: unknown) => {
     if (error instanceof DirectoryError) return undefined; // the account itself is gone
     throw error;
@@ -67,7 +67,8 @@ function again(job: Job, intent: Intent, finding: Finding): Outcome | Go {
     if (elsewhere) throw new Unresolved();
     return outcome('INDETERMINATE', tookMs(job), { controller });
   }
-  if (tookMs(job) > ANSWER_WITHIN_MS - WRITE_WITHIN_MS) throw new Unresolved();
+  const writeBy = job.givenAt + ANSWER_WITHIN_MS - WRITE_WITHIN_MS;
+  if (executor.clock.monotonic() > writeBy) throw new Unresolved();
   try {
     checkAgain(job, account);
   } catch (error) {

@@ -20,7 +20,7 @@ export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties
     renew: (session) => renewSession(core, session),
     status: async (session, status) => {
       const agent = await mustFind(core, session);
-      const { report } = await verified(core, session, async () =>
+      const { report, monotonicMs } = await verified(core, session, async () =>
         verifyToken('status', status, {
           key: await importPublicKey(agent.deviceKey),
           now: core.clock.now(),
@@ -28,6 +28,7 @@ export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties
           issuer: agent.id,
         }),
       );
+      session.reckon(monotonicMs); // an old one that is repeated makes commands look later, never sooner
       if (agent.report !== undefined && report.at < agent.report.at) return;
       session.healthy = isHealthy(report);
       await core.store.agents.update(agent.id, { report, seenAt: core.clock.now() });

@@ -41,6 +41,7 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
     throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
   }
   const claims = await verifyHello(session, agent, { ...said, core });
+  session.reckon(claims.monotonicMs);
   const sealing = await takeSealingKey(core, agent, claims.sealingKey).catch((error: unknown) => {
     throw error instanceof TokenError
       ? notAccepted(session, 'SEALING_KEY_REFUSED', error.message)

@@ -74,6 +74,8 @@ export class LinkSession implements AgentSession {
   readonly #frames: FrameBudget;
   readonly #statements: FrameBudget;
   #greeted = false;
+  /** The agent's monotonic clock minus ours, less what its newest statement was on the way. */
+  #agentAheadMs = 0;
   #heardAt: number;
 
   constructor(socket: WebSocket, options: LinkSessionOptions) {
@@ -107,6 +109,15 @@ export class LinkSession implements AgentSession {
   /** Whether anything can still be said to the agent. */
   get isOpen(): boolean {
     return this.#socket.readyState === this.#socket.OPEN;
+  }
+
+  agentMonotonicMs(): number {
+    return Math.max(0, Math.floor(this.#options.clock.monotonic() + this.#agentAheadMs));
+  }
+
+  /** Takes what a verified statement that has just come says of the agent's monotonic clock. */
+  reckon(monotonicMs: number): void {
+    this.#agentAheadMs = monotonicMs - this.#options.clock.monotonic();
   }
 
   /** Challenges the agent and watches over the session. Resolves when the socket is gone. */

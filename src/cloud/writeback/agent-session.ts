@@ -14,6 +14,11 @@ export interface AgentSession {
   readonly approved: boolean;
   /** Aborts when the socket is gone. */
   readonly closed: AbortSignal;
+  /**
+   * How far the agent's monotonic clock is by now, at the least: its newest statement may have been
+   * held back on the way, which makes commands look later than they are and never sooner.
+   */
+  agentMonotonicMs(): number;
   /** The signed answer. Rejects with `UnansweredError` or `RpcError`. */
   inspect(request: string, signal: AbortSignal): Promise<string>;
   /** The signed outcome; `onBegan` is called when the write is about to begin. Rejects likewise. */

@@ -41,6 +41,7 @@ export function commandClaims(
     exp: iat + TOKEN_LIFETIME_S,
     notAfter: timestamp(operation.notAfter),
     startWithinMs: START_WITHIN_MS,
+    monotonicMs: session.agentMonotonicMs(),
     account: { objectGuid: operation.objectGuid },
     by: operation.by,
     actor: operation.actor,

@@ -142,8 +142,10 @@ const FEW = { ...SEEDED, numRuns: 15 };
 test('two dispatches of one operation have one digest, whoever they go to', async () => {
   await fc.assert(
     fc.asyncProperty(valid(CommandClaims), valid(CommandClaims), async (claims, other) => {
-      const { iss, agent, jti, sid, iat, exp, startWithinMs, attempts, by, actor } = other;
-      const envelope = { iss, agent, jti, sid, iat, exp, startWithinMs, attempts, by, actor };
+      const { iss, agent, jti, sid, iat, exp, attempts, by, actor } = other;
+      const { startWithinMs, monotonicMs } = other;
+      const times = { iat, exp, startWithinMs, monotonicMs };
+      const envelope = { iss, agent, jti, sid, attempts, by, actor, ...times };
       const again = { ...claims, ...envelope };
       if ('secret' in again && 'secret' in other) {
         // Another agent gets another wrapping of the same content.
