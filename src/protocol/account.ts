@@ -4,12 +4,15 @@ import { HostName, Int64, ShortText, Timestamp, Uuid } from './shapes.ts';
 /** Accounts are addressed by objectGUID alone: names move. */
 export const AccountRef = z.strictObject({ objectGuid: Uuid });
 
+const NAME_EXPECTED =
+  'expected a user principal name, DOMAIN\\user or a logon name: 1 to 256 characters on one line';
+
 /** A name as a person types it: user principal name, `DOMAIN\user`, or a bare logon name. */
 export const AccountName = z
   .string()
-  .min(1)
-  .max(256)
-  .regex(/^[^\u0000-\u001f\u007f]+$/)
+  .min(1, NAME_EXPECTED)
+  .max(256, NAME_EXPECTED)
+  .regex(/^[^\u0000-\u001f\u007f]*$/, NAME_EXPECTED)
   .meta({ id: 'AccountName' });
 
 /** Replication metadata of `unicodePwd`: who wrote it last, when, and how many times (MS-DRSR 5.160). */

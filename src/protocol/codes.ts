@@ -108,7 +108,8 @@ export const CODES = {
     event: 31120,
     redispatch: true,
     meaning: 'Writeback is paused.',
-    action: 'Resume writeback when the reason for the pause is gone.',
+    action:
+      'When the reason for the pause is gone, run `passback-cloud resume`; for a pause of the agent itself `passback resume` on its machine (the message says which).',
   },
   DRAINING: {
     status: 'refused',
@@ -259,7 +260,8 @@ export const CODES = {
     retry: 'admin',
     event: 33009,
     meaning: 'The directory or the service account is not set up as the agent needs it.',
-    action: 'Read the line in the agent log, then run `passback doctor`.',
+    action:
+      'Read the line of the operation in the agent log; `passback config check` and the rights of the service account (service/OPERATING.md) are what to look at.',
   },
   DIRECTORY_UNREACHABLE: {
     status: 'failed',

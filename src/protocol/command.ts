@@ -19,7 +19,9 @@ export const Op = z.enum(['reset', 'change', 'unlock']);
 export const By = z.enum(['self', 'admin']);
 
 /** Opaque to the agent: an id in the service's books, never a name. */
-export const Actor = z.string().regex(/^[\x21-\x7e]{1,128}$/);
+export const Actor = z
+  .string()
+  .regex(/^[\x21-\x7e]{1,128}$/, 'expected 1 to 128 printable ASCII characters without blanks');
 
 /** What an admin or a person chooses about an operation; unlocking comes with a reset unless declined. */
 export const OperationOptions = z

@@ -38,6 +38,9 @@ export const Outcome = z
     code: z.enum(OUTCOME_CODES),
     retry: RetryName.optional(),
     message: ShortText,
+    action: ShortText.optional().meta({
+      description: "What to do, where the agent knows better than the code's own text.",
+    }),
     effect: Effect.optional(),
     rules: z.array(BrokenRule).max(8).optional(),
     notBefore: Timestamp.optional(),

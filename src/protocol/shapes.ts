@@ -14,11 +14,13 @@ export const Timestamp = z.iso
   .datetime({ precision: 3 })
   .meta({ id: 'Timestamp', description: 'UTC, RFC 3339, milliseconds, ending in Z.' });
 
+const INT64_EXPECTED = 'expected a 64-bit integer in decimal, as a text without leading zeros';
+
 /** 64-bit directory values do not fit a JSON number. */
 export const Int64 = z
   .string()
-  .regex(/^(?:0|-?[1-9][0-9]{0,18})$/, { abort: true })
-  .refine((text) => BigInt.asIntN(64, BigInt(text)) === BigInt(text))
+  .regex(/^(?:0|-?[1-9][0-9]{0,18})$/, { abort: true, error: INT64_EXPECTED })
+  .refine((text) => BigInt.asIntN(64, BigInt(text)) === BigInt(text), INT64_EXPECTED)
   .meta({ id: 'Int64', description: 'A 64-bit integer in decimal, in its one spelling.' });
 
 /** RFC 7519 NumericDate: whole seconds since the epoch. */
@@ -40,10 +42,15 @@ export const HostName = z
   .string()
   .min(1)
   .max(255)
-  .regex(/^[^\u0000-\u0020\u007f-\u00a0\ud800-\udfff]+$/)
+  .regex(
+    /^[^\u0000-\u0020\u007f-\u00a0\ud800-\udfff]+$/,
+    'expected a host name or an address, without blanks and control characters',
+  )
   .meta({ id: 'HostName' });
 
-export const Base64Url = z.string().regex(/^[A-Za-z0-9_-]+$/);
+export const Base64Url = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]+$/, 'expected base64url: letters, digits, - and _, no padding');
 
 /** RFC 7638 SHA-256 thumbprint, or any other SHA-256 in base64url. */
 export const Sha256 = z
@@ -55,13 +62,16 @@ export const Sha256 = z
 export const CompactJws = z
   .string()
   .max(48 * 1024)
-  .regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/);
+  .regex(
+    /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/,
+    'expected a JWS in compact serialisation: three parts in base64url, with dots between',
+  );
 
 /** Free text by a person or a server, without control characters. */
 export const ShortText = z
   .string()
-  .max(512)
-  .regex(/^[^\u0000-\u001f\u007f]*$/);
+  .max(512, 'expected at most 512 characters')
+  .regex(/^[^\u0000-\u001f\u007f]*$/, 'expected one line without control characters');
 
 export type Timestamp = z.infer<typeof Timestamp>;
 

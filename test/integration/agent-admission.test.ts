@@ -76,9 +76,10 @@ test('a pause holds from the next command on, and the operation is done once it 
   const claims = await rig.claims({ objectGuid: ann, op: 'unlock' });
   const { outcome } = await rig.send(await signToken('command', claims, rig.keys.service));
   expect(outcome).toMatchObject({ code: 'PAUSED', retry: 'later' });
-  expect(outcome.message).toBe(
-    'paused at the agent until somebody resumes it; run `passback resume` on that machine. Its reason: moving house',
+  expect(outcome.message).toMatch(
+    /^paused at the agent by \S+ since \d{4}-\S+Z, until somebody resumes it: moving house$/,
   );
+  expect(outcome.action).toMatch(/ paused it .* at \d{4}-\S+Z: .* run `passback resume` there/);
   expect(rig.log.of('writeback.paused_locally')).toMatchObject([
     { level: 'warn', fields: { reason: 'moving house' } },
   ]);

@@ -126,7 +126,7 @@ test('a pause ordered at the machine is told to the service with the next questi
   await eventually(() => {
     expect(agent.log.of('status.changed').at(-1)?.fields).toMatchObject({
       state: 'paused',
-      reasons: ['paused at the agent: audit'],
+      reasons: [`paused at the agent since ${pause.since}: audit`],
     });
     expect(service.session.statements).not.toHaveLength(0);
   });

@@ -366,8 +366,25 @@ test('while writeback is paused nobody gets to type a password', async () => {
     body: { account: { name: 'ada' }, op: 'reset' },
   });
   expect(answer).toMatchObject({ status: 503, body: { code: 'PAUSED', retry: 'later' } });
-  expect((answer.body as { detail: string }).detail).toContain('audit week');
+  const { detail, action } = answer.body as { detail: string; action: string };
+  expect(detail).toMatch(/paused by \S+ since \d{4}-\S+Z: audit week$/);
+  expect(action).toContain('passback-cloud resume');
   expect(agent.inspections).toEqual([]);
+});
+
+test('what an agent says is to be done is what the caller is told', async () => {
+  await agent.join();
+  await agent.connect();
+  agent.onInspect = () => 'PAUSED';
+  agent.bendInspection = ({ verdict, ...claims }) => {
+    if (verdict === undefined) throw new TypeError('no verdict');
+    const action = 'run `passback resume` there';
+    return signToken('inspection', { ...claims, verdict: { ...verdict, action } }, agent.device);
+  };
+  const answer = await cloud.call('POST', 'prepare', {
+    body: { account: { name: 'ada' }, op: 'reset' },
+  });
+  expect(answer.body).toMatchObject({ code: 'PAUSED', action: 'run `passback resume` there' });
 });
 
 test('when the service stops, agents are told and the close code says so', async () => {

@@ -96,10 +96,30 @@ test('every wrong field of a body is listed at once', async () => {
     body: { account: { name: 7 }, op: 'explode', options: { unlock: 'yes' }, extra: 1 },
   });
   expectProblem(answer, 400, 'INVALID_REQUEST');
-  const { errors } = answer.body as { errors: { path: string }[] };
+  const { errors } = answer.body as { errors: { path: string; detail: string }[] };
   const paths = errors.map(({ path }) => path);
   expect(paths).toEqual(expect.arrayContaining(['account', 'op', 'options.unlock', '']));
+  expect(errors.find(({ path }) => path === 'account')?.detail).toContain('{ "name": "anna@');
 });
+
+test.each(['', 'an\nna', 'x'.repeat(257)])(
+  'a bad account name is told in words: %j',
+  async (name) => {
+    const answer = await cloud.call('POST', 'prepare', {
+      body: { account: { name }, op: 'unlock' },
+    });
+    expect(answer.body).toMatchObject({
+      code: 'INVALID_REQUEST',
+      errors: [
+        {
+          path: 'account.name',
+          detail:
+            'expected a user principal name, DOMAIN\\user or a logon name: 1 to 256 characters on one line',
+        },
+      ],
+    });
+  },
+);
 
 test('bad JSON, another media type, no body and too much of one are problems', async () => {
   expectProblem(await cloud.call('POST', 'prepare', { text: '{"a":' }), 400, 'INVALID_REQUEST');

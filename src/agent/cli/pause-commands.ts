@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { type Command } from 'commander';
 import { ShortText, timestamp } from '../../protocol/shapes.ts';
 import type { Terminal } from '../../support/terminal.ts';
@@ -73,7 +74,7 @@ async function pause(
   const owner = await stateOwner(folder);
   const before = await ordersIn(folder);
   const since = pauseAt(before, now)?.since ?? timestamp(now);
-  const orders = { ...before, pause: { reason, since, ...until } };
+  const orders = { ...before, pause: { reason, since, ...until, by: whoAmI(terminal) } };
   await writeOrders(folder, orders, owner);
   tell({ orders, trips: await openTrips(folder, orders) }, flags, terminal);
 }
@@ -88,6 +89,23 @@ async function resume(
   const orders = flags.breaker === true ? await withResumed(folder, before) : withoutPause(before);
   await writeOrders(folder, orders, owner);
   tell({ orders, trips: await openTrips(folder, orders) }, flags, terminal);
+}
+
+/** For those who ask why nothing is written: behind sudo, whoever called it. */
+function whoAmI({ env }: Terminal): string {
+  const { SUDO_USER: behind = '' } = env;
+  const name = accountName();
+  return ShortText.max(64).safeParse(behind).success && behind !== '' && behind !== name
+    ? `${behind} (as ${name})`
+    : name;
+}
+
+function accountName(): string {
+  try {
+    return userInfo().username.slice(0, 64);
+  } catch {
+    return `uid ${process.geteuid?.() ?? 'unknown'}`; // an account without an entry in passwd
+  }
 }
 
 function withoutPause({ resumed }: OrdersFile): OrdersFile {

@@ -59,8 +59,9 @@ export const FORMATS = {
   operations: list('a list of reset, change, unlock', (item) =>
     Op.safeParse(item).success ? undefined : `${shown(item)} is no operation`,
   ),
-  names: list('a list of distinguished names', (item) =>
-    isDistinguishedName(item) ? undefined : `${shown(item)} is no distinguished name`,
+  names: list(
+    'a list of distinguished names, such as OU=People,DC=corp,DC=example,DC=com',
+    (item) => (isDistinguishedName(item) ? undefined : `${shown(item)} is no distinguished name`),
   ),
   sids: list('a list of security identifiers (S-1-5-21-…)', (item) =>
     isSid(item) ? undefined : `${shown(item)} is no SID`,

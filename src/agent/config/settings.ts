@@ -87,7 +87,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     key: 'guard.baseDns',
-    doc: 'Only accounts below one of these organisational units are touched. In the environment several are parted by semicolons.',
+    doc: 'Only accounts below one of these organisational units are touched. There has to be at least one: to touch nothing there is `passback pause`. In the environment several are parted by semicolons.',
     format: 'names',
     required: true,
   },

@@ -13,7 +13,14 @@ export interface StatusFacts {
   readonly journalProblem: string | undefined;
   readonly toggle: { readonly enabled: boolean; readonly reason: string };
   /** What is ordered at this machine; undefined: nothing. */
-  readonly pause: { readonly reason: string; readonly until?: string | undefined } | undefined;
+  readonly pause:
+    | {
+        readonly reason: string;
+        readonly since: string;
+        readonly until?: string | undefined;
+        readonly by?: string | undefined;
+      }
+    | undefined;
   readonly breaker: {
     readonly open: boolean;
     readonly stoppedActors: number;
@@ -78,8 +85,13 @@ function downReasons({ controllers, journalProblem, standing }: StatusFacts): st
 function pauseReasons({ pause, breaker, toggle }: StatusFacts): string[] {
   const reasons = [];
   if (pause !== undefined) {
-    const until = pause.until === undefined ? '' : ` until ${pause.until}`;
-    reasons.push(`paused at the agent${until}: ${pause.reason}`);
+    const parts = [
+      'paused at the agent',
+      ...(pause.by === undefined ? [] : [`by ${pause.by}`]),
+      `since ${pause.since}`,
+      ...(pause.until === undefined ? [] : [`until ${pause.until}`]),
+    ];
+    reasons.push(`${parts.join(' ')}: ${pause.reason}`);
   }
   if (breaker.open) {
     const { at = '', count = 0 } = breaker.trip ?? {};

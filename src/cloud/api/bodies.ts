@@ -30,7 +30,9 @@ export const PreferHeader = z.object({
 
 export const PrepareRequest = z
   .strictObject({
-    account: z.union([z.strictObject({ name: AccountName }), AccountRef]),
+    account: z.union([z.strictObject({ name: AccountName }), AccountRef], {
+      error: 'expected either { "name": "anna@corp.example.com" } or { "objectGuid": "…" }',
+    }),
     op: Op,
     options: z
       .strictObject({ unlock: z.boolean().optional(), mustChange: z.boolean().optional() })

@@ -116,7 +116,7 @@ export function serviceProblem(c: Context, error: ServiceError): Response {
     code,
     detail: message,
     ...(retry !== undefined && { retry }),
-    ...(isOutcomeCode(code) && { action: factsOf(code).action }),
+    ...(isOutcomeCode(code) && { action: details.action ?? factsOf(code).action }),
     ...(details.rules !== undefined && { rules: [...details.rules] }),
     ...(details.notBefore !== undefined && { notBefore: details.notBefore }),
   });

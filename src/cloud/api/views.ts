@@ -47,16 +47,19 @@ export function viewOperation(
     createdAt: timestamp(createdAt),
     notAfter: timestamp(notAfter),
     ...(finishedAt !== undefined && { finishedAt: timestamp(finishedAt) }),
-    ...(result?.code !== undefined && viewCode(result.code)),
+    ...(result?.code !== undefined && viewCode(result.code, result.outcome?.action)),
     ...(result?.agent !== undefined && { agent: result.agent }),
     ...(result?.outcome !== undefined && { outcome: result.outcome }),
     ...(result?.signed !== undefined && { signedOutcome: result.signed }),
   };
 }
 
-function viewCode(code: Parameters<typeof factsOf>[0]): Partial<z.infer<typeof OperationView>> {
+function viewCode(
+  code: Parameters<typeof factsOf>[0],
+  said: string | undefined,
+): Partial<z.infer<typeof OperationView>> {
   const { retry, meaning, action } = factsOf(code);
-  return { code, meaning, action, ...(retry !== undefined && { retry }) };
+  return { code, meaning, action: said ?? action, ...(retry !== undefined && { retry }) };
 }
 
 export function viewToggle({

@@ -118,9 +118,10 @@ async function verifyInspection(
 
 function toAnswer({ verdict, account }: InspectionClaims): AccountState | ServiceError {
   if (verdict !== undefined) {
-    const { code, message, rules, notBefore } = verdict;
+    const { code, message, action, rules, notBefore } = verdict;
     return new ServiceError(code, {
       detail: message,
+      ...(action !== undefined && { action }),
       ...(rules !== undefined && { rules }),
       ...(notBefore !== undefined && { notBefore }),
     });

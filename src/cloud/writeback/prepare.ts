@@ -97,9 +97,11 @@ export function bindingOf(operation: PreparedOperation): SecretBinding {
 async function refuseWhilePaused(core: Core, directoryId: string): Promise<void> {
   const directory = await core.store.directories.find(directoryId);
   if (directory?.toggle.enabled !== false) return;
-  const { reason } = directory.toggle;
+  const { reason, by, at } = directory.toggle;
+  const why = reason === '' ? '' : `: ${reason}`;
   throw new ServiceError('PAUSED', {
-    detail: reason === '' ? 'writeback is paused' : `writeback is paused: ${reason}`,
+    detail: `writeback is paused by ${by} since ${timestamp(at)}${why}`,
+    action: 'When the reason is gone, run `passback-cloud resume`.',
   });
 }
 

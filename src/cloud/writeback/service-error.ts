@@ -26,6 +26,8 @@ export type ServiceErrorCode = keyof typeof OWN_CODES | OutcomeCode;
 export interface ServiceErrorDetails {
   /** For people: what is the case and what to do. */
   readonly detail?: string;
+  /** What to do, where that is more than the code's own text. */
+  readonly action?: string;
   readonly rules?: readonly BrokenRule[];
   readonly notBefore?: string;
 }

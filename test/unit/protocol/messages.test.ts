@@ -204,3 +204,12 @@ test('a private key is no public key', () => {
     FEW,
   );
 });
+
+test('what is wrong with a text is said in words, never as a pattern', () => {
+  for (const [name, schema] of SCHEMAS) {
+    for (const text of ['', '\n', 'ä .', '-', 'x'.repeat(60_000)]) {
+      const said = schema.safeParse(text).error?.issues.map(({ message }) => message) ?? [];
+      expect(said.join('\n'), name).not.toMatch(/pattern/);
+    }
+  }
+});

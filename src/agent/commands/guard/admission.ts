@@ -95,9 +95,9 @@ export class Admission implements AsyncDisposable {
   }
 
   /** What a refusal for this obstacle says: a pause of this machine is ended here only. */
-  detailsOf(obstacle: OutcomeCode): { readonly message?: string } {
+  detailsOf(obstacle: OutcomeCode): { readonly message?: string; readonly action?: string } {
     const { pause } = this;
-    return obstacle === 'PAUSED' && pause !== undefined ? { message: pausedInWords(pause) } : {};
+    return obstacle === 'PAUSED' && pause !== undefined ? pausedInWords(pause) : {};
   }
 
   /** Takes an operation up: from now on it counts, once. Throws `Refusal`. */

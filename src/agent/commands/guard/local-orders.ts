@@ -10,7 +10,13 @@ import { readJson, type ReadJson } from './json-file.ts';
 const LocalOrdersFile = z.strictObject({
   /** Nothing is written while it lasts. */
   pause: z
-    .strictObject({ reason: ShortText, since: Timestamp, until: Timestamp.optional() })
+    .strictObject({
+      reason: ShortText,
+      since: Timestamp,
+      until: Timestamp.optional(),
+      /** The operating system's name of whoever ordered it. */
+      by: ShortText.max(128).optional(),
+    })
     .optional(),
   /** Trips of the breaker that a person has looked into, and when. */
   resumed: z.strictObject({ at: Timestamp, trips: z.array(Uuid) }).optional(),
@@ -41,11 +47,19 @@ export function pauseAt(orders: OrdersFile, now: number): LocalPause | undefined
   return pause?.until !== undefined && now >= Date.parse(pause.until) ? undefined : pause;
 }
 
-/** What somebody who is far from this machine has to know about the pause; always a `ShortText`. */
-export function pausedInWords({ reason, until }: LocalPause): string {
-  const words = `paused at the agent until ${until ?? 'somebody resumes it'}; run \`passback resume\` on that machine. Its reason: ${reason}`;
-  // What is longer is cut at a whole character.
-  return words.slice(0, 512).replace(/[\ud800-\udbff]$/, '');
+/** What somebody who is far from this machine has to know about the pause; each a `ShortText`. */
+export function pausedInWords({ reason, since, until, by }: LocalPause): {
+  readonly message: string;
+  readonly action: string;
+} {
+  const who = by === undefined ? '' : ` by ${by}`;
+  const paused = by === undefined ? 'It was paused' : `${by} paused it`;
+  const words = `paused at the agent${who} since ${since}, until ${until ?? 'somebody resumes it'}: ${reason}`;
+  return {
+    // What is longer is cut at a whole character.
+    message: words.slice(0, 512).replace(/[\ud800-\udbff]$/, ''),
+    action: `${paused} on the agent's machine at ${since}: when the reason is gone, run \`passback resume\` there; \`passback-cloud resume\` does not end it.`,
+  };
 }
 
 /** What is ordered at this machine, as the running agent sees it. */

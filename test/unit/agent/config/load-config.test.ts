@@ -218,6 +218,8 @@ test.each([
 });
 
 test.each([
+  ['missing', '# none', 'is missing; expected a list of distinguished names, such as OU='],
+  ['left empty', 'baseDns:', 'is missing; expected a list of distinguished names'],
   ['no list', 'baseDns: 5', 'found 5'],
   ['an empty list', 'baseDns: []', 'at least one'],
   ['no distinguished name', 'baseDns: [People]', '"People" is no distinguished name'],

@@ -54,15 +54,25 @@ test.each<[string, Partial<StatusFacts>, string, RegExp | undefined]>([
   ['the journal cannot be written', { journalProblem: 'ENOSPC' }, 'down', /ENOSPC/],
   [
     'paused at the agent',
-    { pause: { reason: 'audit', until: '2030-01-01T02:00:00.000Z' } },
+    {
+      pause: {
+        reason: 'audit',
+        by: 'anna',
+        since: '2030-01-01T00:00:00.000Z',
+        until: '2030-01-01T02:00:00.000Z',
+      },
+    },
     'paused',
-    /^paused at the agent until 2030-01-01T02:00:00\.000Z: audit$/,
+    /^paused at the agent by anna since 2030-01-01T00:00:00\.000Z until 2030-01-01T02:00:00\.000Z: audit$/,
   ],
   [
     'paused at the agent and by the service',
-    { pause: { reason: 'audit' }, toggle: { enabled: false, reason: 'theirs' } },
+    {
+      pause: { reason: 'audit', since: '2030-01-01T00:00:00.000Z' },
+      toggle: { enabled: false, reason: 'theirs' },
+    },
     'paused',
-    /^paused at the agent: audit$/,
+    /^paused at the agent since 2030-01-01T00:00:00\.000Z: audit$/,
   ],
   [
     'the breaker is open',
