@@ -70,6 +70,15 @@ export const JournalRecord = z.discriminatedUnion('type', [
 export type JournalRecord = z.infer<typeof JournalRecord>;
 export type Intent = Extract<JournalRecord, { type: 'intent' }>;
 
+/**
+ * Throws a `TypeError` for a record that could not be read again: some of it is a directory's or a
+ * service's word, and one such line would stop the next start.
+ */
+export function mustBeReadable(record: JournalRecord): void {
+  if (JournalRecord.safeParse(record).success) return;
+  throw new TypeError(`journal: a record of type ${record.type} has a value out of range`);
+}
+
 /** One line: CRC-32 of the JSON in eight hex digits, a space, the JSON, a newline. */
 export function encodeRecord(record: JournalRecord): string {
   const json = JSON.stringify(record);

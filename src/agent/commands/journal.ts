@@ -7,7 +7,7 @@ import { compacted } from './journal-compaction.ts';
 import { LOCAL_DISK, type Disk } from './journal-disk.ts';
 import { JournalError } from './journal-error.ts';
 import { readRecords, removeSuccessor } from './journal-file.ts';
-import { JournalRecord, type Intent } from './journal-records.ts';
+import { mustBeReadable, type Intent, type JournalRecord } from './journal-records.ts';
 import { JournalWriter } from './journal-writer.ts';
 
 /** What the journal knows of an operation. Without an outcome its write may or may not have happened. */
@@ -182,10 +182,7 @@ export class Journal implements AsyncDisposable {
    * read again.
    */
   async append(record: JournalRecord): Promise<void> {
-    if (!JournalRecord.safeParse(record).success) {
-      // Some of it is a directory's or a service's word, and one such line would stop the next start.
-      throw new TypeError(`journal: a record of type ${record.type} has a value out of range`);
-    }
+    mustBeReadable(record);
     await this.#writer.append(record);
   }
 

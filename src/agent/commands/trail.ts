@@ -4,6 +4,7 @@ import type { Outcome } from '../../protocol/outcome.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { signToken, type SigningKey } from '../../protocol/tokens.ts';
 import type { Journal } from './journal.ts';
+import { mustBeReadable } from './journal-records.ts';
 
 export interface TrailOptions {
   readonly agentId: string;
@@ -84,7 +85,7 @@ export class Trail {
     // the journal keeps the order of the calls, so waiting for the disk need not be.
     const before = this.#position;
     const link = before.then((position) => this.#link(accepted, outcome, kind, position));
-    this.#position = link.catch(() => before); // a bug in signing must not end the trail
+    this.#position = link.catch(() => before); // what was not signed, or cannot be kept, has no number
     const { jws, durable } = await link;
     const failed = await durable;
     if (failed !== undefined) throw failed;
@@ -105,6 +106,7 @@ export class Trail {
     // What it was signed on did not reach the disk: it would leave a gap.
     if (lost !== journal.lost) return this.#link(accepted, outcome, kind, this.#durable);
     const record = { ...kind, cmd, jti, digest, code: outcome.code, seq: seq + 1, jws };
+    mustBeReadable(record); // before anything is built on its number
     const durable = this.#append(record); // meanwhile the disk is at work
     return { jws, seq: seq + 1, head: await signedHash(jws), lost, durable };
   }
