@@ -59,8 +59,11 @@ const standing = {
   toggle: token('writeback').optional(),
   peers: z
     .array(PeerStatement)
-    .max(MAX_RECIPIENTS)
-    .meta({ description: 'All approved agents of the directory, this one included.' }),
+    .max(2 * MAX_RECIPIENTS)
+    .meta({
+      description:
+        'All approved agents of the directory, this one included; one that has just replaced its sealing key twice, the key in use last.',
+    }),
 };
 
 export const Standing = z.strictObject(standing);

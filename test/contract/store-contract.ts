@@ -54,13 +54,10 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       expect(await store.agents.add(agent('a'))).toBe(true);
       expect(await store.agents.find('a')).toEqual(agent('a'));
       const trail = { epoch: 'e', seq: 3, head: KID, seen: 4, ahead: [] };
-      await store.agents.update('a', { state: 'approved', decidedAt: NOW, trail });
-      expect(await store.agents.find('a')).toEqual({
-        ...agent('a'),
-        state: 'approved',
-        decidedAt: NOW,
-        trail,
-      });
+      const sealingReplaced = { statement: 'd.e.f', at: NOW };
+      const change = { state: 'approved', decidedAt: NOW, trail, sealingReplaced } as const;
+      await store.agents.update('a', change);
+      expect(await store.agents.find('a')).toEqual({ ...agent('a'), ...change });
       await store.agents.update('a', {});
       expect(await store.agents.list('corp')).toHaveLength(1);
       expect(await store.agents.list('other')).toHaveLength(0);

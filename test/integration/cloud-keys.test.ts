@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { rotateKeys } from '../../src/cloud/keys/create-keys.ts';
 import { KeyFolder } from '../../src/cloud/keys/key-folder.ts';
+import { OPERATION_LIFETIME_MS } from '../../src/protocol/command.ts';
 import { CLOSE_CODES, type Standing } from '../../src/protocol/messages.ts';
 import type { Claims } from '../../src/protocol/tokens.ts';
 import { systemClock, type Clock } from '../../src/support/clock.ts';
@@ -169,6 +170,30 @@ test('an agent that rotated while it was away is announced with its hello', asyn
       ?.peers.map(({ sealingKey }) => decodeJwt<Claims<'sealing-key'>>(sealingKey).key.kid);
     expect(told).toContain(other.sealing.kid);
   });
+});
+
+test('while an operation may be sealed to a replaced key, an agent that comes anew is told of it', async () => {
+  await agent.join();
+  await agent.connect();
+  await using other = await ScriptedAgent.create(cloud);
+  await other.join();
+  await other.connect();
+  const prepared = await prepareOperation(cloud, { account: { name: 'ada' }, op: 'reset' });
+  const statement = await other.sealingStatement();
+  await other.rotateSealing();
+  const told = async (): Promise<readonly string[]> => {
+    await agent.cut();
+    const { peers } = (await agent.connect()).welcome;
+    return peers.map((peer) => decodeJwt<Claims<'sealing-key'>>(peer.sealingKey).key.kid);
+  };
+  const sealedTo = prepared.recipients.map(({ key }) => key.kid);
+  expect(sealedTo).toHaveLength(2);
+  expect(await told()).toEqual([...sealedTo, other.sealing.kid]);
+  const at = Date.now() - OPERATION_LIFETIME_MS - 31_000;
+  await cloud.inspect((store) =>
+    store.agents.update(other.id, { sealingReplaced: { statement, at } }),
+  );
+  expect(await told()).toEqual([agent.sealing.kid, other.sealing.kid]);
 });
 
 test('a sealing key that another agent has is refused with an alarm', async () => {

@@ -19,7 +19,7 @@ export interface PeersOptions {
 /**
  * Whom the admin on site expects secrets to be sealed to. The service names the keys, but a key
  * counts only under the signature of a configured peer; none is kept on disk, because every welcome
- * says them again.
+ * says them again, with those that commands under way may still be sealed to.
  */
 export class Peers {
   readonly #options: PeersOptions;

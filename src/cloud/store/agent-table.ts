@@ -1,5 +1,5 @@
 import type { Kysely, Selectable, Updateable } from 'kysely';
-import type { AgentRecord, AgentState, OutcomeTrail } from './records.ts';
+import type { AgentRecord, AgentState, OutcomeTrail, ReplacedSealing } from './records.ts';
 import type { AgentChange, Agents } from './store.ts';
 import type { AgentTable, Tables } from './tables.ts';
 
@@ -55,6 +55,7 @@ function toRow(agent: AgentRecord): Selectable<AgentTable> {
     sealing_key: JSON.stringify(agent.sealingKey),
     sealing_statement: agent.sealingStatement,
     sealing_since: agent.sealingSince,
+    sealing_replaced: toJson(agent.sealingReplaced),
     state: agent.state,
     enrolled_at: agent.enrolledAt,
     decided_at: agent.decidedAt ?? null,
@@ -67,12 +68,13 @@ function toRow(agent: AgentRecord): Selectable<AgentTable> {
 }
 
 function toChange(change: AgentChange): Updateable<AgentTable> {
-  const { sealingKey, trail, guard, report } = change;
+  const { sealingKey, sealingReplaced, trail, guard, report } = change;
   const columns: Updateable<AgentTable> = {
     version: change.version,
     sealing_key: sealingKey && JSON.stringify(sealingKey),
     sealing_statement: change.sealingStatement,
     sealing_since: change.sealingSince,
+    sealing_replaced: sealingReplaced && JSON.stringify(sealingReplaced),
     state: change.state,
     decided_at: change.decidedAt,
     decided_by: change.decidedBy,
@@ -100,6 +102,9 @@ function toRecord(row: Selectable<AgentTable>): AgentRecord {
     sealingKey: JSON.parse(row.sealing_key) as AgentRecord['sealingKey'],
     sealingStatement: row.sealing_statement,
     sealingSince: row.sealing_since,
+    ...(row.sealing_replaced !== null && {
+      sealingReplaced: JSON.parse(row.sealing_replaced) as ReplacedSealing,
+    }),
     state: row.state as AgentState,
     enrolledAt: row.enrolled_at,
     ...(row.decided_at !== null && { decidedAt: row.decided_at }),

@@ -42,6 +42,7 @@ async function createAgents(db: Kysely<unknown>): Promise<void> {
     .addColumn('sealing_key', 'text', (column) => column.notNull())
     .addColumn('sealing_statement', 'text', (column) => column.notNull())
     .addColumn('sealing_since', 'bigint', (column) => column.notNull())
+    .addColumn('sealing_replaced', 'text')
     .addColumn('state', 'text', (column) => column.notNull())
     .addColumn('enrolled_at', 'bigint', (column) => column.notNull())
     .addColumn('decided_at', 'bigint')

@@ -51,6 +51,8 @@ export interface AgentRecord {
   /** The device key's word for the sealing key, and when it was given. */
   readonly sealingStatement: string;
   readonly sealingSince: Moment;
+  /** What the sealing key replaced: commands under way may be sealed to that one. */
+  readonly sealingReplaced?: ReplacedSealing;
   readonly state: AgentState;
   readonly enrolledAt: Moment;
   readonly decidedAt?: Moment;
@@ -59,6 +61,11 @@ export interface AgentRecord {
   readonly trail?: OutcomeTrail;
   readonly guard?: GuardSummary;
   readonly report?: StatusReport;
+}
+
+export interface ReplacedSealing {
+  readonly statement: string;
+  readonly at: Moment;
 }
 
 export interface EnrollmentRecord {

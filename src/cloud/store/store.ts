@@ -50,6 +50,7 @@ export type AgentChange = Partial<
     | 'sealingKey'
     | 'sealingStatement'
     | 'sealingSince'
+    | 'sealingReplaced'
     | 'state'
     | 'decidedAt'
     | 'decidedBy'

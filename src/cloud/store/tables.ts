@@ -31,6 +31,7 @@ export interface AgentTable {
   sealing_key: string;
   sealing_statement: string;
   sealing_since: number;
+  sealing_replaced: string | null;
   state: string;
   enrolled_at: number;
   decided_at: number | null;

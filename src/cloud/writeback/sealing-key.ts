@@ -19,7 +19,8 @@ export async function takeSealingKey(
   agent: AgentRecord,
   statement: string,
 ): Promise<Sealing> {
-  const sealing = await verifySealingKey(agent, statement, core.clock.now());
+  const now = core.clock.now();
+  const sealing = await verifySealingKey(agent, statement, now);
   if (sealing.sealingKey.kid === agent.sealingKey.kid) return sealing;
   const others = await core.store.agents.list(agent.directory);
   if (
@@ -30,10 +31,13 @@ export async function takeSealingKey(
     await raiseAlarm(core, agent, 'SEALING_KEY_OF_ANOTHER');
     throw new TokenError('MALFORMED', 'sealing-key token: the key belongs to another agent');
   }
-  return sealing;
+  return { ...sealing, sealingReplaced: { statement: agent.sealingStatement, at: now } };
 }
 
-type Sealing = Pick<AgentRecord, 'sealingKey' | 'sealingStatement' | 'sealingSince'>;
+type Sealing = Pick<
+  AgentRecord,
+  'sealingKey' | 'sealingStatement' | 'sealingSince' | 'sealingReplaced'
+>;
 
 /** The sealing key that a device key vouches for. Rejects with `TokenError` when it does not. */
 export async function verifySealingKey(

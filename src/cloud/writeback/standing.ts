@@ -1,11 +1,15 @@
 import { decodeJwt } from 'jose';
-import type { Standing } from '../../protocol/messages.ts';
+import { CLOCK_TOLERANCE_S, OPERATION_LIFETIME_MS } from '../../protocol/command.ts';
+import type { PeerStatement, Standing } from '../../protocol/messages.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { messageOf } from '../../support/errors.ts';
 import type { AgentRecord } from '../store/records.ts';
 import type { AgentSession } from './agent-session.ts';
 import type { Core } from './core.ts';
 import { signToggle } from './toggle.ts';
+
+/** An agent that was started since the key was replaced knows it from here alone. */
+const KEEP_REPLACED_MS = OPERATION_LIFETIME_MS + CLOCK_TOLERANCE_S * 1000;
 
 /**
  * What an agent is told in a welcome or a renewal, as of now. `ahead` replaces the stored record of
@@ -20,17 +24,28 @@ export async function standingOf(
   if (directory === undefined) throw new TypeError(`standingOf: no directory ${id}`);
   const stored = await core.store.agents.list(id);
   const agents = ahead === undefined ? stored : [...stored.filter(isNot(ahead)), ahead];
+  const now = core.clock.now();
   return {
-    serverTime: timestamp(core.clock.now()),
+    serverTime: timestamp(now),
     approved,
     keySet: core.keys.keySet.token,
     toggle: await signToggle(core, directory),
     peers: approved
       ? agents
           .filter(({ state }) => state === 'approved')
-          .map(({ deviceKey, sealingStatement: sealingKey }) => ({ deviceKey, sealingKey }))
+          .flatMap((agent) => peerStatements(agent, now))
       : [],
   };
+}
+
+/** Whom a secret of an operation that still has time may be sealed to; the key in use comes last. */
+function peerStatements(
+  { deviceKey, sealingStatement: sealingKey, sealingReplaced: before }: AgentRecord,
+  now: number,
+): PeerStatement[] {
+  const current = { deviceKey, sealingKey };
+  const isInUse = before !== undefined && now - before.at <= KEEP_REPLACED_MS;
+  return isInUse ? [{ deviceKey, sealingKey: before.statement }, current] : [current];
 }
 
 /**
