@@ -41,6 +41,8 @@ export interface Evidence {
   readonly agents: readonly AgentEvidence[];
   /** By operation. */
   readonly dispatches: ReadonlyMap<string, readonly DispatchRecord[]>;
+  /** Agents of whose trail the service lacks something. */
+  readonly lacking: readonly string[];
   /** What the service raised alarm about. */
   readonly alarms: readonly string[];
   /** Processes that ended or failed by themselves. */

@@ -131,14 +131,23 @@ export async function followTrail(
 export async function gatherStore(
   cloudData: string,
   histories: readonly CommandHistory[],
-): Promise<Pick<Evidence, 'dispatches' | 'alarms'>> {
+): Promise<Pick<Evidence, 'dispatches' | 'lacking' | 'alarms'>> {
   await using store = await openSqliteStore(dataFolder(cloudData).database);
   const dispatches = new Map<string, readonly DispatchRecord[]>();
   for (const { operation } of histories) {
     if (operation === undefined) continue;
     dispatches.set(operation, await store.operations.dispatches(operation));
   }
-  return { dispatches, alarms: await alarmsOf(store) };
+  return { dispatches, lacking: await lackingIn(store), alarms: await alarmsOf(store) };
+}
+
+async function lackingIn(store: Store): Promise<string[]> {
+  const agents = await store.agents.list(STACK_DIRECTORY);
+  return agents.flatMap(({ name, trail }) =>
+    trail === undefined || trail.seq === trail.seen
+      ? []
+      : [`${name}: the service has its outcomes up to ${trail.seq} of ${trail.seen}`],
+  );
 }
 
 async function alarmsOf(store: Store): Promise<string[]> {

@@ -24,6 +24,7 @@ const PROMISES: readonly (readonly [string, Rule])[] = [
   ["somebody else's change is never overwritten", rivalsStand],
   ['every agent returns and is running', agentsReturn],
   ["every agent's trail of outcomes is without a gap", trailsHold],
+  ['the service has every outcome of the trails', ({ lacking }) => lacking],
   ['the service has nothing to be alarmed about', ({ alarms }) => alarms],
   ['no process ends by itself', ({ surprises }) => surprises],
 ];

@@ -19,7 +19,7 @@ import type { Disk } from './commands/journal-disk.ts';
 import { openJournal, type Journal } from './commands/journal.ts';
 import { Questions } from './commands/questions.ts';
 import { Toggle } from './commands/toggle.ts';
-import { Trail } from './commands/trail.ts';
+import { Trail, type TrailOptions } from './commands/trail.ts';
 import type { Verifier } from './commands/verify.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { openActiveDirectory } from './directory/active-directory.ts';
@@ -117,7 +117,9 @@ export async function runAgent(
 
 async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   const { identity, journal, admission, config, directory, log, clock } = parts;
-  const { commander, inspector, toggle } = composeCore(parts);
+  const { commander, inspector, toggle } = composeCore(parts, (jws) => {
+    reporter.tellOutcome(jws);
+  });
   const version = packageVersion();
   const startedAt = clock.now();
   const health = new Health({
@@ -143,7 +145,10 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   admission.watch(onChanged);
   journal.watch(onChanged);
   const core = { commander, inspector, toggle };
-  const told = { trust, peers, standing, hello, tellStatus, onChanged };
+  const onTrail: HandlerParts['onTrail'] = (trail, session) => {
+    reporter.catchUp(trail, session);
+  };
+  const told = { trust, peers, standing, hello, tellStatus, onTrail, onChanged };
   const handlers = { ...core, ...told, clock, log };
   const off = onAbort(stop.drain, () => void commander.drain());
   using _schedule = startSchedule({
@@ -171,7 +176,7 @@ interface Core {
 }
 
 /** What carries commands out: everything between the link and the directory. */
-function composeCore(parts: Parts): Core {
+function composeCore(parts: Parts, onUnasked: TrailOptions['onUnasked']): Core {
   const { config, identity, journal, admission, directory, abort, log, clock } = parts;
   const { agentId, directory: directoryId, issuer, device, trust, sealing } = identity;
   const now = (): number => clock.now();
@@ -186,7 +191,7 @@ function composeCore(parts: Parts): Core {
     clock,
   };
   const toggle = new Toggle(journal, verifier);
-  const trail = new Trail({ agentId, directory: directoryId, device, journal, now });
+  const trail = new Trail({ agentId, directory: directoryId, device, journal, now, onUnasked });
   return {
     toggle,
     commander: new Commander({ verifier, executor, journal, trail, toggle, log, abort }),

@@ -23,6 +23,8 @@ export interface HandlerParts {
   /** Says how the agent is, and what its clock is. */
   readonly tellStatus: () => Promise<void>;
   readonly hello: (challenge: { session: string; nonce: string }) => Promise<string>;
+  /** Hears how much of the trail the service has. */
+  readonly onTrail: (trail: Told['trail'], session: SessionHandle) => void;
   /** Hears of whatever may show in the status. */
   readonly onChanged: () => void;
   readonly clock: Clock;
@@ -83,6 +85,7 @@ export async function takeStanding(
   if (taken === 'newer') log.info('keys.key_set_changed', { number: trust.number });
   if (taken === 'older') log.warn('keys.key_set_ignored', { kept: trust.number });
   if (toggle !== undefined) await takeToggle(toggle, parts);
+  parts.onTrail(told.trail, session);
   const isNews = standing.take(told);
   const level = isNews ? 'info' : 'debug';
   log[level](approved ? 'session.approved' : 'session.pending', { session: session.id });

@@ -4,6 +4,8 @@ import {
   type HelloClaims,
   type StatusReport,
 } from '../protocol/status.ts';
+import { MAX_REPORTED, MAX_REPORTED_LENGTH, type Standing } from '../protocol/messages.ts';
+import { RpcError, UnansweredError } from '../protocol/rpc.ts';
 import { signToken } from '../protocol/tokens.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Admission } from './commands/guard/admission.ts';
@@ -84,6 +86,35 @@ export class Reporter {
     await session?.call('agent.keys', { sealingKey }, session.ended);
   }
 
+  /**
+   * Hands over again what the service may lack of the trail, which is `trail` so far: answers that
+   * were lost with their session, and what nobody asked for.
+   */
+  catchUp(trail: Standing['trail'], session: SessionHandle): void {
+    const { journal } = this.#options;
+    if (trail?.epoch !== journal.epoch) return;
+    journal.confirm(trail.seq);
+    void this.#report(journal.signedAfter(trail.seq), session);
+  }
+
+  /** Hands over an outcome that nobody asked for; without a session the next welcome asks for it. */
+  tellOutcome(signed: string): void {
+    const session = this.#live;
+    if (session !== undefined) void this.#report([signed], session);
+  }
+
+  async #report(signed: readonly string[], session: SessionHandle): Promise<void> {
+    try {
+      for (const outcomes of inReports(signed)) {
+        await session.call('outcome.report', { outcomes }, session.ended);
+        await this.#options.clock.sleep(BETWEEN_REPORTS_MS, session.ended);
+      }
+    } catch (error) {
+      // The next welcome or renewal says what is still missing.
+      if (!(error instanceof RpcError) && !(error instanceof UnansweredError)) throw error;
+    }
+  }
+
   get #live(): SessionHandle | undefined {
     return this.#session?.ended.aborted === false ? this.#session : undefined;
   }
@@ -95,6 +126,25 @@ export class Reporter {
   #monotonicMs(): number {
     return Math.floor(this.#options.clock.monotonic());
   }
+}
+
+/** After days apart there may be thousands: the service has other things to do as well. */
+const BETWEEN_REPORTS_MS = 250;
+
+function inReports(signed: readonly string[]): string[][] {
+  const reports: string[][] = [];
+  let length = Infinity;
+  for (const outcome of signed) {
+    const current = reports.at(-1);
+    length += outcome.length;
+    if (current === undefined || current.length === MAX_REPORTED || length > MAX_REPORTED_LENGTH) {
+      reports.push([outcome]);
+      ({ length } = outcome);
+    } else {
+      current.push(outcome);
+    }
+  }
+  return reports;
 }
 
 /** As many base DNs as the protocol has room for, and as much of each. */

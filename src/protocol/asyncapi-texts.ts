@@ -10,6 +10,8 @@ const FROM_AGENT: Meanings<FromAgent> = {
   'agent.keys': 'A new sealing key; from now on secrets are sealed to it.',
   'command.began':
     'The write of a command is about to begin. Without it or an answer within 3 s the service gives the session up.',
+  'outcome.report':
+    'Outcomes that may never have arrived: their answer was lost with its session, or nobody asked. They complete the trail; what became of an operation is still asked for.',
   'session.goodbye': 'The agent is stopping; it finishes what it has begun and takes nothing new.',
 };
 

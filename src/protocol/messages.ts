@@ -51,6 +51,10 @@ export const PeerStatement = z
 
 export type PeerStatement = z.infer<typeof PeerStatement>;
 
+/** As many outcomes as one report may hold, and as many characters: a frame has room for no more. */
+export const MAX_REPORTED = 32;
+export const MAX_REPORTED_LENGTH = 48 * 1024;
+
 /** What an agent is told of itself and of what it has to believe, with every welcome and renewal. */
 const standing = {
   serverTime: Timestamp.meta({ description: 'For reporting only; no check is made against it.' }),
@@ -64,6 +68,10 @@ const standing = {
       description:
         'All approved agents of the directory, this one included; one that has just replaced its sealing key twice, the key in use last.',
     }),
+  trail: z.strictObject({ epoch: Uuid, seq: z.int().nonnegative() }).optional().meta({
+    description:
+      'The service has every outcome of this journal up to this one; what came after it is to be reported.',
+  }),
 };
 
 export const Standing = z.strictObject(standing);
@@ -120,6 +128,10 @@ export const FROM_AGENT = {
   'agent.keys': { params: z.strictObject({ sealingKey: token('sealing-key') }), result: Empty },
   'command.began': {
     params: z.strictObject({ cmd: Uuid, jti: Uuid, controller: HostName.optional() }),
+  },
+  'outcome.report': {
+    params: z.strictObject({ outcomes: z.array(token('outcome')).min(1).max(MAX_REPORTED) }),
+    result: Empty,
   },
   'session.goodbye': { params: z.strictObject({ reason: ShortText }) },
 } as const satisfies Record<string, Call | Notice>;

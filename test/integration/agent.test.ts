@@ -2,6 +2,8 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { MAX_FRAME_BYTES } from '../../src/protocol/messages.ts';
+import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
 import type { HelloClaims, StatusClaims, StatusReport } from '../../src/protocol/status.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { eventually } from '../support/eventually.ts';
@@ -94,6 +96,38 @@ test('a lost link is dialled again, and a known operation is answered on the new
   const { sid, jti } = service.envelope();
   expect(await service.execute({ ...claims, sid, jti })).toEqual(first);
   expect(directory.wrote(ann)).toBe(1);
+});
+
+test('a welcome that lacks outcomes is answered with them, the first of them first', async () => {
+  await reset();
+  await reset();
+  const { epoch } = service.session.hello?.journal ?? { epoch: '' };
+  service.welcome = { trail: { epoch, seq: 0 } };
+  service.session.socket.terminate();
+  await eventually(() => service.sessions.length === 2 && service.session.reports.length === 1);
+  const chains = service.session.reports.flat().map((jws) => decodeJwt<OutcomeClaims>(jws).chain);
+  expect(chains).toMatchObject([{ seq: 1 }, { seq: 2 }]);
+});
+
+test('thousands of outcomes are reported in frames that have room for them', async () => {
+  const many = 40;
+  for (let n = 0; n < many; n++) await reset();
+  const { epoch } = service.session.hello?.journal ?? { epoch: '' };
+  service.welcome = { trail: { epoch, seq: 1 } };
+  service.session.socket.terminate();
+  await eventually(() => service.sessions.length === 2 && service.session.reports.length === 2);
+  const { reports, frames } = service.session;
+  expect(reports.flat()).toHaveLength(many - 1);
+  expect(Math.max(...frames.map((frame) => frame.length))).toBeLessThan(MAX_FRAME_BYTES);
+});
+
+test('another journal than its own is not gone on with', async () => {
+  await reset();
+  service.welcome = { trail: { epoch: '00000000-0000-4000-8000-000000000000', seq: 0 } };
+  service.session.socket.terminate();
+  await eventually(() => service.sessions.length === 2 && agent.log.of('link.up').length === 2);
+  await reset(); // an answer comes after whatever else would have been said
+  expect(service.session.reports).toEqual([]);
 });
 
 test('a command for the session before is dead with it', async () => {

@@ -6,6 +6,8 @@ import { ScriptedAgent } from '../support/scripted-agent.ts';
 import { startTestCloud, type TestCloud } from '../support/start-cloud.ts';
 
 let offsetMs: number;
+/** Lets the service's minutely round begin. */
+let sweepNow: () => void;
 let cloud: TestCloud;
 let agent: ScriptedAgent;
 /** Comes and goes, so that the service looks again at what it waits for. */
@@ -14,7 +16,11 @@ let visitor: ScriptedAgent;
 beforeEach(async () => {
   offsetMs = 0;
   cloud = await startTestCloud({
-    clock: { ...systemClock, now: () => Date.now() + offsetMs },
+    clock: {
+      ...systemClock,
+      now: () => Date.now() + offsetMs,
+      sleep: (ms, signal) => (ms === 60_000 ? nextSweep(signal) : systemClock.sleep(ms, signal)),
+    },
   });
   agent = await ScriptedAgent.create(cloud);
   visitor = await ScriptedAgent.create(cloud);
@@ -28,6 +34,15 @@ afterEach(async () => {
   await visitor[Symbol.asyncDispose]();
   await cloud[Symbol.asyncDispose]();
 });
+
+function nextSweep(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    sweepNow = resolve;
+    signal.addEventListener('abort', () => {
+      resolve();
+    });
+  });
+}
 
 async function passTime(ms: number): Promise<void> {
   offsetMs += ms;
@@ -194,4 +209,26 @@ test('an admin closes an operation whose outcome nobody will ever say', async ()
   const { body } = await cloud.call('GET', 'audit');
   const actions = (body as { entries: { action: string }[] }).entries.map(({ action }) => action);
   expect(actions.filter((action) => action === 'operation.closed')).toHaveLength(1);
+});
+
+test('an outcome that was lost on the way is asked for within a minute, as long as it is missing', async () => {
+  let lost = '';
+  agent.onCommand = async (command) => {
+    if (lost !== '') return 'APPLIED';
+    lost = await agent.outcome(command, 'BUSY');
+    void agent.cut().then(() => eventually(() => agent.connect()));
+    return undefined;
+  };
+  const prepared = await prepareOperation(cloud);
+  expect((await submitOperation(cloud, prepared)).body.status).toBe('applied');
+  offsetMs += 31_000;
+  agent.offsetMs = offsetMs;
+  sweepNow();
+  await eventually(() => agent.renewals.length === 1);
+  expect(agent.renewals).toMatchObject([{ trail: { epoch: agent.epoch, seq: 0 } }]);
+  await agent.reportOutcomes([lost]);
+  sweepNow();
+  const sweeps = sweepNow;
+  await eventually(() => sweepNow !== sweeps);
+  expect(agent.renewals).toHaveLength(1);
 });

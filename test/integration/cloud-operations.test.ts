@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { decodeJwt } from 'jose';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { bindingText } from '../../src/protocol/canonical.ts';
 import type { OutcomeCode } from '../../src/protocol/codes.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { prepareOperation, sealFor, submitOperation } from '../support/cloud-operation.ts';
 import { eventually } from '../support/eventually.ts';
-import { accountState, ScriptedAgent } from '../support/scripted-agent.ts';
+import { accountState, ScriptedAgent, type Connection } from '../support/scripted-agent.ts';
 import { startTestCloud, TEST_DIRECTORY, type TestCloud } from '../support/start-cloud.ts';
 
 let cloud: TestCloud;
@@ -386,6 +386,68 @@ test('a gap or a fork in the chain of outcomes is an alarm in the audit', async 
   }
   const audit = await cloud.call('GET', 'audit');
   expect(JSON.stringify(audit.body)).toContain('OUTCOME_CHAIN_BROKEN');
+});
+
+describe('the trail of an agent', () => {
+  /** Refuses one operation without anybody hearing of it, then carries it out. */
+  async function loseOne(): Promise<string> {
+    let lost = '';
+    agent.onCommand = async (command) => {
+      if (lost !== '') return 'APPLIED';
+      lost = await agent.outcome(command, 'BUSY');
+      void agent.cut().then(() => eventually(() => agent.connect()));
+      return undefined;
+    };
+    const prepared = await prepareOperation(cloud);
+    expect((await submitOperation(cloud, prepared)).body.status).toBe('applied');
+    return lost;
+  }
+
+  const reported = async (): Promise<unknown[]> => {
+    const { entries } = await cloud.inspect((store) => store.audit.page(agent.directory, 100));
+    return entries.filter(({ action }) => action === 'outcome.reported');
+  };
+
+  async function reconnect(): Promise<Connection> {
+    await agent.cut();
+    return eventually(() => agent.connect());
+  }
+
+  const trail = () => cloud.inspect((store) => store.agents.trail(agent.id));
+
+  test('is completed by a report of what was lost, once, and the audit has it', async () => {
+    const lost = await loseOne();
+    expect(await trail()).toMatchObject({ seq: 0, ahead: [{ seq: 2 }] });
+    const { welcome } = await reconnect();
+    expect(welcome.trail).toEqual({ epoch: agent.epoch, seq: 0 });
+    await agent.reportOutcomes([lost]);
+    await agent.reportOutcomes([lost]);
+    expect(await trail()).toMatchObject({ seq: 2, ahead: [] });
+    expect(await reported()).toMatchObject([
+      { actor: agent.id, detail: { code: 'BUSY' }, signed: lost },
+    ]);
+    expect((await reconnect()).welcome.trail?.seq).toBe(2);
+    expect(cloud.log.of('cloud.agent_alarm')).toEqual([]);
+  });
+
+  test('takes nothing that the agent has not signed', async () => {
+    const lost = await loseOne();
+    const forger = await ScriptedAgent.create(cloud);
+    Object.assign(forger, { id: agent.id, directory: agent.directory });
+    const [command] = agent.commands;
+    if (command === undefined) throw new Error('no command came');
+    const { closed } = await reconnect();
+    await expect(
+      agent.reportOutcomes([lost, await forger.outcome(command, 'APPLIED')]),
+    ).rejects.toMatchObject({
+      code: 'BAD_SIGNATURE',
+    });
+    expect(await closed).toBe(4004);
+    expect(await reported()).toEqual([]);
+    expect(cloud.log.of('cloud.agent_alarm')).toMatchObject([
+      { fields: { alarm: 'STATEMENT_BAD_SIGNATURE' } },
+    ]);
+  });
 });
 
 test('with two agents, one that drains hands over to the other at once', async () => {

@@ -309,6 +309,7 @@ test('an operation so old that it may have been forgotten is unknown, not expire
   await send(claims);
   clock.advance(25 * 3_600_000);
   expect((await send(claims)).outcome.code).toBe('APPLIED');
+  rig.journal.confirm(rig.journal.seq);
   await rig.journal.compact(clock.now());
   expect((await send(claims)).outcome).toMatchObject({ code: 'INDETERMINATE', status: 'unknown' });
   expect(domain.written).toHaveLength(1);
@@ -459,6 +460,7 @@ describe('an operation that nobody asks about any more', () => {
     expect(rig.journal.open).toBe(0);
     const answer = rig.journal.find(claims.cmd)?.outcome ?? '';
     expect((await rig.verify(answer)).outcome.code).toBe(code);
+    expect(rig.unasked).toEqual([answer]);
     expect(domain.written).toHaveLength(code === 'APPLIED' ? 1 : 0);
   });
 

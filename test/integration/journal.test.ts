@@ -170,6 +170,7 @@ test('compacted, the journal knows what may still be asked for, and where its tr
     await journal.append({ type: 'toggle', version: 4, jws: 'uu.uu.uu' });
     await journal.append({ ...REFUSAL, jti: id(15), seq: 4, jws: 'ff.ff.ff' });
     const { head, size } = journal;
+    journal.confirm(4);
     await journal.compact(LATER);
     expect(journal.size).toBeLessThan(size);
     expect((await stat(path)).size).toBe(journal.size);
@@ -189,6 +190,23 @@ test('compacted, the journal knows what may still be asked for, and where its tr
     expect(journal.find(id(4))?.outcome).toBe('aa.bb.cc');
     expect([journal.refusalOf(id(15)), journal.refusalOf(id(16))]).toEqual([undefined, 'gg.gg.gg']);
     expect(journal.floor).toBe(LATER - DAY_MS);
+  });
+});
+
+test('what the service may not have heard of outlives a compaction, however old it is', async () => {
+  await withJournal(async (journal) => {
+    for (const seq of [1, 2, 3]) {
+      const jws = `r${seq}.r.r`;
+      await journal.append({ ...REFUSAL, cmd: id(seq), jti: id(seq + 10), seq, jws, expires: AT });
+    }
+    journal.confirm(1);
+    await journal.compact(LATER);
+    expect(journal.signedAfter(1)).toEqual(['r2.r.r', 'r3.r.r']);
+    expect(journal.signedAfter(0)).toEqual(['r2.r.r', 'r3.r.r']);
+  });
+  await withJournal(async (journal) => {
+    await journal.compact(LATER); // before anything was heard from the service
+    expect(journal.signedAfter(2)).toEqual(['r3.r.r']);
   });
 });
 

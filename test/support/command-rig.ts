@@ -84,6 +84,8 @@ export interface Order {
 
 /** The agent's command core with real keys and a real journal, and a service's hand to order with. */
 export class CommandRig implements AsyncDisposable {
+  /** Signed outcomes that nobody had asked for. */
+  readonly unasked: string[] = [];
   readonly agentId: string;
   readonly folder: string;
   readonly keys: { service: KeyPair; device: KeyPair; sealing: KeyPair };
@@ -142,7 +144,10 @@ export class CommandRig implements AsyncDisposable {
         clock: this.#clock,
       },
       journal,
-      trail: new Trail({ agentId, directory: RIG_DIRECTORY, device: keys.device, journal, now }),
+      trail: new Trail({
+        ...{ agentId, directory: RIG_DIRECTORY, device: keys.device, journal, now },
+        onUnasked: (jws) => this.unasked.push(jws),
+      }),
       toggle: this.toggle,
       log: made.log,
       abort: this.abort.signal,

@@ -213,6 +213,10 @@ export class ScriptedAgent implements AsyncDisposable {
     await this.#peer().call('agent.keys', { sealingKey }, AbortSignal.timeout(5_000));
   }
 
+  async reportOutcomes(outcomes: string[]): Promise<void> {
+    await this.#peer().call('outcome.report', { outcomes }, AbortSignal.timeout(5_000));
+  }
+
   async connectToken(bend: Partial<Claims<'connect'>> = {}): Promise<string> {
     const iat = this.#seconds();
     return signToken(

@@ -226,6 +226,8 @@ export class ServiceSession {
   readonly peer: Peer<FromAgent, FromService>;
   readonly began: Params<FromAgent, 'command.began'>[] = [];
   readonly statements: string[] = [];
+  /** Each report of outcomes. */
+  readonly reports: (readonly string[])[] = [];
   /** Every text frame in either direction. */
   readonly frames: string[] = [];
   hello: HelloClaims | undefined;
@@ -255,6 +257,10 @@ export class ServiceSession {
           return undefined;
         },
         'agent.keys': () => ({}),
+        'outcome.report': ({ outcomes }) => {
+          this.reports.push(outcomes);
+          return {};
+        },
         'command.began': (notice) => {
           this.began.push(notice);
           return undefined;

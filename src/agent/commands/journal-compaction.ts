@@ -11,13 +11,19 @@ export interface JournalPosition {
   readonly head: string;
 }
 
+/** Where the trail stands, and up to which number the service has it. */
+export interface Known extends JournalPosition {
+  readonly confirmed: number;
+}
+
 /**
  * What a journal still has to hold: where its trail stands, every write that is not resolved, the
- * newest toggle, refusals of tokens that could be replayed, operations that may be asked for. Pure.
+ * newest toggle, refusals of tokens that could be replayed, operations that may be asked for, and
+ * what the service may not have heard of. Pure.
  */
 export function compacted(
   records: readonly JournalRecord[],
-  position: JournalPosition,
+  { confirmed, ...position }: Known,
   nowMs: number,
 ): readonly JournalRecord[] {
   const floorMs = nowMs - REMEMBERED_MS;
@@ -32,6 +38,7 @@ export function compacted(
   );
   const newestToggle = records.findLast(({ type }) => type === 'toggle');
   const kept = records.filter((record) => {
+    if ('jti' in record && 'seq' in record && record.seq > confirmed) return true;
     switch (record.type) {
       case 'epoch':
         return false;

@@ -28,6 +28,12 @@ export interface Begun extends Pick<Intent, 'cmd' | 'objectGuid' | 'by' | 'actor
   readonly code?: OutcomeCode;
 }
 
+/** One signed outcome or refusal of the trail. */
+interface Link {
+  readonly seq: number;
+  readonly jws: string;
+}
+
 export interface JournalOptions {
   readonly path: string;
   readonly now: () => number;
@@ -91,6 +97,10 @@ export class Journal implements AsyncDisposable {
   #head = '';
   #floor = -Infinity;
   #toggle: string | undefined;
+  /** Signed outcomes and refusals that are remembered, oldest first. */
+  #trail: Link[] = [];
+  /** Up to this number the service has them all. */
+  #confirmed = 0;
 
   constructor(writer: JournalWriter) {
     this.#writer = writer;
@@ -118,6 +128,16 @@ export class Journal implements AsyncDisposable {
   /** Operations whose time was over before this may have been forgotten; epoch milliseconds. */
   get floor(): number {
     return this.#floor;
+  }
+
+  /** The signed outcomes and refusals after number `seq`, as far as they are remembered, oldest first. */
+  signedAfter(seq: number): readonly string[] {
+    return this.#trail.filter((link) => link.seq > seq).map(({ jws }) => jws);
+  }
+
+  /** The service has everything up to number `seq`: until then, it may still have to be told. */
+  confirm(seq: number): void {
+    this.#confirmed = seq;
   }
 
   /** The newest writeback toggle as it was signed. */
@@ -222,6 +242,7 @@ export class Journal implements AsyncDisposable {
         this.#toggle = record.jws;
         return;
     }
+    this.#trail.push({ seq: record.seq, jws: record.jws });
     // A compacted journal knows its end before what is left of its past.
     if (record.seq <= this.#seq) return;
     this.#seq = record.seq;
@@ -234,8 +255,10 @@ export class Journal implements AsyncDisposable {
    */
   compact(nowMs: number): Promise<void> {
     return this.#writer.rewrite(
-      (records) =>
-        compacted(records, { epoch: this.#epoch, seq: this.#seq, head: this.#head }, nowMs),
+      (records) => {
+        const position = { epoch: this.#epoch, seq: this.#seq, head: this.#head };
+        return compacted(records, { ...position, confirmed: this.#confirmed }, nowMs);
+      },
       (kept) => {
         this.#forgetAllBut(kept);
       },
@@ -247,6 +270,10 @@ export class Journal implements AsyncDisposable {
     const commands = new Set(kept.map((record) => ('cmd' in record ? record.cmd : undefined)));
     const refusals = new Set(kept.map((record) => ('jti' in record ? record.jti : undefined)));
     for (const cmd of this.#commands.keys()) if (!commands.has(cmd)) this.#commands.delete(cmd);
+    const links = new Set(
+      kept.map((record) => ('jti' in record && 'seq' in record ? record.seq : 0)),
+    );
+    this.#trail = this.#trail.filter(({ seq }) => links.has(seq));
     for (const jti of this.#refusals.keys()) if (!refusals.has(jti)) this.#refusals.delete(jti);
     const [first] = kept;
     if (first?.type === 'epoch' && first.floor !== undefined) this.#floor = Date.parse(first.floor);

@@ -91,7 +91,7 @@ function toldBy(account: AccountReading, intent: Intent, code: OutcomeCode): Out
 
 async function conclude(intent: Intent, ended: Outcome, trail: Trail): Promise<Outcome> {
   const { token, ...kept } = intent;
-  await trail.outcome({ ...kept, tokenHash: token }, ended);
+  await trail.unasked({ ...kept, tokenHash: token }, ended);
   return ended;
 }
 

@@ -12,6 +12,8 @@ export interface TrailOptions {
   readonly device: SigningKey;
   readonly journal: Journal;
   readonly now: () => number;
+  /** Hears, once it is durable, of an outcome that nobody has asked for. */
+  readonly onUnasked: (jws: string) => void;
 }
 
 /** A command that was properly given: what its outcome is tied to. */
@@ -54,6 +56,11 @@ export class Trail {
   /** Signs, chains and journals what became of an operation. Final for its `cmd`. */
   outcome(accepted: Answerable, outcome: Outcome): Promise<string> {
     return this.#chain(accepted, outcome, { type: 'outcome', notAfter: accepted.notAfter });
+  }
+
+  /** The same for an operation that nobody asks about just now. */
+  async unasked(accepted: Answerable, outcome: Outcome): Promise<void> {
+    this.#options.onUnasked(await this.outcome(accepted, outcome));
   }
 
   /** Signs, chains and journals that this dispatch was turned away before anything was tried. */

@@ -12,7 +12,7 @@ export interface SessionHandle {
   /** Tells the service something; whether it arrives is not known. Never throws. */
   notify<K extends 'agent.status' | 'command.began'>(method: K, params: Params<FromAgent, K>): void;
   /** Rejects with `RpcError`, or with `UnansweredError` when the session ends or `signal` aborts. */
-  call<K extends 'agent.keys'>(
+  call<K extends 'agent.keys' | 'outcome.report'>(
     method: K,
     params: Params<FromAgent, K>,
     signal: AbortSignal,

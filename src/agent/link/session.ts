@@ -116,7 +116,7 @@ class Session implements SessionHandle {
     this.#peer.notify(method, params);
   }
 
-  call<K extends 'agent.keys'>(
+  call<K extends 'agent.keys' | 'outcome.report'>(
     method: K,
     params: Params<FromAgent, K>,
     signal: AbortSignal,

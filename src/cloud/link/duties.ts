@@ -6,6 +6,7 @@ import type { AgentRecord } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
 import { isHealthy } from '../writeback/routing.ts';
+import { takeOutcomes } from '../writeback/take-outcomes.ts';
 import { takeSealingKey } from '../writeback/sealing-key.ts';
 import { announce, renewSession } from '../writeback/standing.ts';
 import { acceptHello, takeHello } from './hello.ts';
@@ -42,6 +43,10 @@ export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties
       }
       await announce(core, { ...agent, ...sealing });
       await core.store.agents.update(agent.id, sealing);
+    },
+    outcomes: async (session, signed) => {
+      const agent = await mustFind(core, session);
+      await verified(core, session, () => takeOutcomes(core, agent, signed));
     },
   };
 }

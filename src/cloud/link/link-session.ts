@@ -44,6 +44,8 @@ export interface SessionDuties {
   renew(session: LinkSession): Promise<void>;
   status(session: LinkSession, status: string): Promise<void>;
   sealingKey(session: LinkSession, statement: string): Promise<void>;
+  /** Takes signed outcomes that complete the agent's trail. */
+  outcomes(session: LinkSession, signed: readonly string[]): Promise<void>;
 }
 
 export interface LinkSessionOptions {
@@ -269,6 +271,10 @@ export class LinkSession implements AgentSession {
       'agent.keys': ({ sealingKey }) => {
         this.#mustBeStateable();
         return this.#options.duties.sealingKey(this, sealingKey).then(() => ({}));
+      },
+      'outcome.report': ({ outcomes }) => {
+        this.#mustBeStateable();
+        return this.#options.duties.outcomes(this, outcomes).then(() => ({}));
       },
       'command.began': (notice) => {
         this.#onBegan(notice);

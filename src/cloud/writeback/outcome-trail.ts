@@ -4,6 +4,9 @@ import type { OutcomeTrail, TrailLink } from '../store/records.ts';
 const GAP_AFTER_MS = 10 * 60_000;
 const MAX_AHEAD = 256;
 
+/** One that a later one has overtaken is on its way; after this long it was lost, and has to be asked for. */
+const LOST_AFTER_MS = 30_000;
+
 export type TrailAlarm =
   | 'JOURNAL_REPLACED'
   | 'JOURNAL_WENT_BACKWARDS'
@@ -51,6 +54,11 @@ export function extendTrail(
   if (seq <= trail.seq || repeated !== undefined) return { trail };
   const ahead = [...trail.ahead, { seq, hash, previous, at }].sort((a, b) => a.seq - b.seq);
   return absorb({ ...trail, seen: Math.max(trail.seen, seq), ahead }, at);
+}
+
+/** Whether an outcome is missing that ought to have come by now. Pure. */
+export function lacksOutcome(trail: OutcomeTrail, now: number): boolean {
+  return trail.ahead.some(({ at }) => now - at > LOST_AFTER_MS);
 }
 
 /** Moves what follows without a gap from `ahead` into the trail, and gives up on old gaps. */

@@ -1,18 +1,12 @@
 import { decodeJwt } from 'jose';
-import { signedHash } from '../../protocol/canonical.ts';
 import { factsOf } from '../../protocol/codes.ts';
 import { OutcomeClaims } from '../../protocol/outcome.ts';
-import type {
-  DispatchRecord,
-  OperationRecord,
-  OperationResult,
-  TrailLink,
-} from '../store/records.ts';
+import type { DispatchRecord, OperationRecord, OperationResult } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
 import type { Core } from './core.ts';
 import type { Dispatch } from './dispatch.ts';
 import { plan, type Step } from './dispatch-plan.ts';
-import { extendTrail, type TrailAlarm } from './outcome-trail.ts';
+import { extendStoredTrail, linkOf } from './stored-trail.ts';
 
 export interface Answer {
   readonly dispatch: Pick<Dispatch, 'record' | 'earlier'>;
@@ -35,12 +29,13 @@ export async function settle(
   const step = plan({ operation, dispatches: [...earlier, answered], candidates: [], now });
   const result =
     step.type === 'end' ? toResult(step.by, step.by === answered ? outcome : undefined) : undefined;
-  const link = outcome.chain && { ...outcome.chain, hash: await signedHash(signed), at: now };
+  const link = await linkOf(outcome, signed, now);
+  const whose = { id: record.agent, directory: operation.directory, cmd: operation.id };
   const { ended, alarm } = await core.store.atomically(async (store) => {
     await store.operations.updateDispatch(record.jti, change);
     return {
       ended: result && (await end(store, operation, result, now)),
-      alarm: link && (await extendStoredTrail(store, operation, { record, link })),
+      alarm: link && (await extendStoredTrail(store, whose, link)).alarm,
     };
   });
   if (alarm !== undefined) core.log.error('cloud.agent_alarm', { agent: record.agent, alarm });
@@ -101,29 +96,4 @@ function toResult(dispatch: DispatchRecord | undefined, outcome?: OutcomeClaims)
     outcome: (outcome ?? OutcomeClaims.parse(decodeJwt(dispatch.answer))).outcome,
     signed: dispatch.answer,
   };
-}
-
-async function extendStoredTrail(
-  store: Store,
-  { directory }: OperationRecord,
-  { record, link }: { readonly record: DispatchRecord; readonly link: TrailLink & Epoch },
-): Promise<TrailAlarm | undefined> {
-  const known = await store.agents.trail(record.agent);
-  if (known === undefined) return undefined;
-  const { trail, alarm } = extendTrail(known, link);
-  await store.agents.update(record.agent, { trail });
-  if (alarm === undefined) return undefined;
-  await store.audit.append({
-    at: link.at,
-    directory,
-    actor: 'passback-cloud',
-    action: 'agent.alarm',
-    target: record.agent,
-    detail: { alarm, cmd: record.operation },
-  });
-  return alarm;
-}
-
-interface Epoch {
-  readonly epoch: string;
 }

@@ -17,12 +17,13 @@ const KEEP_REPLACED_MS = OPERATION_LIFETIME_MS + CLOCK_TOLERANCE_S * 1000;
  */
 export async function standingOf(
   core: Core,
-  { directory: id, approved }: Pick<AgentSession, 'directory' | 'approved'>,
+  { agentId, directory: id, approved }: Pick<AgentSession, 'agentId' | 'directory' | 'approved'>,
   ahead?: AgentRecord,
 ): Promise<Standing> {
   const directory = await core.store.directories.find(id);
   if (directory === undefined) throw new TypeError(`standingOf: no directory ${id}`);
   const stored = await core.store.agents.list(id);
+  const trail = approved ? await core.store.agents.trail(agentId) : undefined;
   const agents = ahead === undefined ? stored : [...stored.filter(isNot(ahead)), ahead];
   const now = core.clock.now();
   return {
@@ -35,6 +36,7 @@ export async function standingOf(
           .filter(({ state }) => state === 'approved')
           .flatMap((agent) => peerStatements(agent, now))
       : [],
+    ...(trail !== undefined && { trail: { epoch: trail.epoch, seq: trail.seq } }),
   };
 }
 

@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from '../../support/errors.ts';
 import type { Core } from './core.ts';
+import { lacksOutcome } from './outcome-trail.ts';
+import { renewSession } from './standing.ts';
 
 const SWEEP_EVERY_MS = 60_000;
 
@@ -17,8 +19,8 @@ export interface Retention {
 }
 
 /**
- * Gives up, every minute, what was prepared and never submitted, and deletes what has been kept long
- * enough, in the files of the database too. Resolves when `signal` aborts.
+ * Gives up, every minute, what was prepared and never submitted, deletes what has been kept long
+ * enough, in the files of the database too, and asks agents for outcomes that were lost on the way. Resolves when `signal` aborts.
  */
 export async function sweep(core: Core, retention: Retention, signal: AbortSignal): Promise<void> {
   const { store, clock, log } = core;
@@ -30,10 +32,21 @@ export async function sweep(core: Core, retention: Retention, signal: AbortSigna
       await inBatches(() => store.operations.purge(now - retention.operationsMs, BATCH), signal);
       await inBatches(() => store.audit.purge(now - retention.auditMs, BATCH), signal);
       await store.scrub();
+      await askForLost(core);
     } catch (error) {
       log.error('cloud.request_failed', { problem: messageOf(error) });
     }
     await clock.sleep(SWEEP_EVERY_MS, signal);
+  }
+}
+
+/** A renewal tells an agent how much of its trail is here; it reports what came after. */
+async function askForLost(core: Core): Promise<void> {
+  for (const session of core.sessions.welcomed()) {
+    const trail = session.approved ? await core.store.agents.trail(session.agentId) : undefined;
+    if (trail !== undefined && lacksOutcome(trail, core.clock.now())) {
+      await renewSession(core, session);
+    }
   }
 }
 

@@ -370,6 +370,7 @@ test('two sides understand each other', async () => {
       'agent.status': () => undefined,
       'agent.keys': () => ({}),
       'command.began': () => undefined,
+      'outcome.report': () => ({}),
       'session.goodbye': () => undefined,
     },
     send: (text) => {

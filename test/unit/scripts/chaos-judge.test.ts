@@ -59,6 +59,7 @@ function evidence(changes: Partial<Evidence> = {}): Evidence {
     accounts: [anna],
     agents: [{ name: 'a', connected: true, state: 'running', brokenLinks: [], outcomes: 1 }],
     dispatches: new Map([['op-1', [{ at: 120 } as never]]]),
+    lacking: [],
     alarms: [],
     surprises: [],
     seconds: 1,
@@ -183,8 +184,9 @@ test('an agent that is away, a gap in a trail, an alarm and a crash are found', 
   const agents = [
     { name: 'a', connected: false, state: 'running', brokenLinks: ['outcome 3'], outcomes: 1 },
   ];
-  const found = broken({ agents, alarms: ['JOURNAL_FORKED'], surprises: ['exit code 1'] });
-  expect(found).toHaveLength(4);
+  const ended = { lacking: ['a: outcome 4'], surprises: ['exit code 1'] };
+  const found = broken({ agents, alarms: ['JOURNAL_FORKED'], ...ended });
+  expect(found).toHaveLength(5);
 });
 
 test('the passwords an account may have are those that no surely written one came after', () => {

@@ -42,6 +42,7 @@ const DUTIES: SessionDuties = {
   renew: () => Promise.resolve(),
   status: () => Promise.resolve(),
   sealingKey: () => Promise.resolve(),
+  outcomes: () => Promise.resolve(),
 };
 
 function start(): {

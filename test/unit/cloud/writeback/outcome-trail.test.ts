@@ -1,6 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { OutcomeTrail } from '../../../../src/cloud/store/records.ts';
-import { extendTrail, resumeTrail } from '../../../../src/cloud/writeback/outcome-trail.ts';
+import {
+  extendTrail,
+  lacksOutcome,
+  resumeTrail,
+} from '../../../../src/cloud/writeback/outcome-trail.ts';
 
 const TRAIL: OutcomeTrail = { epoch: 'e', seq: 5, head: 'h5', seen: 5, ahead: [] };
 
@@ -64,6 +68,14 @@ describe('with each outcome', () => {
     ['two outcomes with one number', { ...link(5), hash: 'x' }],
   ])('%s breaks the chain', (_name, broken) => {
     expect(extendTrail(TRAIL, broken).alarm).toBe('OUTCOME_CHAIN_BROKEN');
+  });
+
+  test('a link that is overtaken for half a minute was lost, and can still be brought', () => {
+    const { trail } = extendTrail(TRAIL, link(7));
+    expect([29_000, 31_000].map((now) => lacksOutcome(trail, now))).toEqual([false, true]);
+    const later = extendTrail(trail, link(6, 'h5', 9 * 60_000));
+    expect(later.alarm).toBeUndefined();
+    expect(lacksOutcome(later.trail, 60 * 60_000)).toBe(false);
   });
 
   test('a missing link is a gap once nothing can bring it any more', () => {

@@ -1,0 +1,75 @@
+import type { OutcomeClaims } from '../../protocol/outcome.ts';
+import { TokenError, verifyToken } from '../../protocol/tokens.ts';
+import type { AgentRecord } from '../store/records.ts';
+import type { Store } from '../store/store.ts';
+import type { Core } from './core.ts';
+import { extendStoredTrail, linkOf, type NewLink } from './stored-trail.ts';
+
+interface Reported {
+  readonly signed: string;
+  readonly claims: OutcomeClaims;
+  readonly link: NewLink;
+}
+
+/**
+ * Completes an agent's trail with signed outcomes whose answer was lost, or that nobody asked for;
+ * each that is news goes into the audit. What became of an operation is decided by the answer to
+ * its own dispatches only. Rejects with `TokenError`, and keeps none, unless the agent made all.
+ */
+export async function takeOutcomes(
+  core: Core,
+  agent: AgentRecord,
+  signed: readonly string[],
+): Promise<void> {
+  const reported: Reported[] = [];
+  for (const each of signed) reported.push(await read(core, agent, each));
+  const alarms = await core.store.atomically(async (store) => {
+    const raised = [];
+    for (const each of reported) {
+      const { isNew, alarm } = await extendStoredTrail(
+        store,
+        { ...agent, cmd: each.claims.cmd },
+        each.link,
+      );
+      if (isNew) await note(store, agent, each);
+      if (alarm !== undefined) raised.push(alarm);
+    }
+    return raised;
+  });
+  for (const alarm of alarms) core.log.error('cloud.agent_alarm', { agent: agent.id, alarm });
+}
+
+async function read(core: Core, agent: AgentRecord, signed: string): Promise<Reported> {
+  const now = core.clock.now();
+  const claims = await verifyToken('outcome', signed, {
+    key: await core.deviceKeys.get(agent.deviceKey),
+    now,
+    audience: agent.directory,
+    issuer: agent.id,
+  });
+  const link = await linkOf(claims, signed, now);
+  if (link !== undefined) return { signed, claims, link };
+  throw new TokenError('MALFORMED', 'outcome token: not in the trail');
+}
+
+async function note(
+  store: Store,
+  agent: AgentRecord,
+  { signed, claims: { cmd, op, outcome }, link }: Reported,
+): Promise<void> {
+  const operation = cmd === undefined ? undefined : await store.operations.find(cmd);
+  const isOurs = operation?.directory === agent.directory;
+  await store.audit.append({
+    at: link.at,
+    directory: agent.directory,
+    actor: agent.id,
+    action: 'outcome.reported',
+    target: isOurs ? operation.objectGuid : agent.id,
+    detail: {
+      code: outcome.code,
+      ...(cmd !== undefined && { cmd }),
+      ...(op !== undefined && { op }),
+    },
+    signed,
+  });
+}
