@@ -30,7 +30,10 @@ test('an outcome that the journal cannot keep leaves no gap between those before
   const now = (): number => NOW;
   await using journal = await openJournal({ path, now, uuid: randomUUID, log: new MemoryLog() });
   const device = await makeKeyPair('sig');
-  const trail = new Trail({ agentId: randomUUID(), directory: 'corp', device, journal, now });
+  const trail = new Trail({
+    ...{ agentId: randomUUID(), directory: 'corp', device, journal, now },
+    onUnasked: () => undefined,
+  });
   const made = outcome('APPLIED', 1);
   const [first, refused, next] = await Promise.allSettled([
     trail.outcome(accepted(), made),
