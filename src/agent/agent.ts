@@ -36,6 +36,7 @@ import { runLink } from './link/link.ts';
 import type { LinkOptions } from './link/link-options.ts';
 import { Reporter } from './reporter.ts';
 import { Standing } from './standing.ts';
+import { sweepStateFolder } from './sweep-state-folder.ts';
 
 /** Does not wait for the night. */
 const LARGE_JOURNAL_BYTES = 16 * 2 ** 20;
@@ -78,6 +79,7 @@ export async function runAgent(
   const { log, clock, random = Math.random, openDirectory = openConfigured, disk } = deps;
   const identity = await loadIdentity(config.stateFolder, clock);
   await using _lock = await lockStateFolder(config.stateFolder);
+  await sweepStateFolder(config.stateFolder, clock.now());
   await using journal = await openJournal({
     path: join(config.stateFolder, 'journal.jsonl'),
     now: () => clock.now(),

@@ -49,13 +49,15 @@ export interface RunningCloud {
  */
 export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<RunningCloud> {
   const folder = dataFolder(config.dataFolder);
-  const keys = await LiveKeys.load(new KeyFolder(folder.keys), config.url, deps.clock.now());
+  const keyFolder = new KeyFolder(folder.keys);
+  const keys = await LiveKeys.load(keyFolder, config.url, deps.clock.now());
   await privateFolder(folder.path);
   await privateFolder(folder.keys);
   if (config.listen.keyFile !== undefined) await privateFile(config.listen.keyFile);
   const lock = lockForServing(folder.lock);
   let store: Store | undefined;
   try {
+    await keyFolder.sweep(deps.clock.now());
     store = await openSqliteStore(folder.database);
     const server = await createServer(config.listen);
     const service = new Service(server, { ...deps, config, keys, store, lock });

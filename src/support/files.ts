@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 /** Windows has access lists instead of these bits, and no fsync of a folder. */
 const POSIX = process.platform !== 'win32';
@@ -48,6 +48,39 @@ export async function writeFileDurably(path: string, text: string, owner?: Owner
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/** What `writeFileDurably` calls a file until it is whole, with the name that it is to get. */
+const TEMPORARY = /^(.+)\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
+
+/** What a left-over may be, and since when it has to be one. */
+export interface LeftOvers {
+  /** Whether a file of this name is one that the caller writes. */
+  readonly isOurs: (name: string) => boolean;
+  /** Epoch milliseconds; a process that is alive may be writing what was changed later. Absent: none is. */
+  readonly before?: number;
+}
+
+/** Deletes, durably, what `writeFileDurably` has left in a folder when it was killed. */
+export async function removeLeftOvers(
+  folder: string,
+  { isOurs, before }: LeftOvers,
+): Promise<void> {
+  let removed = 0;
+  for (const name of await readdir(folder)) {
+    const [, target] = TEMPORARY.exec(name) ?? [];
+    if (target === undefined || !isOurs(target)) continue;
+    const path = join(folder, name);
+    if (before !== undefined && (await changedAt(path)) >= before) continue;
+    await rm(path, { force: true });
+    removed += 1;
+  }
+  if (removed > 0) await syncFolder(folder);
+}
+
+async function changedAt(path: string): Promise<number> {
+  const found = await stat(path).catch(() => undefined); // it has its name by now
+  return found?.mtimeMs ?? Number.POSITIVE_INFINITY;
 }
 
 /** Makes creations, renames and deletions in a folder survive a power cut. */

@@ -51,6 +51,9 @@ const FILES = {
   keySet: { name: 'key-set.json', schema: z.strictObject({ keySet: CompactJws }) },
 } as const;
 
+/** Only enrolment and, under the lock of the folder, the running agent write these. */
+export const STATE_FILES: readonly string[] = Object.values(FILES).map(({ name }) => name);
+
 export type StateFileName = keyof typeof FILES;
 export type StateFile<N extends StateFileName> = z.infer<(typeof FILES)[N]['schema']>;
 

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { publicKey, PublicKey } from '../../protocol/keys.ts';
 import { Base64Url, CompactJws, Sha256 } from '../../protocol/shapes.ts';
 import type { SigningKey } from '../../protocol/tokens.ts';
-import { syncFolder, writeFileDurably } from '../../support/files.ts';
+import { removeLeftOvers, syncFolder, writeFileDurably } from '../../support/files.ts';
 import { KeyFolderError } from './key-folder-error.ts';
 import { parseJson } from '../../support/parse-json.ts';
 
@@ -62,10 +62,16 @@ export class KeyFolder {
   async deleteSigningBut(kids: readonly string[]): Promise<void> {
     const kept = new Set(kids.map(nameOf));
     for (const name of await readdir(this.path)) {
-      const stale = name.startsWith('signing-') && !kept.has(name);
-      if (stale || name.endsWith('.tmp')) await rm(join(this.path, name), { force: true });
+      const stale = name.startsWith('signing-') && isKeyFile(name) && !kept.has(name);
+      if (stale) await rm(join(this.path, name), { force: true });
     }
+    await removeLeftOvers(this.path, { isOurs: isKeyFile });
     await syncFolder(this.path);
+  }
+
+  /** Deletes what a killed process left half written. Keys may be rotated beside a service that starts. */
+  sweep(now: number): Promise<void> {
+    return removeLeftOvers(this.path, { isOurs: isKeyFile, before: now - WRITTEN_WITHIN_MS });
   }
 
   readStorage(): Promise<StorageKeyFile> {
@@ -147,6 +153,15 @@ const CURES = {
   KEYS_MISSING: 'run `passback-cloud init` first, or put the key folder back from a backup',
   ROOT_KEY_MISSING: 'bring the root key back from where it is kept off line',
 } as const;
+
+/** Nobody takes as long to write a key. */
+const WRITTEN_WITHIN_MS = 60_000;
+
+const KEY_FILE = /^(?:root|root\.public|storage|key-set|signing-[\w-]{43})\.json$/;
+
+function isKeyFile(name: string): boolean {
+  return KEY_FILE.test(name);
+}
 
 function nameOf(kid: string): string {
   return `signing-${kid}.json`;
