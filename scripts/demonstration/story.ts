@@ -158,7 +158,8 @@ export class Story {
   }
 
   async #agents(): Promise<string> {
-    return (await this.#options.stack.command(['agent', 'list'])).stdout;
+    const { stdout } = await this.#options.stack.command(['agent', 'list']);
+    return stdout.replaceAll(/ +/g, ' '); // its columns are padded
   }
 
   #opens(sam: string, password: string): ReturnType<Lab['kinit']> {

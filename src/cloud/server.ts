@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -22,6 +21,7 @@ import { LiveSessions } from './link/live-sessions.ts';
 import { lockForServing } from './setup/serve-lock.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
+import { readTlsPair, type TlsPair } from './tls-pair.ts';
 import type { Core } from './writeback/core.ts';
 import { Dispatcher } from './writeback/dispatcher.ts';
 import { sweep } from './writeback/sweep.ts';
@@ -53,13 +53,13 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
   const keys = await LiveKeys.load(keyFolder, config.url, deps.clock.now());
   await privateFolder(folder.path);
   await privateFolder(folder.keys);
-  if (config.listen.keyFile !== undefined) await privateFile(config.listen.keyFile);
+  const tls = await readTls(config.listen);
   const lock = lockForServing(folder.lock);
   let store: Store | undefined;
   try {
     await keyFolder.sweep(deps.clock.now());
     store = await openSqliteStore(folder.database);
-    const server = await createServer(config.listen);
+    const server = createServer(tls);
     const service = new Service(server, { ...deps, config, keys, store, lock });
     return await service.start();
   } catch (error) {
@@ -160,7 +160,7 @@ class Service implements RunningCloud {
           new ConfigError([
             {
               key: 'listen.port',
-              problem: `cannot listen on ${host} port ${port} (${codeOf(error)}); choose another port or stop what uses it`,
+              problem: `cannot listen on ${host} port ${port}: ${LISTEN_FAILURES[codeOf(error)] ?? codeOf(error)}`,
             },
           ]),
         );
@@ -182,42 +182,43 @@ class Service implements RunningCloud {
   }
 }
 
-async function createServer(listen: CloudConfig['listen']): Promise<Server> {
-  const { certificateFile, keyFile } = listen;
-  if (certificateFile === undefined || keyFile === undefined) {
-    return capped(createHttpServer(TIME_LIMITS));
-  }
-  const [cert, key] = await Promise.all([
-    readPem(certificateFile, 'listen.certificateFile'),
-    readPem(keyFile, 'listen.keyFile'),
-  ]);
-  try {
-    const handshakeTimeout = HANDSHAKE_WITHIN_MS;
-    return capped(
-      createHttpsServer({ ...TIME_LIMITS, handshakeTimeout, cert, key, minVersion: 'TLSv1.2' }),
+/** The pair that the configuration names; undefined where it names none. */
+async function readTls({
+  certificateFile,
+  keyFile,
+}: CloudConfig['listen']): Promise<TlsPair | undefined> {
+  if (certificateFile === undefined || keyFile === undefined) return undefined;
+  const read = await readTlsPair({ certificateFile, keyFile });
+  if ('problems' in read) {
+    throw new ConfigError(
+      read.problems.map(({ file, problem }) => ({ key: `listen.${file}`, problem })),
     );
-  } catch (error) {
-    throw new ConfigError([
-      {
-        key: 'listen.certificateFile',
-        problem: `this and keyFile are no matching PEM pair (${codeOf(error)}); give the certificate chain and its unencrypted key`,
-      },
-    ]);
   }
+  await privateFile(keyFile);
+  return read.pair;
 }
+
+function createServer(tls: TlsPair | undefined): Server {
+  if (tls === undefined) return capped(createHttpServer(TIME_LIMITS));
+  const { cert, key } = tls;
+  const handshakeTimeout = HANDSHAKE_WITHIN_MS;
+  return capped(
+    createHttpsServer({ ...TIME_LIMITS, handshakeTimeout, cert, key, minVersion: 'TLSv1.2' }),
+  );
+}
+
+const LISTEN_FAILURES: Readonly<Partial<Record<string, string>>> = {
+  EADDRINUSE: 'it is in use; choose another port or stop what uses it',
+  EACCES:
+    'this account may not open it; ports below 1024 need CAP_NET_BIND_SERVICE, or choose another',
+  EADDRNOTAVAIL: 'this machine does not have that address; look at listen.host',
+  ENOTFOUND: 'that host name is not known; look at listen.host',
+};
 
 /** Whoever opens sockets and says nothing must not use up the process's file descriptors. */
 function capped(server: Server): Server {
   server.maxConnections = MAX_CONNECTIONS;
   return server;
-}
-
-async function readPem(path: string, name: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    throw new ConfigError([{ key: name, problem: `cannot read ${path} (${codeOf(error)})` }]);
-  }
 }
 
 function codeOf(error: unknown): string {

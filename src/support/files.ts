@@ -1,21 +1,26 @@
 import { randomUUID } from 'node:crypto';
+import type { Stats } from 'node:fs';
 import { chmod, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { fileFailure } from './file-failure.ts';
 
 /** Windows has access lists instead of these bits, and no fsync of a folder. */
 const POSIX = process.platform !== 'win32';
 
+type FolderErrorCode = 'FOLDER_NOT_PRIVATE' | 'FILE_NOT_PRIVATE' | 'FOLDER_UNUSABLE';
+
 /** What a folder or file with secrets may not be: its message names the cure. */
 export class FolderError extends Error {
   override readonly name = 'FolderError';
-  readonly code: 'FOLDER_NOT_PRIVATE' | 'FILE_NOT_PRIVATE';
+  readonly code: FolderErrorCode;
   readonly retryable = false;
 
   constructor(
     message: string,
-    code: 'FOLDER_NOT_PRIVATE' | 'FILE_NOT_PRIVATE' = 'FOLDER_NOT_PRIVATE',
+    code: FolderErrorCode = 'FOLDER_NOT_PRIVATE',
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
     this.code = code;
   }
 }
@@ -96,9 +101,9 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Creates a folder for its owner only, or checks that an existing one is. Rejects with `FolderError`. */
 export async function privateFolder(path: string): Promise<void> {
-  const made = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (made !== undefined) await chmod(path, 0o700); // whatever the umask took or left
-  const { mode, uid } = await stat(path);
+  const { mode, uid } = await folderAt(path).catch((error: unknown) => {
+    throw new FolderError(`${path} ${fileFailure(error)}`, 'FOLDER_UNUSABLE', { cause: error });
+  });
   if (!POSIX) return;
   if ((mode & 0o077) !== 0) {
     throw new FolderError(
@@ -110,6 +115,32 @@ export async function privateFolder(path: string): Promise<void> {
       `${path} belongs to another account (uid ${uid}, this is ${process.getuid()}): run as that account, or chown it`,
     );
   }
+}
+
+async function folderAt(path: string): Promise<Stats> {
+  await makeFolder(path);
+  const found = await stat(path);
+  if (!found.isDirectory()) throw Object.assign(new Error('no folder'), { code: 'NOT_A_FOLDER' });
+  return found;
+}
+
+/** Node's own `recursive` runs for ever where the system says ENOENT though the parent is there. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || (await isFolder(dirname(path)))) throw error;
+    await makeFolder(dirname(path));
+    await mkdir(path, { mode: 0o700 });
+  }
+  await chmod(path, 0o700); // whatever the umask took
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined); // what is wrong with it shows in the next step
+  return found?.isDirectory() === true;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { fileFailure } from './file-failure.ts';
 import type { Fault } from './errors.ts';
 
 /** The command line asks for what cannot be; the message names the flag. */
@@ -13,7 +14,6 @@ export async function textOf(path: string, flag: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${flag}: ${path} cannot be read (${code ?? 'unknown'})`);
+    throw new UsageError(`${flag}: ${path} ${fileFailure(error)}`);
   }
 }

@@ -1,7 +1,7 @@
-import { chmod, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runProgram } from '../../src/cloud/cli/program.ts';
 import { loadConfig } from '../../src/cloud/config/load-config.ts';
 import { dataFolder } from '../../src/cloud/data-folder.ts';
@@ -9,6 +9,7 @@ import { signToken } from '../../src/protocol/tokens.ts';
 import { eventually } from '../support/eventually.ts';
 import { ScriptedAgent } from '../support/scripted-agent.ts';
 import { startTestCloud, TEST_DIRECTORY, type TestCloud } from '../support/start-cloud.ts';
+import { createTestCa } from '../support/test-ca.ts';
 
 let folder: string;
 
@@ -106,6 +107,96 @@ test('init, a directory and a key make a data folder that only its owner can rea
   const open = await run(['serve', '--data', data]);
   expect(open.code).toBe(78);
   expect(open.err).toContain('chmod 700');
+});
+
+test('each command of the first steps says the next one, as it can be pasted', async () => {
+  const data = join(folder, 'a data folder');
+  const key = join(folder, 'admin.key');
+  const place = `--data '${data}'`;
+  const init = await run(['init', '--url', 'https://reset.example', '--data', data]);
+  expect(init.out).toMatch(new RegExp(`\\nNext: passback-cloud directory add corp ${place}$`));
+  const added = await run(['directory', 'add', 'corp', '--data', data]);
+  const scopes = 'inspect,reset,change,unlock,status,admin';
+  const keyAdd = `key add --directory corp --scopes ${scopes} --actor NAME --out ./admin.key`;
+  expect(added.out).toContain(`\nNext: passback-cloud ${keyAdd} ${place}`);
+  const make = ['key', 'add', '--directory', 'corp', '--actor', 'anna', '--data', data];
+  const made = await run([...make, '--scopes', scopes, '--out', key]);
+  expect(made.out).toContain(`\nNext: passback-cloud serve ${place}`);
+  expect(made.out).toContain(
+    `passback-cloud token --out ./enroll.token --directory corp --url https://reset.example --key-file ${key}`,
+  );
+  const other = await run([...make, '--scopes', 'reset', '--out', `${key}.2`]);
+  expect(other.out).not.toContain('Next');
+});
+
+describe('init makes nothing when', () => {
+  async function initWith(flags: readonly string[]): Promise<Ran> {
+    const data = join(folder, 'data');
+    const ran = await run(['init', '--url', 'https://reset.example', '--data', data, ...flags]);
+    expect(ran).toMatchObject({ code: 1, out: '' });
+    await expect(stat(data)).rejects.toThrow('ENOENT');
+    return ran;
+  }
+
+  async function pair(name: string): Promise<{ cert: string; key: string }> {
+    const made = await (await createTestCa()).issue(['reset.example']);
+    const [cert, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
+    await writeFile(cert, made.cert);
+    await writeFile(key, made.key, { mode: 0o600 });
+    return { cert, key };
+  }
+
+  test('the certificate and the key are not there: both are named', async () => {
+    const { err } = await initWith(['--cert', '/nowhere/a.pem', '--key', folder]);
+    expect(err).toContain('--cert: /nowhere/a.pem does not exist');
+    expect(err).toContain(`--key: ${folder} is a folder`);
+  });
+
+  test('the files are something else, or belong to different pairs', async () => {
+    const [one, two] = [await pair('one'), await pair('two')];
+    const swapped = await initWith(['--cert', one.key, '--key', one.cert]);
+    expect(swapped.err).toContain(`--cert: ${one.key} holds no certificate`);
+    expect(swapped.err).toContain(`--key: ${one.cert} holds no private key`);
+    const mixed = await initWith(['--cert', one.cert, '--key', two.key]);
+    expect(mixed.err).toContain(`--key: ${two.key} is not the key of the first certificate`);
+  });
+
+  test('every account can read the key', async () => {
+    const { cert, key } = await pair('one');
+    await chmod(key, 0o644);
+    expect((await initWith(['--cert', cert, '--key', key])).err).toContain('chmod o=');
+  });
+
+  test('the service would be open to the network without a certificate, or with half a pair', async () => {
+    expect((await initWith(['--host', '0.0.0.0'])).err).toContain('--host: 0.0.0.0 is reachable');
+    expect((await initWith(['--cert', '/a.pem'])).err).toContain('go together');
+  });
+});
+
+test('a certificate for another host name is taken, with a warning', async () => {
+  const { cert, key } = await (await createTestCa()).issue(['other.example']);
+  await writeFile(join(folder, 'a.crt'), cert);
+  await writeFile(join(folder, 'a.key'), key, { mode: 0o600 });
+  const files = ['--cert', join(folder, 'a.crt'), '--key', join(folder, 'a.key')];
+  const init = ['init', '--data', join(folder, 'data'), ...files, '--url'];
+  const ran = await run([...init, 'https://reset.example']);
+  expect(ran).toMatchObject({ code: 0, err: '' });
+  expect(ran.out).toContain('Mind: the certificate is not for reset.example;');
+  const fitting = [...init.with(2, join(folder, 'data2')), 'https://other.example'];
+  expect((await run(fitting)).out).not.toContain('Mind');
+});
+
+test('a data folder that cannot be one is said in words', async () => {
+  const file = join(folder, 'file');
+  await writeFile(file, '');
+  await symlink('/nowhere/at/all', join(folder, 'link'));
+  const init = ['init', '--url', 'https://reset.example', '--data'];
+  for (const path of [file, join(file, 'below'), join(folder, 'link'), '/proc/passback']) {
+    const ran = await run([...init, path]);
+    expect(ran, path).toMatchObject({ code: 78, out: '' });
+    expect(ran.err).toContain(path);
+    expect(ran.err).not.toMatch(/E[A-Z]{4,}|\n/);
+  }
 });
 
 test('an API key that is revoked is gone', async () => {
@@ -237,6 +328,11 @@ test('the status says in the words of each agent why it does not work', async ()
   await eventually(async () => {
     const { out } = await run(['status', ...flags]);
     expect(out).toContain('\n    dry run: nothing is written\n    paused at the agent: ?audit');
+    expect(out).toMatch(/^Directory corp: .*; writeback on; 0 operations pending\n\nAGENT +NAME /);
+    expect(out).toMatch(
+      / {4}guard: self nothing; admin reset, .*; below .*\n +per hour: \d+ per account, /,
+    );
+    expect(out).toMatch(/ {4}count: .* from its start at \d{4}/);
   });
   const resumed = await run(['resume', ...flags]);
   expect(resumed).toMatchObject({ code: 0, err: '' });
@@ -253,7 +349,9 @@ test('the whole story on the command line: token, approve, reset, pause, resume,
   expect(await run(['token', ...flags, '--out', token])).toMatchObject({ code: 0, err: '' });
   await agent.enroll(await readFile(token, 'utf8'));
   await agent.connect();
-  expect((await run(['agent', 'list', ...flags])).out).toContain(`${agent.id} scripted pending`);
+  expect((await run(['agent', 'list', ...flags])).out).toMatch(
+    new RegExp(`^AGENT .*\\n${agent.id} +scripted +pending +connected `),
+  );
 
   const operate = ['operate', 'reset', '--account', 'ada', ...flags];
   const early = await run(operate, 'secret-1\n');
@@ -298,5 +396,11 @@ test('the whole story on the command line: token, approve, reset, pause, resume,
   const revoked = await run(['agent', 'revoke', agent.id, ...flags]);
   expect(cloud.log.of('cloud.request_failed')).toEqual([]);
   expect(revoked).toMatchObject({ code: 0, err: '' });
+  for (const command of [['agent', 'list'], ['status']]) {
+    const { out } = await run([...command, ...flags]);
+    expect(out).toContain('(1 revoked agent not shown; see --all)');
+    expect(out).not.toContain(agent.id);
+    expect((await run([...command, '--all', ...flags])).out).toContain(agent.id);
+  }
   expect(cloud.log.text()).not.toContain('secret-');
 });

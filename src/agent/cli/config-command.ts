@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Command } from 'commander';
+import { readState } from '../identity/state-files.ts';
+import { shellWord } from '../../support/shell-word.ts';
 import { EXIT } from '../../support/command-line.ts';
 import { ConfigError } from '../../support/config-error.ts';
 import type { Terminal } from '../../support/terminal.ts';
@@ -15,6 +17,16 @@ export const CONFIG_FLAG = '-c, --config <file>';
 export const CONFIG_HELP =
   'configuration file (YAML or JSON); without it PASSBACK_CONFIG, else the environment alone';
 
+const CHECK_NOTES = `
+Example:
+  passback config check --config /etc/passback/passback.yaml
+
+Ends with 0 when it is good and with 78 when it is not.`;
+
+const SHOW_EXAMPLE = `
+Example:
+  PASSBACK_GUARD_DRY_RUN=true passback config show --config /etc/passback/passback.yaml`;
+
 /** Adds `config check | show | reference`. */
 export function addConfigCommand(program: Command, terminal: Terminal): void {
   const config = program.command('config').description('check, show and explain the configuration');
@@ -23,12 +35,13 @@ export function addConfigCommand(program: Command, terminal: Terminal): void {
     .description('say everything that is wrong with the configuration')
     .option(CONFIG_FLAG, CONFIG_HELP)
     .option('--json', 'for programs: { "ok": true } or { "ok": false, "problems": […] }')
-    .addHelpText('after', '\nEnds with 0 when it is good and with 78 when it is not.')
+    .addHelpText('after', CHECK_NOTES)
     .action((flags: ConfigFlags & { json?: true }) => check(flags, terminal));
   config
     .command('show')
     .description('print every setting as JSON, with defaults filled in; no file is opened up')
     .option(CONFIG_FLAG, CONFIG_HELP)
+    .addHelpText('after', SHOW_EXAMPLE)
     .action(async (flags: ConfigFlags) => {
       terminal.print(JSON.stringify(await readConfig(flags, terminal), undefined, 2));
     });
@@ -51,13 +64,31 @@ export function readConfig({ config }: ConfigFlags, { env }: Terminal): Promise<
 }
 
 async function check(flags: ConfigFlags & { json?: true }, terminal: Terminal): Promise<void> {
+  let config: AgentConfig;
   try {
-    await readConfig(flags, terminal);
+    config = await readConfig(flags, terminal);
   } catch (error) {
     if (!(error instanceof ConfigError) || flags.json !== true) throw error;
     terminal.print(JSON.stringify({ ok: false, problems: error.problems }));
     terminal.setExitCode(EXIT.config);
     return;
   }
-  terminal.print(flags.json === true ? JSON.stringify({ ok: true }) : 'The configuration is good.');
+  if (flags.json === true) terminal.print(JSON.stringify({ ok: true }));
+  else terminal.print(`The configuration is good.\n${await nextStep(config, flags)}`);
+}
+
+/** What a person does with a good configuration. */
+async function nextStep({ stateFolder }: AgentConfig, { config }: ConfigFlags): Promise<string> {
+  const file = config === undefined ? '' : ` --config ${shellWord(config)}`;
+  return (await isEnrolled(stateFolder))
+    ? `Next: passback run${file}`
+    : `Next: passback enroll --url https://… --token-file FILE${file}   (\`passback-cloud token\` makes the token)`;
+}
+
+async function isEnrolled(stateFolder: string): Promise<boolean> {
+  try {
+    return (await readState(stateFolder, 'identity')) !== undefined;
+  } catch {
+    return true; // `run` says what is wrong with it
+  }
 }

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
+import { shellWord } from '../../support/shell-word.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { textOf, UsageError } from '../../support/usage-error.ts';
 import { packageVersion } from '../../support/version.ts';
@@ -72,8 +73,10 @@ async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
     [
       `Enrolled as agent ${enrolled.agentId} of directory ${enrolled.directory}.`,
       `Fingerprint: ${enrolled.fingerprint}`,
-      'Compare it with what the reset service shows for this agent, and approve it there.',
       `Keys are in ${stateFolder}; the token is used up, delete its file.`,
+      'Next, where the key of an administrator of the reset service is, compare the fingerprint and approve it:',
+      `  passback-cloud agent approve ${enrolled.agentId} --fingerprint ${enrolled.fingerprint} --directory ${enrolled.directory} --url ${shellWord(flags.url)} --key-file ./admin.key`,
+      `then here: passback run${flags.config === undefined ? '' : ` --config ${shellWord(flags.config)}`}`,
     ].join('\n'),
   );
 }

@@ -27,6 +27,10 @@ the state folder, whether the agent runs or not; a running one notices with the 
 minute at the latest. What has begun is finished. Run this as the account of the agent, or as root.`;
 
 const RESUME_NOTES = `
+Examples:
+  passback resume --config /etc/passback/passback.yaml
+  passback resume --breaker
+
 Ends the pause of this machine only: one that the reset service ordered stays. A running agent notices
 with the next command, within a minute at the latest. Run this as the account of the agent, or as root.`;
 

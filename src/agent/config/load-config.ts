@@ -1,5 +1,6 @@
 import convict from 'convict';
 import { ConfigError, type ConfigProblem } from '../../support/config-error.ts';
+import { fileFailure } from '../../support/file-failure.ts';
 import type { Environment } from '../../support/terminal.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { checkFiles, type ReadText } from './config-files.ts';
@@ -46,9 +47,8 @@ async function readConfig(file: string, readText: ReadText): Promise<string> {
   try {
     return await readText(file);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'ENOENT' ? 'there is no such file' : `it cannot be read (${code ?? ''})`;
-    throw new ConfigError([{ key: file, problem: `${why}; name another with --config` }]);
+    const problem = `${fileFailure(error)}; name another with --config`;
+    throw new ConfigError([{ key: file, problem }]);
   }
 }
 

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { shellWord } from '../../support/shell-word.ts';
+import type { ApiFlags } from './api-client.ts';
 import { directoryId } from './setup-commands.ts';
 
 /** Adds the options of every command that works over the API. */
@@ -9,4 +11,10 @@ export function withApiFlags(command: Command): Command {
     .requiredOption('--directory <id>', 'the directory', directoryId)
     .option('--ca <file>', 'PEM file of the CA of the service, when it is your own')
     .option('--json', 'print the answer as JSON');
+}
+
+/** The same options for another command line that is shown. */
+export function againWith({ directory, url, keyFile, ca }: ApiFlags): string {
+  const flags = ['--directory', directory, '--url', url, '--key-file', keyFile];
+  return [...flags, ...(ca === undefined ? [] : ['--ca', ca])].map(shellWord).join(' ');
 }

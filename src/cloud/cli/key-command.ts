@@ -3,6 +3,8 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { Actor } from '../../protocol/command.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { systemClock } from '../../support/clock.ts';
+import { textTable } from '../../support/text-table.ts';
+import { shellWord } from '../../support/shell-word.ts';
 import { dataFolder } from '../data-folder.ts';
 import { createApiKey, revokeApiKey } from '../setup/create-api-key.ts';
 import { SCOPES, type Scope } from '../store/records.ts';
@@ -15,10 +17,21 @@ import {
   DATA_FLAG,
   DATA_HELP,
   directoryId,
+  placeOf,
   readConfig,
   type PlaceFlags,
 } from './setup-commands.ts';
 import type { Terminal } from './terminal.ts';
+
+const ADD_EXAMPLES = `
+Examples:
+  passback-cloud key add --directory corp --scopes admin,status --actor anna --out ./admin.key --data /var/lib/passback-cloud
+  passback-cloud key add --directory corp --scopes inspect,reset,unlock --actor helpdesk --out ./helpdesk.key --data /var/lib/passback-cloud`;
+
+const REVOKE_EXAMPLE = `
+Example:
+  passback-cloud key list --data /var/lib/passback-cloud     (shows the ids)
+  passback-cloud key revoke 0b9d…-… --data /var/lib/passback-cloud`;
 
 interface KeyAddFlags extends PlaceFlags {
   readonly directory: string;
@@ -39,15 +52,25 @@ export function addKeyCommand(program: Command, terminal: Terminal): void {
     .requiredOption('--out <file>', 'new file for the key, readable by you only')
     .option(DATA_FLAG, DATA_HELP)
     .option(CONFIG_FLAG, CONFIG_HELP)
+    .addHelpText('after', ADD_EXAMPLES)
     .action(async (flags: KeyAddFlags) => {
       const { directory, scopes, actor } = flags;
       const out = resolve(flags.out);
-      await using store = await openStore(flags, terminal);
+      const { url, dataFolder: data } = await readConfig(flags, terminal);
+      await using store = await openSqliteStore(dataFolder(data).database);
       await writeNewFile(out, '--out', async () => {
         const made = await createApiKey(store, { directory, scopes, actor }, systemClock.now());
         return `${made.reveal()}\n`;
       });
       terminal.print(`Wrote a key for ${actor} (${scopes.join(', ')}) to ${out}.`);
+      if (!scopes.includes('admin')) return;
+      const api = `--directory ${directory} --url ${shellWord(url)} --key-file ${shellWord(flags.out)}`;
+      terminal.print(
+        [
+          `Next: passback-cloud serve ${placeOf(flags)}   (unless it runs)`,
+          `then, once for each agent: passback-cloud token --out ./enroll.token ${api}`,
+        ].join('\n'),
+      );
     });
   addListAndRevoke(key, terminal);
 }
@@ -66,10 +89,15 @@ function addListAndRevoke(key: Command, terminal: Terminal): void {
         terminal.print(JSON.stringify({ keys }));
         return;
       }
-      const lines = keys.map(({ id, directory, actor, scopes, createdAt }) =>
-        [id, directory, actor, scopes.join(','), timestamp(createdAt)].join(' '),
-      );
-      terminal.print(lines.join('\n') || 'No keys.');
+      const rows = keys.map(({ id, directory, actor, scopes, createdAt }) => [
+        id,
+        directory,
+        actor,
+        scopes.join(','),
+        timestamp(createdAt),
+      ]);
+      const head = ['ID', 'DIRECTORY', 'ACTOR', 'SCOPES', 'MADE'];
+      terminal.print(rows.length === 0 ? 'No keys.' : textTable(head, rows).join('\n'));
     });
   key
     .command('revoke')
@@ -77,6 +105,7 @@ function addListAndRevoke(key: Command, terminal: Terminal): void {
     .argument('<id>', 'the id that `key list` shows')
     .option(DATA_FLAG, DATA_HELP)
     .option(CONFIG_FLAG, CONFIG_HELP)
+    .addHelpText('after', REVOKE_EXAMPLE)
     .action(async (id: string, flags: PlaceFlags) => {
       await using store = await openStore(flags, terminal);
       await revokeApiKey(store, id, systemClock.now());
@@ -91,7 +120,9 @@ async function openStore(flags: PlaceFlags, terminal: Terminal): Promise<Store> 
 
 function actorName(text: string): string {
   if (Actor.safeParse(text).success) return text;
-  throw new InvalidArgumentError('expected up to 128 printable characters without blanks');
+  throw new InvalidArgumentError(
+    'expected 1 to 128 printable ASCII characters without blanks, such as helpdesk',
+  );
 }
 
 function scopeList(text: string): readonly Scope[] {

@@ -1,4 +1,6 @@
 import { open, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { fileFailure } from '../../support/file-failure.ts';
 import { UsageError } from '../../support/usage-error.ts';
 
 /**
@@ -15,7 +17,7 @@ export async function writeNewFile(
     throw new UsageError(
       code === 'EEXIST'
         ? `${flag}: ${path} is there already; choose another name or delete it`
-        : `${flag}: ${path} cannot be written (${code ?? 'unknown'})`,
+        : `${flag}: ${code === 'ENOENT' ? `the folder ${dirname(path)}` : path} ${fileFailure(error)}`,
     );
   });
   try {

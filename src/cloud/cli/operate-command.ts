@@ -29,6 +29,11 @@ const NOTES = `
 The new password comes from --password-file (its first line; - reads standard input), or is asked
 for twice without being shown. It is sealed to the agents here: the service never sees it.
 
+Examples:
+  passback-cloud operate reset --account anna@corp.example.com --directory corp \\
+    --url https://reset.example.com --key-file ./admin.key
+  passback-cloud operate unlock --account CORP\\\\anna --directory corp … (the same options)
+
 Exit codes: 0 applied, 2 refused or failed, 3 not known (yet), 1 the service did not do it.`;
 
 /** Adds `operate`. */

@@ -1,6 +1,5 @@
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
-import type { z } from 'zod';
 import {
   AgentList,
   AgentView,
@@ -10,14 +9,47 @@ import {
   TokenView,
   ToggleView,
 } from '../api/bodies.ts';
+import { shellWord } from '../../support/shell-word.ts';
 import { ApiClient, ApiError, type ApiFlags } from './api-client.ts';
-import { withApiFlags } from './api-flags.ts';
+import { againWith, withApiFlags } from './api-flags.ts';
 import { writeNewFile } from './new-file.ts';
+import { agentLine, agentTable, printable, statusText, type Wanted } from './status-text.ts';
 import type { Terminal } from './terminal.ts';
 
 interface Flags extends ApiFlags {
   readonly json?: true;
 }
+
+const API = `--directory corp \\
+    --url https://reset.example.com --key-file ./admin.key`;
+
+const TOKEN_EXAMPLE = `
+Example:
+  passback-cloud token --out ./enroll.token ${API}`;
+
+const APPROVE_EXAMPLE = `
+Example:
+  passback-cloud agent approve AGENT-ID --fingerprint FINGERPRINT ${API}`;
+
+const PAUSE_EXAMPLE = `
+Example:
+  passback-cloud pause --reason "domain controllers are being moved" ${API}
+
+\`passback-cloud resume\` ends it. A pause that was ordered at an agent's machine is another one.`;
+
+const STATUS_NOTES = `
+Connected is: up (an agent works), degraded (one is connected, and something is wrong), cannot-connect
+(none is connected), waiting-for-approval, not-configured (no agent yet). What an agent says of itself
+is at most five minutes old, and news are told at once.`;
+
+const CLOSE_EXAMPLE = `
+Example:
+  passback-cloud operation close 0b9d…-… ${API}`;
+
+const AUDIT_EXAMPLES = `
+Examples:
+  passback-cloud audit --limit 20 ${API}
+  passback-cloud audit --json --before 4711 ${API}`;
 
 /** Adds what works over the API: `token`, `agent`, `pause`, `resume`, `status`, `audit`, `operation`. */
 export function addRemoteCommands(program: Command, terminal: Terminal): void {
@@ -33,6 +65,7 @@ function addToken(program: Command, terminal: Terminal): void {
   withApiFlags(program.command('token'))
     .description('make an enrolment token for one agent, good once within an hour')
     .requiredOption('--out <file>', 'new file for the token, readable by you only')
+    .addHelpText('after', TOKEN_EXAMPLE)
     .action(async (flags: Flags & { readonly out: string }) => {
       const client = await ApiClient.open(flags);
       const out = resolve(flags.out);
@@ -42,33 +75,41 @@ function addToken(program: Command, terminal: Terminal): void {
         ({ expiresAt } = made);
         return `${made.token}\n`;
       });
-      say(
-        terminal,
-        flags,
-        { out, expiresAt },
-        `Wrote a token to ${out}; it works until ${expiresAt}.`,
-      );
+      const words = [
+        `Wrote a token to ${out}; it works once, until ${expiresAt}.`,
+        `Next, with this file on the agent's machine: passback enroll --url ${shellWord(flags.url)} --token-file ${shellWord(basename(out))} --config /etc/passback/passback.yaml`,
+      ];
+      say(terminal, flags, { out, expiresAt }, words.join('\n'));
     });
 }
 
 function addAgent(program: Command, terminal: Terminal): void {
   const agent = program.command('agent').description('agents of a directory');
   withApiFlags(agent.command('list'))
-    .description('list all agents with their fingerprints')
-    .action(async (flags: Flags) => {
+    .description('list the agents with their fingerprints')
+    .option('--all', 'revoked ones, too')
+    .action(async (flags: Flags & Wanted) => {
       const list = await (await ApiClient.open(flags)).call('GET', 'agents', AgentList);
-      say(terminal, flags, list, list.agents.map(agentLine).join('\n') || 'No agents.');
+      say(terminal, flags, list, agentTable(list.agents, flags));
     });
   withApiFlags(agent.command('approve'))
     .description('let a pending agent work; compare the fingerprint on its machine first')
     .argument('<id>', 'the agent')
     .requiredOption('--fingerprint <fingerprint>', 'what `passback enroll` printed on the machine')
+    .addHelpText('after', APPROVE_EXAMPLE)
     .action(async (id: string, flags: Flags & { readonly fingerprint: string }) => {
       const { fingerprint } = flags;
       const path = `agents/${encodeURIComponent(id)}/approve`;
       const client = await ApiClient.open(flags);
       const approved = await client.call('POST', path, AgentView, { body: { fingerprint } });
-      say(terminal, flags, approved, `Approved ${agentLine(approved)}`);
+      const start = approved.connected
+        ? ''
+        : 'start it on its machine (passback run --config /etc/passback/passback.yaml), then ';
+      const words = [
+        `Approved ${agentLine(approved)}`,
+        `Next: ${start}try it: passback-cloud operate reset --account NAME ${againWith(flags)}`,
+      ];
+      say(terminal, flags, approved, words.join('\n'));
     });
   withApiFlags(agent.command('revoke'))
     .description('end an agent for good and close its connection')
@@ -91,6 +132,7 @@ function addToggle(program: Command, terminal: Terminal): void {
   withApiFlags(program.command('pause'))
     .description('pause writeback; agents stay connected and refuse new commands')
     .requiredOption('--reason <text>', 'shown to everybody who asks')
+    .addHelpText('after', PAUSE_EXAMPLE)
     .action((flags: Flags & { readonly reason: string }) => set(flags, false, flags.reason));
   withApiFlags(program.command('resume'))
     .description('turn writeback on again')
@@ -116,18 +158,12 @@ async function localPauses(client: ApiClient): Promise<string[]> {
 
 function addStatus(program: Command, terminal: Terminal): void {
   withApiFlags(program.command('status'))
-    .description('how the directory is connected')
-    .action(async (flags: Flags) => {
+    .description('how the directory is connected, and what each agent says of itself')
+    .option('--all', 'revoked agents, too')
+    .addHelpText('after', STATUS_NOTES)
+    .action(async (flags: Flags & Wanted) => {
       const status = await (await ApiClient.open(flags)).call('GET', 'status', StatusView);
-      const { connectivity, writeback, pendingOperations, agents } = status;
-      const lines = [
-        `${status.directory}: ${connectivity}; writeback ${writeback.enabled ? 'on' : `paused (${printable(writeback.reason)})`}; ${pendingOperations} pending`,
-        ...agents.flatMap((agent) => [
-          `  ${agentLine(agent)}`,
-          ...(agent.report?.reasons ?? []).map((reason) => `    ${printable(reason)}`),
-        ]),
-      ];
-      say(terminal, flags, status, lines.join('\n'));
+      say(terminal, flags, status, statusText(status, flags));
     });
 }
 
@@ -136,6 +172,7 @@ function addAudit(program: Command, terminal: Terminal): void {
     .description('who did what, newest first')
     .option('--limit <n>', 'how many entries, up to 500', '50')
     .option('--before <seq>', 'older than this entry')
+    .addHelpText('after', AUDIT_EXAMPLES)
     .action(async (flags: Flags & { readonly limit: string; readonly before?: string }) => {
       const query = new URLSearchParams({
         limit: flags.limit,
@@ -155,25 +192,13 @@ function addOperation(program: Command, terminal: Terminal): void {
   withApiFlags(operation.command('close'))
     .description('end an operation of unknown outcome: no agent is asked about it any more')
     .argument('<id>', 'the operation; `cmd` in the audit')
+    .addHelpText('after', CLOSE_EXAMPLE)
     .action(async (id: string, flags: Flags) => {
       const client = await ApiClient.open(flags);
       const path = `operations/${encodeURIComponent(id)}/close`;
       const closed = await client.call('POST', path, OperationView);
       say(terminal, flags, closed, `Closed: the outcome of ${closed.operation} stays unknown.`);
     });
-}
-
-function agentLine(agent: z.infer<typeof AgentView>): string {
-  const { id, name, state, connected, version, fingerprint, report } = agent;
-  const link = connected ? 'connected' : 'offline';
-  return printable(
-    `${id} ${name} ${state} ${link} ${report?.state ?? '-'} ${version} ${fingerprint}`,
-  );
-}
-
-/** An agent names itself: nothing that it says may hide, move or forge what a person compares. */
-function printable(line: string): string {
-  return line.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, '?');
 }
 
 function say(terminal: Terminal, flags: Flags, answer: unknown, words: string): void {

@@ -3,12 +3,18 @@ import { dirname, resolve } from 'node:path';
 import convict from 'convict';
 import { parseDocument } from 'yaml';
 import { ConfigError, type ConfigProblem } from '../../support/config-error.ts';
+import { fileFailure } from '../../support/file-failure.ts';
 import type { Environment } from '../../support/terminal.ts';
 import type { CloudConfig } from './cloud-config.ts';
 import { SCHEMA, type RawConfig } from './schema.ts';
 
 const DAY_MS = 24 * 3600_000;
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+/** Whether plain HTTP on this address stays on the machine. */
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.has(host);
+}
 
 /**
  * Reads the file, then the environment over it (an empty variable counts as not set), and checks
@@ -33,8 +39,7 @@ async function readTree(file: string): Promise<Record<string, unknown>> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    const problem = `cannot be read (${code}); \`passback-cloud init\` writes one into the data folder`;
+    const problem = `${fileFailure(error)}; \`passback-cloud init\` writes one into the data folder`;
     throw new ConfigError([{ key: file, problem }]);
   }
   const document = parseDocument(text, { prettyErrors: false });
@@ -87,7 +92,7 @@ function crossProblems({ listen }: RawConfig): readonly ConfigProblem[] {
     const missing = certificateFile === '' ? 'certificateFile' : 'keyFile';
     return [{ key: `listen.${missing}`, problem: 'certificate and key go together; set both' }];
   }
-  if (certificateFile !== '' || LOOPBACK.has(host)) return [];
+  if (certificateFile !== '' || isLoopback(host)) return [];
   return [
     {
       key: 'listen.host',
