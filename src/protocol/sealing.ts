@@ -32,7 +32,7 @@ export type SealingErrorCode =
   | 'PASSWORD_NOT_ENCODABLE'
   /** Nobody, or more agents than a directory may have, to seal to. */
   | 'NO_RECIPIENT'
-  /** A key to seal to is no P-256 sealing key, goes by another key's name, or is there twice. */
+  /** A key to seal to is no P-256 sealing key, goes by another key's name, is there twice, or nobody vouches for it. */
   | 'BAD_RECIPIENT'
   /** The ciphertext was altered, is for another key, or is bound to another operation. */
   | 'NOT_OPENABLE';

@@ -376,6 +376,12 @@ test('the whole story on the command line: token, approve, reset, pause, resume,
   expect(agent.commands).toHaveLength(1);
   expect(await run(operate, '', {}, ['secret-5', 'secret-5'])).toMatchObject({ code: 0, err: '' });
 
+  const known = [...operate, '--fingerprint', agent.device.kid];
+  expect(await run(known, 'secret-6\n')).toMatchObject({ code: 0, err: '' });
+  const stranger = await run([...operate, '--fingerprint', 'A'.repeat(43)], 'secret-7\n');
+  expect(stranger).toMatchObject({ code: 1, err: expect.stringContaining('not among') as unknown });
+  expect(agent.commands).toHaveLength(3);
+
   agent.onCommand = () => 'PASSWORD_POLICY';
   const refused = await run([...operate, '--json'], 'secret-2\n');
   expect(refused.code).toBe(2);

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { z } from 'zod';
 import { Op, type OperationOptions } from '../../protocol/command.ts';
 import { SealingError, type SecretContent } from '../../protocol/sealing.ts';
-import { isTrulyNamed } from '../../protocol/keys.ts';
+import { vouchedKeys } from '../../protocol/recipients.ts';
 import { textOf, UsageError } from '../../support/usage-error.ts';
 import { OperationView, PreparedOperation } from '../api/bodies.ts';
 import { ApiClient, type ApiFlags } from './api-client.ts';
@@ -19,6 +19,7 @@ interface Flags extends ApiFlags {
   /** `--no-unlock` makes it false. */
   readonly unlock: boolean;
   readonly wait: string;
+  readonly fingerprint?: readonly string[];
   readonly json?: true;
 }
 
@@ -46,6 +47,10 @@ export function addOperateCommand(program: Command, terminal: Terminal): void {
     .option('--old-password-file <file>', 'file with the old password, for change')
     .option('--must-change', 'reset: must be changed at the next logon')
     .option('--no-unlock', 'reset: leave a locked account locked')
+    .option(
+      '--fingerprint <fingerprint...>',
+      'of every agent, as `passback enroll` printed it: nothing is sealed to any other key',
+    )
     .option('--wait <seconds>', 'how long to wait for the outcome, up to 60', '60')
     .addHelpText('after', NOTES)
     .action(async (operation: string, flags: Flags) => {
@@ -59,7 +64,8 @@ async function operate(op: z.infer<typeof Op>, flags: Flags, terminal: Terminal)
   const client = await ApiClient.open(flags);
   const prepared = await prepare(client, op, flags);
   const secret = op === 'unlock' ? undefined : await readSecret(op, flags, terminal);
-  const body = secret === undefined ? {} : { secret: await sealFor(client, prepared, secret) };
+  const body =
+    secret === undefined ? {} : { secret: await sealFor(client, prepared, secret, flags) };
   const view = await client.call('PUT', `operations/${prepared.operation}`, OperationView, {
     body,
     prefer: `wait=${flags.wait}`,
@@ -124,11 +130,10 @@ async function sealFor(
   client: ApiClient,
   prepared: Prepared,
   content: SecretContent,
+  { fingerprint }: Flags,
 ): ReturnType<typeof sealPrepared> {
-  for (const { key } of prepared.recipients) {
-    if (!(await isTrulyNamed(key))) throw new UsageError('operate: a sealing key is misnamed');
-  }
   try {
+    await vouchedKeys(prepared.recipients, fingerprint);
     return await sealPrepared(client.directory, prepared, content);
   } catch (error) {
     if (error instanceof SealingError) throw new UsageError(error.message);
