@@ -2,7 +2,8 @@ import { SCHEMA } from '../../src/cloud/config/schema.ts';
 import { CLOSE_MEANINGS } from '../../src/protocol/asyncapi-texts.ts';
 import { factsOf, operationEvents, OUTCOME_CODES } from '../../src/protocol/codes.ts';
 import { CLOSE_CODES } from '../../src/protocol/messages.ts';
-import { EVENTS } from '../../src/support/events.ts';
+import { EVENTS, type EventName } from '../../src/support/events.ts';
+import { EVENT_TEXTS, type EventText, type OutcomeEvent } from './event-texts.ts';
 
 /** Every outcome code, for the person who reads one and has to do something. */
 export function outcomeCodeTable(): string {
@@ -27,9 +28,26 @@ function appliedEvents(): string {
 /** Every line that either program logs. */
 export function eventTable(): string {
   return markdownTable(
-    ['event', 'number'],
-    Object.entries(EVENTS).map(([name, number]) => [`\`${name}\``, String(number)]),
+    ['event', 'number', 'meaning', 'what to do'],
+    Object.entries(EVENTS).map(([name, number]) => {
+      const { meaning, action } = textOf(name as EventName, number);
+      return [`\`${name}\``, String(number), meaning, action];
+    }),
   );
+}
+
+function textOf(name: EventName, number: number): EventText {
+  if (!isOutcome(name)) return EVENT_TEXTS[name];
+  const codes = OUTCOME_CODES.filter((code) => factsOf(code).event === number);
+  const listed = codes.map((code) => `\`${code}\``).join(', ');
+  return {
+    meaning: `${listed}: a second line of the operation that was refused or failed.`,
+    action: 'Its `action`; see the code above.',
+  };
+}
+
+function isOutcome(name: EventName): name is OutcomeEvent {
+  return name.startsWith('refusal.');
 }
 
 /** Why either side closes the socket. */
@@ -45,10 +63,10 @@ export function closeCodeTable(): string {
 export function serviceConfigTable(): string {
   return markdownTable(
     ['setting and environment variable', 'default', 'meaning'],
-    settings(SCHEMA).map(({ key, env, default: value, doc }) => [
+    settings(SCHEMA).map(({ key, env, default: value, doc, expected }) => [
       `\`${key}\`<br>\`${env}\``,
-      value === '' ? 'none' : `\`${String(value)}\``,
-      `${doc}.`,
+      value === '' ? (key === 'url' ? 'required' : 'none') : `\`${String(value)}\``,
+      `${doc}. Expects ${expected}.`,
     ]),
   );
 }
@@ -58,6 +76,7 @@ interface Setting {
   readonly doc: string;
   readonly default: unknown;
   readonly env: string;
+  readonly expected: string;
 }
 
 /** The leaves of a convict schema. */
@@ -65,10 +84,12 @@ function settings(schema: object, prefix = ''): Setting[] {
   return Object.entries(schema).flatMap(([name, value]: [string, unknown]) => {
     if (typeof value !== 'object' || value === null) return [];
     const key = `${prefix}${name}`;
-    return 'default' in value && 'doc' in value && 'env' in value
-      ? [{ key, doc: String(value.doc), default: value.default, env: String(value.env) }]
-      : settings(value, `${key}.`);
+    return isLeaf(value) ? [{ ...value, key }] : settings(value, `${key}.`);
   });
+}
+
+function isLeaf(value: object): value is Omit<Setting, 'key'> {
+  return ['default', 'doc', 'env', 'expected'].every((name) => name in value);
 }
 
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -8,8 +8,6 @@ export const EVENTS = {
   'agent.stopping': 30002,
   'agent.stopped': 30003,
   'agent.failed': 30004,
-  'agent.enrolled': 30010,
-  'config.invalid': 30011,
   'journal.repaired': 30020,
   'journal.failed': 30021,
   'journal.compacted': 30022,

@@ -40,7 +40,7 @@ export function logRefusal(log: Logger, outcome: Outcome, fields: Fields): void 
     controller,
     detail: message === meaning ? undefined : message,
     rules: rules?.map(({ rule }) => rule),
-    action,
+    action: outcome.action ?? action,
   });
 }
 

@@ -1,5 +1,5 @@
 import type { DomainController } from './agent-config.ts';
-import { shown } from './shown.ts';
+import { shown } from '../../support/shown.ts';
 
 export const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;

@@ -3,7 +3,7 @@ import { Op } from '../../protocol/command.ts';
 import { Sha256 } from '../../protocol/shapes.ts';
 import { parseDistinguishedName } from '../commands/guard/distinguished-name.ts';
 import { controllerFromText, controllerProblem, HOST_NAME } from './controllers.ts';
-import { shown } from './shown.ts';
+import { shown } from '../../support/shown.ts';
 
 /** One kind of value: how to read it from text, and what is wrong with it. */
 export interface Format {

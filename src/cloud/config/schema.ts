@@ -1,4 +1,5 @@
 import type { Schema } from 'convict';
+import { shown } from '../../support/shown.ts';
 
 /** What convict yields; an empty text stands for "not set". */
 export interface RawConfig {
@@ -16,111 +17,124 @@ export interface RawConfig {
   readonly retention: { readonly operationsDays: number; readonly auditDays: number };
 }
 
-/** Every setting with its meaning, default and environment variable. */
+/** One kind of value; the table of all settings says what is expected, too. */
+interface Format {
+  /** Completes "expected …". */
+  readonly expected: string;
+  readonly format: (value: unknown) => void;
+  /** Nothing here is secret: convict would say the value once more. */
+  readonly sensitive: true;
+}
+
+const PATH = format('a path', (value) => typeof value === 'string');
+const LEVEL = format('one of error, warn, info, debug', (value) =>
+  ['error', 'warn', 'info', 'debug'].includes(value as string),
+);
+
+/** Every setting with its meaning, what it expects, its default and its environment variable. */
 export const SCHEMA: Schema<RawConfig> = {
   url: {
     doc: 'What agents and callers reach the service by: https://, no path needed',
-    format: publicUrl,
+    ...format('an address such as https://reset.example.com', isPublicUrl),
     default: '',
     env: 'PASSBACK_CLOUD_URL',
   },
   dataFolder: {
-    doc: 'Keys and database; entered by the account of the service only',
-    format: filled,
+    doc: 'Keys and database; entered by the account of the service only. Default: the folder of the file',
+    ...format('a path', isFilled),
     default: '',
     env: 'PASSBACK_CLOUD_DATA_FOLDER',
   },
   listen: {
     host: {
       doc: 'Address to listen on; without a certificate it must be the loopback interface',
-      format: filled,
+      ...format('an address or a host name of this machine', isFilled),
       default: '127.0.0.1',
       env: 'PASSBACK_CLOUD_LISTEN_HOST',
     },
     port: {
-      doc: 'Port to listen on',
-      format: 'port',
+      doc: 'Port to listen on; 0: any that is free',
+      ...whole('a port', 0, 65_535),
       default: 8443,
       env: 'PASSBACK_CLOUD_LISTEN_PORT',
     },
     certificateFile: {
-      doc: 'PEM file with the certificate chain; empty: plain HTTP behind a reverse proxy',
-      format: String,
+      doc: 'PEM file with the certificate chain; none: plain HTTP behind a reverse proxy',
+      ...PATH,
       default: '',
       env: 'PASSBACK_CLOUD_LISTEN_CERTIFICATE_FILE',
     },
     keyFile: {
-      doc: 'PEM file with the private key of the certificate',
-      format: String,
+      doc: 'PEM file with the private key of the certificate, not readable by every account',
+      ...PATH,
       default: '',
       env: 'PASSBACK_CLOUD_LISTEN_KEY_FILE',
     },
   },
   logging: {
     level: {
-      doc: 'error, warn, info or debug',
-      format: ['error', 'warn', 'info', 'debug'],
+      doc: 'Least level that is logged',
+      ...LEVEL,
       default: 'info',
       env: 'PASSBACK_CLOUD_LOGGING_LEVEL',
     },
     file: {
-      doc: 'Log file; empty: standard output',
-      format: String,
+      doc: 'Log file; none: standard output',
+      ...PATH,
       default: '',
       env: 'PASSBACK_CLOUD_LOGGING_FILE',
     },
   },
   sessionMs: {
     doc: 'How long the session of an agent lasts before it has to prove itself anew, without losing it',
-    format: sessionTime,
+    ...whole('milliseconds', 60_000, 604_800_000, ' (a minute to a week)'),
     default: 43_200_000,
     env: 'PASSBACK_CLOUD_SESSION_MS',
   },
   drainMs: {
     doc: 'How long commands under way may take to end when the service is stopped',
-    format: drainTime,
+    ...whole('milliseconds', 0, 60_000),
     default: 10_000,
     env: 'PASSBACK_CLOUD_DRAIN_MS',
   },
   retention: {
     operationsDays: {
       doc: 'How many days an operation is kept after its outcome is final',
-      format: days,
+      ...whole('days', 1, 36_500),
       default: 30,
       env: 'PASSBACK_CLOUD_RETENTION_OPERATIONS_DAYS',
     },
     auditDays: {
       doc: 'How many days an entry of the audit is kept, with the signed outcome in it',
-      format: days,
+      ...whole('days', 1, 36_500),
       default: 400,
       env: 'PASSBACK_CLOUD_RETENTION_AUDIT_DAYS',
     },
   },
 };
 
-function publicUrl(value: unknown): void {
+function format(expected: string, isGood: (value: unknown) => boolean): Format {
+  return {
+    expected,
+    sensitive: true,
+    format: (value) => {
+      if (!isGood(value)) throw new Error(`expected ${expected}, found ${shown(value)}`);
+    },
+  };
+}
+
+function whole(what: string, min: number, max: number, inWords = ''): Format {
+  return format(
+    `${what} from ${min} to ${max}${inWords}`,
+    (value) => Number.isInteger(value) && Number(value) >= min && Number(value) <= max,
+  );
+}
+
+function isFilled(value: unknown): boolean {
+  return typeof value === 'string' && value.trim() !== '';
+}
+
+function isPublicUrl(value: unknown): boolean {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
-  if (url?.protocol === 'https:' && url.search === '' && url.hash === '' && url.username === '') {
-    return;
-  }
-  throw new Error('expected an address such as https://reset.example.com');
-}
-
-function filled(value: unknown): void {
-  if (typeof value !== 'string' || value.trim() === '') throw new Error('expected a text');
-}
-
-function sessionTime(value: unknown): void {
-  if (typeof value === 'number' && value >= 60_000 && value <= 604_800_000) return;
-  throw new Error('expected milliseconds from 60000 (a minute) to 604800000 (a week)');
-}
-
-function days(value: unknown): void {
-  if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 36_500) return;
-  throw new Error('expected whole days from 1 to 36500');
-}
-
-function drainTime(value: unknown): void {
-  if (typeof value === 'number' && value >= 0 && value <= 60_000) return;
-  throw new Error('expected milliseconds from 0 to 60000');
+  return url?.protocol === 'https:' && url.search === '' && url.hash === '' && url.username === '';
 }

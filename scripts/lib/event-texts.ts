@@ -1,0 +1,231 @@
+import type { EventName } from '../../src/support/events.ts';
+
+/** Events that are the outcome of an operation: their text is that of their codes. */
+export type OutcomeEvent = Extract<EventName, `refusal.${string}`>;
+
+export interface EventText {
+  readonly meaning: string;
+  readonly action: string;
+}
+
+const NOTHING = 'Nothing to do.';
+
+/** What each line of the log means and what to do about it, for the person who has an alert of it. */
+export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, EventText>> = {
+  'agent.started': { meaning: 'The agent has begun to dial the service.', action: NOTHING },
+  'agent.stopping': {
+    meaning: 'The agent was told to stop and finishes what it has begun.',
+    action: NOTHING,
+  },
+  'agent.stopped': { meaning: 'The agent has ended.', action: NOTHING },
+  'agent.failed': {
+    meaning: 'The agent could not start, or came upon a bug and ended.',
+    action: 'Do what `error` says and start it again; report one with `where` as a bug.',
+  },
+  'journal.repaired': {
+    meaning: 'The last line of the journal was torn, as after a power cut, and was taken off.',
+    action: 'Nothing to do; look at the disk if it repeats.',
+  },
+  'journal.failed': {
+    meaning: 'The journal cannot be written or read: nothing new is begun.',
+    action: 'Look at the disk and the state folder, then restart the agent.',
+  },
+  'journal.compacted': { meaning: 'Old entries were taken out of the journal.', action: NOTHING },
+  'journal.compaction_failed': {
+    meaning: 'The journal could not be compacted; it goes on as it is.',
+    action: 'Look at `reason` and the room on the disk; it is tried again the next day.',
+  },
+  'journal.full': {
+    meaning: 'The disk of the state folder is full: nothing new is begun.',
+    action: 'Make room; the agent goes on by itself within a minute.',
+  },
+  'journal.recovered': { meaning: 'There is room for the journal again.', action: NOTHING },
+  'link.up': { meaning: 'The agent is connected to the service.', action: NOTHING },
+  'link.down': {
+    meaning: 'The connection has ended; the agent dials again.',
+    action: 'Nothing to do, unless it repeats: then look at `reason`, proxies and firewalls.',
+  },
+  'link.dial_failed': {
+    meaning: 'The service could not be reached; tried again, with growing breaks.',
+    action: 'Do what `reason` says: DNS, firewall, certificate (`service.caFile`), is it running?',
+  },
+  'link.rejected': {
+    meaning: 'The service does not let this agent in: revoked, too old, or a copied state folder.',
+    action:
+      'Look at `reason` and at alarms in `passback-cloud audit`; enrol again where it says so.',
+  },
+  'link.protocol_error': {
+    meaning: 'What came over the link is not the protocol; the connection was closed.',
+    action: 'Compare the versions; look for a proxy that alters frames.',
+  },
+  'link.handler_failed': {
+    meaning: 'A bug: a message could not be worked on.',
+    action: 'Report it with `where`.',
+  },
+  'session.approved': { meaning: 'The service gives commands to this agent.', action: NOTHING },
+  'session.pending': {
+    meaning: 'The agent is connected and gets no command before a person has approved it.',
+    action: 'Compare the fingerprint, then `passback-cloud agent approve`.',
+  },
+  'writeback.toggled': {
+    meaning: 'The service has paused or resumed writeback.',
+    action: '`passback-cloud resume` ends a pause.',
+  },
+  'writeback.toggle_ignored': {
+    meaning: 'The service offered an older toggle than the agent knows; the newer one holds.',
+    action: 'Run `pause` and `resume` when the database was restored; else look for a stale node.',
+  },
+  'writeback.paused_locally': {
+    meaning: 'Somebody has paused this agent at its machine.',
+    action: '`passback resume` there, when `reason` is gone.',
+  },
+  'writeback.resumed_locally': { meaning: 'The pause at the machine is over.', action: NOTHING },
+  'writeback.dry_run': {
+    meaning: 'The agent rehearses and writes nothing.',
+    action: 'Set `guard.dryRun` to false and restart to end the rehearsal.',
+  },
+  'breaker.tripped': {
+    meaning: 'More operations than on any ordinary day: one caller, or everything, is stopped.',
+    action: 'Find out who caused them (`actor`, audit), then `passback resume --breaker`.',
+  },
+  'breaker.reset': {
+    meaning: 'Somebody has closed the breaker with `passback resume --breaker`.',
+    action: NOTHING,
+  },
+  'breaker.not_kept': {
+    meaning: 'The breaker is open but could not be written down; a restart would close it.',
+    action: 'Look at the disk and the state folder before you restart the agent.',
+  },
+  'keys.rotated': { meaning: 'The agent has a new sealing key, as every day.', action: NOTHING },
+  'keys.rotation_failed': {
+    meaning: 'The new sealing key could not be made or told; the one before is used on.',
+    action: 'Look at `reason`, the disk and the link; it is tried again.',
+  },
+  'keys.key_set_changed': {
+    meaning: 'The service signs with a new key set of the same root.',
+    action: 'Nothing to do if you have run `keys rotate` or `keys install`; else find out who has.',
+  },
+  'keys.key_set_ignored': {
+    meaning: 'The service offered an older key set than the agent knows.',
+    action: 'Look whether the key folder was restored from a backup; run `keys rotate`.',
+  },
+  'keys.unknown_recipient': {
+    meaning: 'A password was also sealed to a key of nobody in `guard.peers`: refused.',
+    action: 'Treat it as an attack until you know which agent is missing in `guard.peers`.',
+  },
+  'keys.peer_refused': {
+    meaning: 'The key of another agent is not signed by the device in `guard.peers`.',
+    action: 'Treat it as an attack on the service until you know better.',
+  },
+  'directory.up': { meaning: 'A domain controller can be used.', action: NOTHING },
+  'directory.down': {
+    meaning: 'A domain controller cannot be used; the others are used.',
+    action: 'Do what `problem` says: network, certificate, is it running?',
+  },
+  'directory.refused': {
+    meaning: "A domain controller's own words for a refusal.",
+    action: 'Look up `diagnostic`; the line of the operation has the code and what to do.',
+  },
+  'directory.credential_rejected': {
+    meaning: 'The service account cannot log on; it is not tried again for 15 minutes.',
+    action: 'Put the right password into the file of `directory.bind.passwordFile`.',
+  },
+  'directory.found': { meaning: 'DNS has named these domain controllers.', action: NOTHING },
+  'directory.discovery_problem': {
+    meaning: 'DNS names a controller that cannot be taken, or not all of them.',
+    action: 'Look at `reason` and at the SRV records of the domain.',
+  },
+  'directory.discovery_failed': {
+    meaning: 'DNS does not name the domain controllers; those known before are used.',
+    action: 'Look at DNS, or list them in `directory.domainControllers`.',
+  },
+  'status.changed': {
+    meaning: 'The state of the agent: running, paused, degraded or down.',
+    action: 'Do what `reasons` say; none: nothing to do.',
+  },
+  'reset.started': { meaning: 'A reset by the person begins.', action: NOTHING },
+  'reset.applied': { meaning: 'It was applied.', action: NOTHING },
+  'reset.failed': { meaning: 'It was not applied.', action: 'See its `code`.' },
+  'change.started': { meaning: 'A change with the old password begins.', action: NOTHING },
+  'change.applied': { meaning: 'It was applied.', action: NOTHING },
+  'change.failed': { meaning: 'It was not applied.', action: 'See its `code`.' },
+  'reset_by_admin.started': { meaning: 'A reset by somebody else begins.', action: NOTHING },
+  'reset_by_admin.applied': { meaning: 'It was applied.', action: NOTHING },
+  'reset_by_admin.failed': { meaning: 'It was not applied.', action: 'See its `code`.' },
+  'unlock.started': { meaning: 'An unlock begins.', action: NOTHING },
+  'unlock.applied': { meaning: 'It was applied.', action: NOTHING },
+  'unlock.failed': { meaning: 'It was not applied.', action: 'See its `code`.' },
+  'account.inspected': { meaning: 'The service has asked about an account.', action: NOTHING },
+  'operation.resumed': {
+    meaning: 'After a restart or a lost answer: what became of a write is found out.',
+    action: NOTHING,
+  },
+  'operation.unresolved': {
+    meaning: 'What became of a write cannot be told yet; the agent goes on trying.',
+    action: 'See that the domain controller it was sent to comes back.',
+  },
+  'cloud.started': { meaning: 'The service listens.', action: NOTHING },
+  'cloud.stopping': { meaning: 'The service was told to stop.', action: NOTHING },
+  'cloud.stopped': { meaning: 'The service has ended.', action: NOTHING },
+  'cloud.failed': {
+    meaning: 'The service could not start, or came upon a bug and ended.',
+    action: 'Do what `error` says and start it again; report one with `where` as a bug.',
+  },
+  'cloud.link_up': { meaning: 'An agent has connected.', action: NOTHING },
+  'cloud.link_down': {
+    meaning: 'The session of an agent has ended, or was ended because it does not answer.',
+    action: 'Nothing to do, unless the agent stays away: then look at its log.',
+  },
+  'cloud.link_refused': {
+    meaning: 'Somebody who dialled was not let in.',
+    action: 'Look at `reason`: an agent that was revoked or copied, a clock, or a stranger.',
+  },
+  'cloud.link_renewed': { meaning: 'An agent has proven itself anew.', action: NOTHING },
+  'cloud.renewal_failed': {
+    meaning: 'The database or the keys could not be read for the session of an agent.',
+    action: 'Look at `reason`, the disk and the data folder.',
+  },
+  'cloud.agent_enrolled': {
+    meaning: 'A machine has enrolled and waits for approval.',
+    action: 'Compare the fingerprint, then `passback-cloud agent approve`, or `agent revoke`.',
+  },
+  'cloud.enrollment_refused': {
+    meaning: 'Somebody tried to enrol with a token that is not good (any more).',
+    action: 'Make a new token if it was you; else somebody guesses, or has found an old one.',
+  },
+  'cloud.agent_approved': { meaning: 'A person has approved an agent.', action: NOTHING },
+  'cloud.agent_revoked': { meaning: 'A person has ended an agent for good.', action: NOTHING },
+  'cloud.agent_alarm': {
+    meaning: 'An agent did what an honest one does not: see Alarms.',
+    action: 'Look at the agent now; revoke it if you cannot explain it.',
+  },
+  'cloud.operation_prepared': { meaning: 'Somebody may submit an operation.', action: NOTHING },
+  'cloud.operation_dispatched': { meaning: 'An agent was given an operation.', action: NOTHING },
+  'cloud.operation_finished': {
+    meaning: 'An operation has an outcome.',
+    action: 'See its `code`; one that is `unknown`: see above.',
+  },
+  'cloud.writeback_toggled': {
+    meaning: 'Somebody has paused or resumed writeback; at warn: an agent did not take it.',
+    action:
+      '`passback-cloud resume` ends a pause; at warn: the agent hears of it when it reconnects.',
+  },
+  'cloud.key_set_expires': {
+    meaning: 'The key set ends soon, or (at error) has ended: then agents take no command.',
+    action: 'Run `passback-cloud keys rotate`.',
+  },
+  'cloud.key_set_changed': { meaning: 'The service signs with a new key set.', action: NOTHING },
+  'cloud.key_set_refused': {
+    meaning: 'The key set in the key folder cannot be used; the one before is used on.',
+    action: 'Do what `reason` says.',
+  },
+  'cloud.request_refused': {
+    meaning: 'A request came with no key, or with one that is not good.',
+    action: 'Look which program has an old key, if it repeats.',
+  },
+  'cloud.request_failed': {
+    meaning: 'The service failed at a request or at its own work: database, disk, or a bug.',
+    action: 'Look at `problem`, or report it with `where`; the caller has the `requestId`.',
+  },
+  'cloud.request_served': { meaning: 'A request was answered.', action: NOTHING },
+};
