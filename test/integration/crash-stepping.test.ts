@@ -13,6 +13,7 @@ import { signToken } from '../../src/protocol/tokens.ts';
 import { CommandRig, type Order } from '../support/command-rig.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeDomain, type Mishap } from '../support/fake-domain.ts';
+import { PowerCutDisk, type Fate } from '../support/power-cut-disk.ts';
 import { Stepper } from '../support/stepper.ts';
 
 const NEW_PASSWORD = 'Correct-Horse-7';
@@ -20,6 +21,8 @@ const NEVER = Number.POSITIVE_INFINITY;
 
 interface Scenario {
   readonly order: Partial<Order>;
+  /** What is left of the unsynced when the agent dies with its machine; absent: it dies alone. */
+  readonly fate?: Fate;
   readonly metadata: boolean;
   readonly mishap?: Mishap;
 }
@@ -34,7 +37,7 @@ interface Ended {
 
 /** One operation, asked for until it is answered, by an agent that dies at these steps of its lives. */
 async function live(
-  { order, metadata, mishap }: Scenario,
+  { order, metadata, mishap, fate }: Scenario,
   fatal: readonly number[],
 ): Promise<Ended> {
   const clock = new FakeClock();
@@ -44,14 +47,17 @@ async function live(
     locked ? { locked, lockoutTime: toFiletime(clock.now() - 60_000) } : {},
   );
   if (mishap !== undefined) domain.befall(mishap);
-  let rig = await CommandRig.open({ directory: domain, clock });
+  const disk = fate && new PowerCutDisk();
+  const world = { directory: domain, clock, ...(disk !== undefined && { disk }) };
+  let rig = await CommandRig.open(world);
   const claims = await rig.claims({ objectGuid, ...order });
   const lives: Stepper[] = [];
   try {
     for (;;) {
       const stepper = new Stepper(fatal[lives.length] ?? NEVER);
       lives.push(stepper);
-      using _attached = stepper.attach(rig, { domain, clock });
+      const attached = { domain, clock, ...(disk !== undefined && { disk }) };
+      using _attached = stepper.attach(rig, attached);
       const answer = await Promise.race([ask(rig, claims, clock), stepper.died]);
       if (answer !== 'died') {
         await checkChain(rig);
@@ -60,13 +66,19 @@ async function live(
         const steps = lives[0]?.steps ?? 0;
         return { domain, outcome: answer.outcome, steps, died: lives.length > 1 };
       }
-      await rig.stop();
+      await end(rig, disk, fate);
       clock.advance(1_000);
-      rig = await CommandRig.open({ directory: domain, clock, after: rig });
+      rig = await CommandRig.open({ ...world, after: rig });
     }
   } finally {
     await rig[Symbol.asyncDispose]();
   }
+}
+
+/** Closes what a dead agent had open, or takes its machine's power away. */
+async function end(rig: CommandRig, disk?: PowerCutDisk, fate?: Fate): Promise<void> {
+  if (disk === undefined || fate === undefined) await rig.stop();
+  else await disk.cut(fate);
 }
 
 /** As the service does: a new dispatch after each answer that does not end the operation. */
@@ -117,9 +129,9 @@ function expectOneEffect({ domain, outcome }: Ended, order: Partial<Order>): voi
 }
 
 /** Every one of them, but only each tenth of the many in which the same question is asked again. */
-function stepsOf({ steps }: Ended): readonly number[] {
+function stepsOf({ steps }: Ended, first = 13): readonly number[] {
   const all = Array.from({ length: steps }, (_, index) => index + 1);
-  return all.filter((step) => step <= 13 || step > steps - 6 || step % 10 === 0);
+  return all.filter((step) => step <= first || step > steps - 6 || step % 10 === 0);
 }
 
 const ORDERS: [string, Partial<Order>][] = [
@@ -149,6 +161,31 @@ describe.each([
         expectOneEffect(whole, order);
         expect(whole.steps).toBeGreaterThanOrEqual(9);
         for (const fatal of stepsOf(whole)) {
+          const ended = await live(scenario, [fatal]);
+          expect(ended.died).toBe(true);
+          expectOneEffect(ended, order);
+        }
+      },
+    );
+  });
+});
+
+const FATES: [string, Fate][] = [
+  ['nothing', { bytes: 'lost', names: 'lost' }],
+  ['half', { bytes: 'torn', names: 'lost' }],
+  ['all', { bytes: 'kept', names: 'kept' }],
+];
+
+describe.each(FATES)('when a power cut leaves %s of what was not synced,', (_left, fate) => {
+  describe.each(MISHAPS)('a write %s', (_what, mishap) => {
+    test.each([ORDERS[0], ORDERS[3]] as typeof ORDERS)(
+      '%s takes effect once, whichever step is the machine’s last',
+      async (_op, order) => {
+        const scenario = { order, metadata: true, fate, ...mishap };
+        const whole = await live(scenario, []);
+        expectOneEffect(whole, order);
+        expect(whole.steps).toBeGreaterThanOrEqual(17); // four and four of them on the disk
+        for (const fatal of stepsOf(whole, 21)) {
           const ended = await live(scenario, [fatal]);
           expect(ended.died).toBe(true);
           expectOneEffect(ended, order);

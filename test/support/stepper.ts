@@ -1,11 +1,13 @@
 import type { CommandRig } from './command-rig.ts';
 import type { FakeClock } from './fake-clock.ts';
 import type { FakeDomain } from './fake-domain.ts';
+import type { PowerCutDisk } from './power-cut-disk.ts';
 
 /**
  * Takes an agent down at its n-th step: from there on nothing of it happens any more. Steps lie
  * before and after everything that the command core waits for or tells: each question to the
- * directory, each write, each record on the disk, each sleep, each notice.
+ * directory, each write, each record on the disk, each sleep, each notice; with a disk that can lose
+ * power, each thing that is done to it as well.
  */
 export class Stepper {
   readonly #fatal: number;
@@ -31,7 +33,11 @@ export class Stepper {
   }
 
   /** Puts a step on either side of everything that this rig does to the world outside. */
-  attach(rig: CommandRig, { domain, clock }: { domain: FakeDomain; clock: FakeClock }): Disposable {
+  attach(
+    rig: CommandRig,
+    { domain, clock, disk }: { domain: FakeDomain; clock: FakeClock; disk?: PowerCutDisk },
+  ): Disposable {
+    if (disk !== undefined) disk.step = () => this.#step();
     const original = {
       read: domain.read.bind(domain),
       apply: domain.apply.bind(domain),
@@ -52,6 +58,7 @@ export class Stepper {
       [Symbol.dispose]: () => {
         Object.assign(domain, { read: original.read, apply: original.apply });
         clock.sleep = original.sleep;
+        if (disk !== undefined) disk.step = () => Promise.resolve();
       },
     };
   }

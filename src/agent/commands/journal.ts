@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { OutcomeCode } from '../../protocol/codes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { sha256, signedHash } from '../../protocol/canonical.ts';
@@ -62,9 +63,11 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     const { records, validBytes, tornBytes } = await readRecords(path, disk);
     if (tornBytes > 0) {
       await file.truncate(validBytes);
-      await file.datasync();
       log.warn('journal.repaired', { path, cutBytes: tornBytes });
     }
+    // What a killed process had not synced is read all the same: it must not go after it was told.
+    await file.datasync();
+    await disk.syncFolder(dirname(path)); // nor must the file itself, where it is new (fsync(2))
     const journal: Journal = new Journal(
       new JournalWriter(file, validBytes, {
         ...{ path, disk, log },
