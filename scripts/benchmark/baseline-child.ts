@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { createLocalJWKSet, importJWK, type CryptoKey, type JWK } from 'jose';
 import { openJournal } from '../../src/agent/commands/journal.ts';
-import { commandDigest, signedHash } from '../../src/protocol/canonical.ts';
+import { commandDigest, signedHash } from '../../src/protocol/digest.ts';
 import type { PublicKey } from '../../src/protocol/keys.ts';
 import { open } from '../../src/protocol/sealing.ts';
 import { timestamp } from '../../src/protocol/shapes.ts';
@@ -44,9 +44,9 @@ async function one(token: string): Promise<void> {
   const { by, actor } = claims;
   const options = { unlock, mustChange };
   await open(secret, sealing, { directory, cmd, op, account, options, baseline, notAfter });
-  const digest = await commandDigest(claims);
+  const digest = commandDigest(claims);
   const { controller, controllerTime, pwdLastSet, lockoutTime } = baseline;
-  const hash = await signedHash(token);
+  const hash = signedHash(token);
   const at = timestamp(Date.now());
   const { objectGuid } = account;
   await journal.append({

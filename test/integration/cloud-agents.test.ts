@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { connect as tlsConnect } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { sha256 } from '../../src/protocol/canonical.ts';
+import { sha256 } from '../../src/protocol/digest.ts';
 import { formatEnrollmentToken, parseEnrollmentToken } from '../../src/protocol/enrollment.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { prepareOperation, submitOperation } from '../support/cloud-operation.ts';
@@ -203,7 +203,7 @@ test('a session whose other end is dead makes room for the new one', async () =>
 
 test('a hello with another nonce, session, key or protocol ends the session', async () => {
   await agent.join();
-  const nonce = await sha256('another');
+  const nonce = sha256('another');
   await expect(agent.connect({ nonce })).rejects.toMatchObject({ code: 'WRONG_NONCE' });
   await expect(agent.connect({ sid: randomUUID() })).rejects.toMatchObject({ code: 'WRONG_NONCE' });
   await expect(agent.connect({ aud: 'https://other.example' })).rejects.toMatchObject({
@@ -223,7 +223,7 @@ test('a hello with another nonce, session, key or protocol ends the session', as
 test('a hello of an earlier session cannot be used again', async () => {
   await agent.join();
   const { welcome } = await agent.connect();
-  const nonce = await sha256('old');
+  const nonce = sha256('old');
   const old = await agent.hello({ sid: welcome.session, nonce });
   await agent.cut();
   agent.hello = async () => old;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DirectoryError } from '../../src/agent/directory/directory.ts';
-import { sha256, signedHash } from '../../src/protocol/canonical.ts';
+import { sha256, signedHash } from '../../src/protocol/digest.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import { signToken, type SigningKey } from '../../src/protocol/tokens.ts';
 import { CommandRig, makeKeyPair, OPEN_GUARD } from '../support/command-rig.ts';
@@ -98,14 +98,14 @@ test('outcomes form a chain that a verifier can walk, across a restart', async (
   await rig.stop();
   rig = await CommandRig.open({ directory, clock, after: rig });
   signed.push(await rig.commander.execute(await rig.token({ objectGuid: ann }), rig.session));
-  let previous = await sha256(rig.journal.epoch);
+  let previous = sha256(rig.journal.epoch);
   for (const [i, jws] of signed.entries()) {
     expect((await rig.verify(jws)).chain).toEqual({
       epoch: rig.journal.epoch,
       seq: i + 1,
       previous,
     });
-    previous = await signedHash(jws);
+    previous = signedHash(jws);
   }
   expect(rig.journal.head).toBe(previous);
 });

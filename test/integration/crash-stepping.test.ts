@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { decodeRecord } from '../../src/agent/commands/journal-records.ts';
 import { Unresolved } from '../../src/agent/commands/outcomes.ts';
 import { toFiletime } from '../../src/agent/directory/filetime.ts';
-import { sha256, signedHash } from '../../src/protocol/canonical.ts';
+import { sha256, signedHash } from '../../src/protocol/digest.ts';
 import { factsOf } from '../../src/protocol/codes.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
@@ -104,7 +104,7 @@ async function ask(
 async function checkChain(rig: CommandRig): Promise<void> {
   const text = await readFile(join(rig.folder, 'journal.jsonl'), 'utf8');
   expect(text).not.toContain(NEW_PASSWORD);
-  let previous = await sha256(rig.journal.epoch);
+  let previous = sha256(rig.journal.epoch);
   let seq = 0;
   for (const line of text.trimEnd().split('\n')) {
     const record = decodeRecord(line);
@@ -112,7 +112,7 @@ async function checkChain(rig: CommandRig): Promise<void> {
     if (record?.type !== 'outcome' && record?.type !== 'refusal') continue;
     seq += 1;
     expect((await rig.verify(record.jws)).chain).toMatchObject({ seq, previous });
-    previous = await signedHash(record.jws);
+    previous = signedHash(record.jws);
   }
   expect([rig.journal.seq, rig.journal.head, rig.journal.open]).toEqual([seq, previous, 0]);
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { decodeRecord } from '../../src/agent/commands/journal-records.ts';
 import { RESERVE_BYTES } from '../../src/agent/commands/journal-reserve.ts';
-import { sha256, signedHash } from '../../src/protocol/canonical.ts';
+import { sha256, signedHash } from '../../src/protocol/digest.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
@@ -55,14 +55,14 @@ function fillDuringWrite(then: () => void | Promise<void> = () => undefined): vo
 
 async function checkChain(): Promise<number> {
   const text = await readFile(join(rig.folder, 'journal.jsonl'), 'utf8');
-  let previous = await sha256(rig.journal.epoch);
+  let previous = sha256(rig.journal.epoch);
   let seq = 0;
   for (const line of text.trimEnd().split('\n')) {
     const record = decodeRecord(line);
     if (record?.type !== 'outcome' && record?.type !== 'refusal') continue;
     seq += 1;
     expect((await rig.verify(record.jws)).chain).toMatchObject({ seq, previous });
-    previous = await signedHash(record.jws);
+    previous = signedHash(record.jws);
   }
   return seq;
 }

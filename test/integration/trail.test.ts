@@ -7,7 +7,7 @@ import { decodeRecord } from '../../src/agent/commands/journal-records.ts';
 import { openJournal } from '../../src/agent/commands/journal.ts';
 import { outcome } from '../../src/agent/commands/outcomes.ts';
 import { Trail, type Accepted } from '../../src/agent/commands/trail.ts';
-import { sha256, signedHash } from '../../src/protocol/canonical.ts';
+import { sha256, signedHash } from '../../src/protocol/digest.ts';
 import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
 import { makeKeyPair } from '../support/command-rig.ts';
 import { MemoryLog } from '../support/memory-log.ts';
@@ -44,13 +44,13 @@ test('an outcome that the journal cannot keep leaves no gap between those before
   expect(refused).toMatchObject({ status: 'rejected', reason: expect.any(TypeError) as unknown });
   await trail.refusal(accepted(), outcome('PAUSED', 1));
   const lines = (await readFile(path, 'utf8')).trimEnd().split('\n').slice(1);
-  let [seq, previous] = [0, await sha256(journal.epoch)];
+  let [seq, previous] = [0, sha256(journal.epoch)];
   for (const line of lines) {
     const record = decodeRecord(line);
     if (record?.type !== 'outcome' && record?.type !== 'refusal') throw new Error(line);
     seq += 1;
     expect(decodeJwt<OutcomeClaims>(record.jws).chain).toMatchObject({ seq, previous });
-    previous = await signedHash(record.jws);
+    previous = signedHash(record.jws);
   }
   expect([journal.seq, journal.head]).toEqual([3, previous]);
 });

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { base64url } from 'jose';
-import { sha256 } from '../../src/protocol/canonical.ts';
+import { sha256 } from '../../src/protocol/digest.ts';
 import {
   EnrollRequest,
   formatEnrollmentToken,
@@ -68,7 +68,7 @@ export async function openEnrollmentDesk(options: DeskOptions = {}): Promise<Enr
     const now = Date.now();
     requests.push(await verifyToken('enroll-request', request, { key: secret, now }));
     const honest: EnrollResponseClaims = {
-      request: await sha256(request),
+      request: sha256(request),
       agent,
       directory: token.directory,
       issuer,

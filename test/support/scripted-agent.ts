@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { base64url, decodeJwt, exportJWK, generateKeyPair, type CryptoKey } from 'jose';
 import { WebSocket } from 'ws';
 import type { AccountState } from '../../src/protocol/account.ts';
-import { commandDigest, sha256, signedHash } from '../../src/protocol/canonical.ts';
+import { commandDigest, sha256, signedHash } from '../../src/protocol/digest.ts';
 import { factsOf, type OutcomeCode } from '../../src/protocol/codes.ts';
 import { CommandClaims, InspectClaims, ToggleClaims } from '../../src/protocol/command.ts';
 import { parseEnrollmentToken } from '../../src/protocol/enrollment.ts';
@@ -142,7 +142,7 @@ export class ScriptedAgent implements AsyncDisposable {
 
   static async create(cloud: TestCloud): Promise<ScriptedAgent> {
     const agent = new ScriptedAgent(cloud, await makeKeys('sig'), await makeKeys('enc'));
-    agent.head = await sha256(agent.epoch);
+    agent.head = sha256(agent.epoch);
     return agent;
   }
 
@@ -384,11 +384,11 @@ export class ScriptedAgent implements AsyncDisposable {
         iss: this.id,
         aud: this.directory,
         iat: this.#seconds(),
-        token: await signedHash(token),
+        token: signedHash(token),
         cmd: claims.cmd,
         jti: claims.jti,
         op: claims.op,
-        digest: await commandDigest(claims),
+        digest: commandDigest(claims),
         ends: factsOf(code).redispatch === true ? 'dispatch' : 'operation',
         chain,
         outcome: outcomeOf(code),
@@ -397,7 +397,7 @@ export class ScriptedAgent implements AsyncDisposable {
       this.device,
     );
     this.seq += 1;
-    this.head = await signedHash(signed);
+    this.head = signedHash(signed);
     return signed;
   }
 

@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { importJWK, type CryptoKey } from 'jose';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { sha256 } from '../../src/protocol/canonical.ts';
+import { sha256 } from '../../src/protocol/digest.ts';
 import type { CommandClaims, InspectClaims } from '../../src/protocol/command.ts';
 import {
   EnrollRequest,
@@ -184,7 +184,7 @@ export class ScriptedService implements AsyncDisposable {
     if (key instanceof Uint8Array) throw new TypeError('a device key is not symmetric');
     this.agent = { id: randomUUID(), device: deviceKey, key };
     const claims = {
-      request: await sha256(body.request),
+      request: sha256(body.request),
       agent: this.agent.id,
       directory: this.directory,
       issuer: this.url,

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { commandDigest, signedHash } from '../../protocol/canonical.ts';
+import { commandDigest, signedHash } from '../../protocol/digest.ts';
 import { factsOf, type OutcomeCode } from '../../protocol/codes.ts';
 import { CLOCK_TOLERANCE_S, type CommandClaims } from '../../protocol/command.ts';
 import type { Outcome } from '../../protocol/outcome.ts';
@@ -106,28 +106,24 @@ export class Commander {
    */
   async execute(token: string, session: CommandSession): Promise<string> {
     const receivedAt = this.#options.executor.clock.monotonic();
-    const hashing = signedHash(token);
+    const tokenHash = signedHash(token);
     let claims: CommandClaims;
     let misplaced: OutcomeCode | undefined;
     try {
       claims = await verifyCommand(token, session.id, this.#options.verifier);
     } catch (error) {
       if (!(error instanceof MisplacedCommand)) {
-        return this.#notAccepted(error, await hashing, receivedAt);
+        return this.#notAccepted(error, tokenHash, receivedAt);
       }
       ({ claims, code: misplaced } = error);
     }
     const { admission } = this.#options.executor;
-    const [tokenHash, digest] = await Promise.all([
-      hashing,
-      commandDigest(claims),
-      admission.refresh(),
-    ]);
+    await admission.refresh();
     const accepted: Accepted = {
       cmd: claims.cmd,
       jti: claims.jti,
       op: claims.op,
-      digest,
+      digest: commandDigest(claims),
       tokenHash,
       notAfter: claims.notAfter,
       expiresMs: (claims.exp + CLOCK_TOLERANCE_S) * 1000,

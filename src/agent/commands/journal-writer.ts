@@ -11,7 +11,7 @@ export interface WriterOptions {
   readonly disk: Disk;
   readonly log: Logger;
   /** Hears of each record once it is on the disk, in order. */
-  readonly onWritten: (record: JournalRecord) => Promise<void>;
+  readonly onWritten: (record: JournalRecord) => void;
 }
 
 interface Pending {
@@ -168,7 +168,7 @@ export class JournalWriter implements AsyncDisposable {
     await this.#file.appendFile(lines);
     await this.#file.datasync();
     this.#size += lines.length;
-    for (const { record } of batch) await this.#options.onWritten(record);
+    for (const { record } of batch) this.#options.onWritten(record);
     for (const { resolve } of batch) resolve();
   }
 

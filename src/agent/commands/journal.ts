@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import type { OutcomeCode } from '../../protocol/codes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
-import { sha256, signedHash } from '../../protocol/canonical.ts';
+import { sha256, signedHash } from '../../protocol/digest.ts';
 import { messageOf } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
 import { compacted } from './journal-compaction.ts';
@@ -71,7 +71,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     const journal: Journal = new Journal(
       new JournalWriter(file, validBytes, {
         ...{ path, disk, log },
-        onWritten: (record) => journal.remember(record),
+        onWritten: (record) => {
+          journal.remember(record);
+        },
       }),
     );
     const first = records[0];
@@ -80,7 +82,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     } else if (first.type !== 'epoch') {
       throw new JournalError('JOURNAL_DAMAGED', `${path}: does not begin with an epoch`);
     }
-    for (const record of records) await journal.remember(record);
+    for (const record of records) journal.remember(record);
     await journal.makeRoom();
     return journal;
   } catch (error) {
@@ -215,12 +217,12 @@ export class Journal implements AsyncDisposable {
   }
 
   /** Takes a record that is on the disk into the index. */
-  async remember(record: JournalRecord): Promise<void> {
+  remember(record: JournalRecord): void {
     switch (record.type) {
       case 'epoch':
         this.#epoch = record.epoch;
         this.#seq = record.seq ?? 0;
-        this.#head = record.head ?? (await sha256(record.epoch));
+        this.#head = record.head ?? sha256(record.epoch);
         this.#floor = record.floor === undefined ? -Infinity : Date.parse(record.floor);
         return;
       case 'intent':
@@ -249,7 +251,7 @@ export class Journal implements AsyncDisposable {
     // A compacted journal knows its end before what is left of its past.
     if (record.seq <= this.#seq) return;
     this.#seq = record.seq;
-    this.#head = await signedHash(record.jws);
+    this.#head = signedHash(record.jws);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { signedHash } from '../../protocol/canonical.ts';
+import { signedHash } from '../../protocol/digest.ts';
 import type { Operation } from '../../protocol/codes.ts';
 import type { Outcome } from '../../protocol/outcome.ts';
 import { timestamp } from '../../protocol/shapes.ts';
@@ -115,7 +115,7 @@ export class Trail {
     const record = { ...kind, cmd, jti, digest, code: outcome.code, seq: seq + 1, jws };
     mustBeReadable(record); // before anything is built on its number
     const durable = this.#append(record); // meanwhile the disk is at work
-    return { jws, seq: seq + 1, head: await signedHash(jws), lost, durable };
+    return { jws, seq: seq + 1, head: signedHash(jws), lost, durable };
   }
 
   /** Right after a loss nothing is on its way to the disk, so this is the end of the trail. */

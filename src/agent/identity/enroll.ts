@@ -5,7 +5,7 @@ import {
   type EnrollmentToken,
   type EnrollResponseClaims,
 } from '../../protocol/enrollment.ts';
-import { sha256 } from '../../protocol/canonical.ts';
+import { sha256 } from '../../protocol/digest.ts';
 import { publicKey, thumbprint, type PublicKey } from '../../protocol/keys.ts';
 import { ENROLL_PATH } from '../../protocol/messages.ts';
 import { timestamp } from '../../protocol/shapes.ts';
@@ -137,7 +137,7 @@ async function exchange(
   }).catch((error: unknown) => {
     throw rejected(error, 'the answer does not come from who made the token');
   });
-  if (claims.request !== (await sha256(request))) {
+  if (claims.request !== sha256(request)) {
     throw tampered('the answer is to another request');
   }
   if (claims.directory !== token.directory) {

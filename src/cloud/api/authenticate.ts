@@ -1,5 +1,5 @@
 import type { MiddlewareHandler } from 'hono';
-import { sha256 } from '../../protocol/canonical.ts';
+import { sha256 } from '../../protocol/digest.ts';
 import type { ApiKeyRecord, Scope } from '../store/records.ts';
 import type { Core } from '../writeback/core.ts';
 import { hasScope, type ApiEnv } from './context.ts';
@@ -63,5 +63,5 @@ export function assertScope(key: ApiKeyRecord, scope: Scope): void {
 
 async function findKey(core: Core, header: string | undefined): Promise<ApiKeyRecord | undefined> {
   const key = /^Bearer (pbk_[A-Za-z0-9_-]{43})$/i.exec(header ?? '')?.[1];
-  return key === undefined ? undefined : core.store.apiKeys.findByHash(await sha256(key));
+  return key === undefined ? undefined : core.store.apiKeys.findByHash(sha256(key));
 }

@@ -1,7 +1,7 @@
 import { access, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { base64url } from 'jose';
-import { sha256 } from '../../protocol/canonical.ts';
+import { sha256 } from '../../protocol/digest.ts';
 import { KeySetClaims, type PublicKey } from '../../protocol/keys.ts';
 import { signToken, verifyToken } from '../../protocol/tokens.ts';
 import { privateFolder } from '../../support/files.ts';
@@ -35,7 +35,7 @@ export async function createKeys(
   await privateFolder(draft.path);
   const root = await draft.createPair('root');
   await draft.writeRootPublic(root);
-  await draft.writeStorage(await createStorageKey());
+  await draft.writeStorage(createStorageKey());
   const keys = [await draft.createPair('signing'), await draft.createPair('signing')];
   const claims = keySetClaims({ issuer, number: 1, keys, now });
   const summary = await install(draft, await signToken('key-set', claims, await draft.readRoot()));
@@ -134,9 +134,9 @@ async function verifiedBy(root: PublicKey, token: string): Promise<KeySetClaims>
   }
 }
 
-async function createStorageKey(): Promise<StorageKeyFile> {
+function createStorageKey(): StorageKeyFile {
   const k = base64url.encode(crypto.getRandomValues(new Uint8Array(32)));
-  return { kty: 'oct', alg: 'A256GCM', kid: await sha256(crypto.randomUUID()), k };
+  return { kty: 'oct', alg: 'A256GCM', kid: sha256(crypto.randomUUID()), k };
 }
 
 async function exists(path: string): Promise<boolean> {

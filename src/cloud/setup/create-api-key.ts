@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { base64url } from 'jose';
-import { sha256 } from '../../protocol/canonical.ts';
+import { sha256 } from '../../protocol/digest.ts';
 import { Secret } from '../../support/secret.ts';
 import type { Scope } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
@@ -19,7 +19,7 @@ export async function createApiKey(
   now: number,
 ): Promise<Secret> {
   const key = `pbk_${base64url.encode(crypto.getRandomValues(new Uint8Array(32)))}`;
-  const hash = await sha256(key);
+  const hash = sha256(key);
   const id = randomUUID();
   await store.atomically(async (inside) => {
     if ((await inside.directories.find(directory)) === undefined) {

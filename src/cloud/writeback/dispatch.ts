@@ -1,4 +1,4 @@
-import { signedHash } from '../../protocol/canonical.ts';
+import { signedHash } from '../../protocol/digest.ts';
 import type { CommandClaims } from '../../protocol/command.ts';
 import { CLOSE_CODES } from '../../protocol/messages.ts';
 import { RpcError, UnansweredError } from '../../protocol/rpc.ts';
@@ -43,7 +43,7 @@ export async function makeDispatch(
     operation: operation.id,
     agent: session.agentId,
     session: session.id,
-    token: await signedHash(command),
+    token: signedHash(command),
     at: core.clock.now(),
   };
   return { session, claims, command, record, earlier };

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { base64url } from 'jose';
-import { sha256 } from '../../protocol/canonical.ts';
+import { sha256 } from '../../protocol/digest.ts';
 import { formatEnrollmentToken, type EnrollRequestClaims } from '../../protocol/enrollment.ts';
 import { isTrulyNamed } from '../../protocol/keys.ts';
 import { signToken, TokenError, verifyToken } from '../../protocol/tokens.ts';
@@ -62,7 +62,7 @@ export async function enroll(
   return signToken(
     'enroll-response',
     {
-      request: await sha256(request),
+      request: sha256(request),
       agent: agent.id,
       directory: enrollment.directory,
       issuer: core.issuer,

@@ -29,7 +29,7 @@ export async function settle(
   const step = plan({ operation, dispatches: [...earlier, answered], candidates: [], now });
   const result =
     step.type === 'end' ? toResult(step.by, step.by === answered ? outcome : undefined) : undefined;
-  const link = await linkOf(outcome, signed, now);
+  const link = linkOf(outcome, signed, now);
   const whose = { id: record.agent, directory: operation.directory, cmd: operation.id };
   const { ended, alarm } = await core.store.atomically(async (store) => {
     await store.operations.updateDispatch(record.jti, change);

@@ -1,4 +1,4 @@
-import { signedHash } from '../../protocol/canonical.ts';
+import { signedHash } from '../../protocol/digest.ts';
 import type { OutcomeClaims } from '../../protocol/outcome.ts';
 import type { Moment, TrailLink } from '../store/records.ts';
 import type { Store } from '../store/store.ts';
@@ -7,12 +7,8 @@ import { extendTrail, type TrailAlarm } from './outcome-trail.ts';
 export type NewLink = TrailLink & { readonly epoch: string };
 
 /** What a signed outcome is in its agent's trail; undefined for one that is not chained. */
-export async function linkOf(
-  { chain }: OutcomeClaims,
-  signed: string,
-  at: Moment,
-): Promise<NewLink | undefined> {
-  return chain && { ...chain, hash: await signedHash(signed), at };
+export function linkOf({ chain }: OutcomeClaims, signed: string, at: Moment): NewLink | undefined {
+  return chain && { ...chain, hash: signedHash(signed), at };
 }
 
 /**

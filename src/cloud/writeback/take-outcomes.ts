@@ -47,7 +47,7 @@ async function read(core: Core, agent: AgentRecord, signed: string): Promise<Rep
     audience: agent.directory,
     issuer: agent.id,
   });
-  const link = await linkOf(claims, signed, now);
+  const link = linkOf(claims, signed, now);
   if (link !== undefined) return { signed, claims, link };
   throw new TokenError('MALFORMED', 'outcome token: not in the trail');
 }

@@ -1,5 +1,5 @@
 import type { CryptoKey } from 'jose';
-import { commandDigest } from '../../protocol/canonical.ts';
+import { commandDigest } from '../../protocol/digest.ts';
 import type { OutcomeClaims } from '../../protocol/outcome.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
 import type { Dispatch } from './dispatch.ts';
@@ -20,7 +20,6 @@ export async function verifyOutcome(
   { dispatch, key, now }: Expected,
 ): Promise<OutcomeClaims | undefined> {
   const { claims, record, session } = dispatch;
-  const digesting = commandDigest(claims);
   let outcome: OutcomeClaims;
   try {
     outcome = await verifyToken('outcome', signed, {
@@ -37,7 +36,7 @@ export async function verifyOutcome(
   const isSame =
     outcome.cmd === claims.cmd &&
     outcome.op === claims.op &&
-    outcome.digest === (await digesting) &&
+    outcome.digest === commandDigest(claims) &&
     answers(outcome, dispatch);
   return isSame ? outcome : undefined;
 }

@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import {
-  bindingText,
-  canonicalJson,
-  commandDigest,
-  sha256,
-  signedHash,
-} from '../../../src/protocol/canonical.ts';
+import { bindingText, canonicalJson } from '../../../src/protocol/canonical.ts';
+import { commandDigest, sha256, signedHash } from '../../../src/protocol/digest.ts';
 import { CommandClaims } from '../../../src/protocol/command.ts';
 import { anyJson, valid } from '../../support/arbitraries.ts';
 import { BINDING } from '../../support/sealing-samples.ts';
@@ -126,22 +121,22 @@ test('what a binding object holds besides is not bound', () => {
   expect(bindingText(more)).toBe(bindingText(BINDING));
 });
 
-test('SHA-256 is that of FIPS 180-2, over UTF-8', async () => {
-  expect(await sha256('abc')).toBe('ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0');
-  expect(await sha256('')).toBe('47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU');
+test('SHA-256 is that of FIPS 180-2, over UTF-8', () => {
+  expect(sha256('abc')).toBe('ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0');
+  expect(sha256('')).toBe('47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU');
 });
 
-test('a second signature over the same content changes no hash of it', async () => {
-  expect(await signedHash('aGVhZA.Ym9keQ.c2ln')).toBe(await signedHash('aGVhZA.Ym9keQ.b3RoZXI'));
-  expect(await signedHash('aGVhZA.Ym9keQ.c2ln')).toBe(await sha256('aGVhZA.Ym9keQ'));
-  expect(await signedHash('no token at all')).toBe(await sha256('no token at all'));
+test('a second signature over the same content changes no hash of it', () => {
+  expect(signedHash('aGVhZA.Ym9keQ.c2ln')).toBe(signedHash('aGVhZA.Ym9keQ.b3RoZXI'));
+  expect(signedHash('aGVhZA.Ym9keQ.c2ln')).toBe(sha256('aGVhZA.Ym9keQ'));
+  expect(signedHash('no token at all')).toBe(sha256('no token at all'));
 });
 
 const FEW = { ...SEEDED, numRuns: 15 };
 
-test('two dispatches of one operation have one digest, whoever they go to', async () => {
-  await fc.assert(
-    fc.asyncProperty(valid(CommandClaims), valid(CommandClaims), async (claims, other) => {
+test('two dispatches of one operation have one digest, whoever they go to', () => {
+  fc.assert(
+    fc.property(valid(CommandClaims), valid(CommandClaims), (claims, other) => {
       const { iss, agent, jti, sid, iat, exp, attempts, by, actor } = other;
       const { startWithinMs, monotonicMs } = other;
       const times = { iat, exp, startWithinMs, monotonicMs };
@@ -152,17 +147,17 @@ test('two dispatches of one operation have one digest, whoever they go to', asyn
         const { header, encrypted_key } = other.secret;
         Object.assign(again, { secret: { ...again.secret, header, encrypted_key } });
       }
-      expect(await commandDigest(again)).toBe(await commandDigest(claims));
+      expect(commandDigest(again)).toBe(commandDigest(claims));
     }),
     FEW,
   );
 });
 
-test('any other content has another digest', async () => {
+test('any other content has another digest', () => {
   const [reset, , unlock] = CommandClaims.def.options;
   const guid = '11111111-1111-4111-8111-111111111111';
-  await fc.assert(
-    fc.asyncProperty(valid(reset), async (claims) => {
+  fc.assert(
+    fc.property(valid(reset), (claims) => {
       const { baseline, secret } = claims;
       const others: CommandClaims[] = [
         { ...claims, aud: `x${claims.aud.slice(0, 60)}` },
@@ -180,15 +175,15 @@ test('any other content has another digest', async () => {
         { ...claims, secret: { ...secret, ciphertext: `${secret.ciphertext}x` } },
         { ...claims, secret: { ...secret, tag: `${secret.tag}x` } },
       ];
-      const digests = await Promise.all([claims, ...others].map(commandDigest));
+      const digests = [claims, ...others].map(commandDigest);
       expect(new Set(digests).size).toBe(digests.length);
     }),
     FEW,
   );
-  await fc.assert(
-    fc.asyncProperty(valid(unlock), async ({ baseline, ...claims }) => {
+  fc.assert(
+    fc.property(valid(unlock), ({ baseline, ...claims }) => {
       if (baseline === undefined) return;
-      expect(await commandDigest({ ...claims, baseline })).not.toBe(await commandDigest(claims));
+      expect(commandDigest({ ...claims, baseline })).not.toBe(commandDigest(claims));
     }),
     FEW,
   );
