@@ -55,7 +55,7 @@ export async function carryOut(history: CommandHistory, options: CallerOptions):
       ? pause(clock, rival.when).then(() => options.rival(history, rival))
       : undefined;
   await submit(history, body, options);
-  await awaitOutcome(history, Date.parse(prepared.notAfter), options);
+  await askUntilFinal(history, Date.parse(prepared.notAfter) + LATE_PATIENCE_MS, options);
   history.endedAt = clock.now();
   await meanwhile;
 }
@@ -92,14 +92,15 @@ async function submit(
   if (answer !== undefined) history.view = OperationView.parse(answer);
 }
 
-async function awaitOutcome(
+/** Asks for the outcome until it is final, or until that moment. */
+export async function askUntilFinal(
   history: CommandHistory,
-  notAfter: number,
-  options: CallerOptions,
+  until: number,
+  options: Pick<CallerOptions, 'api' | 'clock'>,
 ): Promise<void> {
   const { api, clock } = options;
   const path = `operations/${history.operation ?? ''}`;
-  while (history.view?.final === false && clock.now() < notAfter + LATE_PATIENCE_MS) {
+  while (history.view?.final === false && clock.now() < until) {
     const answer = await persist(history, options, () => api.call('GET', path, undefined, WAIT_S));
     if (answer === undefined) return;
     const before = history.view.status;
@@ -115,7 +116,7 @@ async function awaitOutcome(
  */
 async function persist(
   history: CommandHistory,
-  { clock }: CallerOptions,
+  { clock }: Pick<CallerOptions, 'clock'>,
   ask: () => Promise<Answer>,
 ): Promise<unknown> {
   const until = clock.now() + PATIENCE_MS;

@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/support/clock.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import type { Lab } from '../../test/lab/lab.ts';
-import { carryOut, type CallerOptions } from './caller.ts';
+import { askUntilFinal, carryOut, type CallerOptions } from './caller.ts';
 import type { Evidence } from './evidence.ts';
 import { Faults } from './faults.ts';
 import { gatherAccounts, gatherAgent, gatherStatus, gatherStore, gatherWrites } from './gather.ts';
@@ -40,6 +40,7 @@ export async function runChaos(plan: ChaosPlan, options: RunOptions): Promise<Ev
     const histories = await load(plan, { world, lab, clock, progress });
     progress('Waiting for every agent to be back');
     const status = await untilEverybodyIsBack(world, clock);
+    await hearTheRest(histories, world, clock);
     const seconds = (clock.monotonic() - began) / 1000;
     await world[Symbol.asyncDispose]();
     progress('Asking the directory what it knows');
@@ -106,6 +107,22 @@ async function atMost(work: Promise<void>, ms: number, clock: Clock): Promise<vo
   const over = new AbortController();
   await Promise.race([work, clock.sleep(ms, over.signal)]);
   over.abort();
+}
+
+/** Asks for what nobody could say in its time: with everybody back, it can be found out. */
+async function hearTheRest(
+  histories: readonly CommandHistory[],
+  { api }: World,
+  clock: Clock,
+): Promise<void> {
+  const until = clock.now() + RETURN_WITHIN_MS;
+  const open = histories.filter(({ view }) => view?.final === false);
+  await Promise.all(
+    open.map(async (history) => {
+      await askUntilFinal(history, until, { api, clock });
+      history.endedAt = clock.now();
+    }),
+  );
 }
 
 /** What the service says of its agents, once all are well, or when that has taken too long. */
