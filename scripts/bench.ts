@@ -1,19 +1,17 @@
 import { cpus, release } from 'node:os';
-import { parseArgs } from 'node:util';
 import { measureAgentAlone, type AgentAlone } from './benchmark/agent-alone.ts';
 import {
   measureThroughEverything,
   type ThroughEverything,
 } from './benchmark/through-everything.ts';
+import { optionsOf } from './lib/options.ts';
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    commands: { type: 'string', default: '1500' },
-    resets: { type: 'string', default: '200' },
-    idle: { type: 'string', default: '60' },
-    json: { type: 'boolean', default: false },
-  },
+const values = optionsOf('scripts/bench', {
+  only: { takes: 'choice', of: ['through', 'alone'] },
+  commands: { takes: 'number', from: 1, default: 1500 },
+  resets: { takes: 'number', from: 1, default: 200 },
+  idle: { takes: 'number', from: 0, default: 60 },
+  json: { takes: 'nothing' },
 });
 const progress = (line: string): void => {
   console.error(line);
@@ -21,12 +19,12 @@ const progress = (line: string): void => {
 const wanted = (part: string): boolean => values.only === undefined || values.only === part;
 
 const through = wanted('through')
-  ? await measureThroughEverything({ callers: [1, 8], resets: Number(values.resets), progress })
+  ? await measureThroughEverything({ callers: [1, 8], resets: values.resets, progress })
   : undefined;
 const alone = wanted('alone')
   ? await measureAgentAlone({
-      commands: Number(values.commands),
-      idleSeconds: Number(values.idle),
+      commands: values.commands,
+      idleSeconds: values.idle,
       progress,
     })
   : undefined;

@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { person, PEOPLE, type Account } from '../test/lab/people.ts';
 import { startLab } from '../test/lab/start-lab.ts';
 import { usablePeople } from './chaos-run/accounts.ts';
@@ -10,20 +9,19 @@ import { judge } from './chaos-run/judge.ts';
 import { makePlan, type ChaosPlan } from './chaos-run/plan.ts';
 import { runChaos } from './chaos-run/run.ts';
 import { chaosTable, unknownStories } from './chaos-run/table.ts';
+import { optionsOf } from './lib/options.ts';
 
 const EXTRA_PEOPLE = 84;
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
-    commands: { type: 'string', default: '1000' },
-    kills: { type: 'string', default: '200' },
-    cuts: { type: 'string', default: '500' },
-    stops: { type: 'string', default: '8' },
-    controllers: { type: 'string', default: '1,2' },
-    plan: { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
-  },
+const values = optionsOf('scripts/chaos', {
+  seed: { takes: 'number', from: 0, default: Math.floor(Math.random() * 2 ** 31) },
+  commands: { takes: 'number', from: 1, default: 1000 },
+  kills: { takes: 'number', from: 0, default: 200 },
+  cuts: { takes: 'number', from: 0, default: 500 },
+  stops: { takes: 'number', from: 0, default: 8 },
+  controllers: { takes: 'choice', of: ['1', '2', '1,2'], default: '1,2' },
+  plan: { takes: 'nothing' },
+  keep: { takes: 'nothing' },
 });
 
 const people: readonly Account[] = [...PEOPLE, ...extraPeople()];
@@ -66,20 +64,19 @@ async function runOne(plan: ChaosPlan): Promise<Evidence> {
 /** The same load on one controller with one agent, and on two with two. */
 function planAll(): readonly ChaosPlan[] {
   const sizes = values.controllers.split(',').map((size) => (size === '2' ? 2 : 1));
-  const share = (text: string, index: number): number => {
-    const all = Number(text);
+  const share = (all: number, index: number): number => {
     const part = Math.floor(all / sizes.length);
     return index === 0 ? all - part * (sizes.length - 1) : part;
   };
   return sizes.map((size, index) =>
     makePlan({
-      seed: Number(values.seed) + index,
+      seed: values.seed + index,
       commands: share(values.commands, index),
       kills: share(values.kills, index),
       cuts: share(values.cuts, index),
       controllers: size,
       agents: size,
-      stops: Math.ceil(Number(values.stops) / sizes.length),
+      stops: Math.ceil(values.stops / sizes.length),
       accounts: usablePeople(people),
     }),
   );

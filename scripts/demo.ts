@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { startLab } from '../test/lab/start-lab.ts';
 import { Stack } from '../test/support/stack.ts';
 import { Story } from './demonstration/story.ts';
+import { optionsOf } from './lib/options.ts';
 import { thingsToTry } from './demonstration/things-to-try.ts';
 
 /** Resolves on the first SIGINT or SIGTERM, however long ago it came. */
@@ -38,7 +38,7 @@ async function demo(keepRunning: boolean): Promise<boolean> {
   }
 }
 
-const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
+const values = optionsOf('scripts/demo', { once: { takes: 'nothing' } });
 // Waiting for a signal alone does not keep a process alive.
 const alive = setInterval(() => undefined, 60_000);
 const proven = await demo(!values.once);

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import type { LabDescription } from '../test/lab/description.ts';
 import { startLab } from '../test/lab/start-lab.ts';
+import { optionsOf } from './lib/options.ts';
 
 const CA_DIRECTORY = '.passback/lab';
 
@@ -65,13 +65,7 @@ function accounts(lab: LabDescription): readonly string[] {
   );
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { controllers: { type: 'string', default: '1' } },
+const values = optionsOf('scripts/lab', {
+  controllers: { takes: 'choice', of: ['1', '2'], default: '1' },
 });
-if (positionals.join(' ') !== 'up' || !['1', '2'].includes(values.controllers)) {
-  console.error('Usage: scripts/lab up [--controllers 1|2]');
-  process.exitCode = 64;
-} else {
-  await up(values.controllers === '2' ? 2 : 1);
-}
+await up(values.controllers === '2' ? 2 : 1);

@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const SCRIPTS = join(import.meta.dirname, '../../scripts');
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+function run(script: string, ...args: string[]): Promise<Ran> {
+  return new Promise((resolve) => {
+    execFile(join(SCRIPTS, script), args, { timeout: 5_000 }, (error, out, err) => {
+      resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
+    });
+  });
+}
+
+test.each(['demo', 'test', 'lab', 'bench', 'chaos', 'mutate'])(
+  'scripts/%s explains itself, wherever --help stands',
+  async (script) => {
+    for (const args of [['--help'], ['-h'], ['--whatever', '--help']]) {
+      const ran = await run(script, ...args);
+      expect(ran).toMatchObject({ code: 0, err: '' });
+      expect(ran.out).toMatch(new RegExp(`^Usage: scripts/${script}`));
+    }
+  },
+);
+
+test.each<[string, string[], string]>([
+  ['demo', ['--onec'], 'there is no option --onec'],
+  ['demo', ['once'], 'there is no option once'],
+  ['demo', ['--once=yes'], '--once takes no value'],
+  ['test', ['--fats'], 'there is no option --fats'],
+  ['lab', [], 'expected up or engine'],
+  ['lab', ['down'], "expected up or engine, found 'down'"],
+  ['lab', ['up', '--controllers', '3'], "--controllers: expected one of 1 or 2, found '3'"],
+  ['lab', ['engine', '--controllers', '2'], 'there is no option --controllers'],
+  ['bench', ['--resets', 'many'], "--resets: expected a whole number, found 'many'"],
+  ['bench', ['--resets'], '--resets: a value is missing'],
+  ['bench', ['--only', 'nothing'], '--only: expected one of through or alone'],
+  ['chaos', ['--seed', '-1'], "--seed: expected a whole number, found '-1'"],
+  ['chaos', ['--kills=1.5'], "--kills: expected a whole number, found '1.5'"],
+  ['chaos', ['--controllers', '1,2,3'], '--controllers: expected one of'],
+  ['chaos', ['--plan', '--frob'], 'there is no option --frob'],
+  ['mutate', ['--frob'], 'there is no option --frob'],
+])(
+  'scripts/%s %j ends with 2 after one sentence, and starts nothing',
+  async (script, args, words) => {
+    const ran = await run(script, ...args);
+    expect(ran).toMatchObject({ code: 2, out: '' });
+    expect(ran.err).toContain(words);
+    expect(ran.err).toMatch(
+      new RegExp(`^[^\\n]+ \\(scripts/${script} --help says what there is\\)\\n$`),
+    );
+  },
+);
