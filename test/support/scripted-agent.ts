@@ -132,6 +132,7 @@ export class ScriptedAgent implements AsyncDisposable {
   bendInspection: (claims: Claims<'inspection'>) => Promise<string> = (claims) =>
     signToken('inspection', claims, this.device);
   connection: Connection | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(cloud: TestCloud, device: KeyPair, sealing: KeyPair) {
     this.cloud = cloud;
@@ -375,8 +376,18 @@ export class ScriptedAgent implements AsyncDisposable {
     this.connection = undefined;
   }
 
-  /** A signed and chained outcome for a command. */
-  async outcome({ token, claims }: ReceivedCommand, code: OutcomeCode): Promise<string> {
+  /** A signed and chained outcome for a command; one after the other, as each names the one before. */
+  outcome(command: ReceivedCommand, code: OutcomeCode): Promise<string> {
+    return this.#inTurn(() => this.#chain(command, code));
+  }
+
+  #inTurn(sign: () => Promise<string>): Promise<string> {
+    const signed = this.#turn.then(sign);
+    this.#turn = signed.catch(() => undefined);
+    return signed;
+  }
+
+  async #chain({ token, claims }: ReceivedCommand, code: OutcomeCode): Promise<string> {
     const chain = { epoch: this.epoch, seq: this.seq + 1, previous: this.head };
     const signed = await signToken(
       'outcome',
@@ -413,8 +424,13 @@ export class ScriptedAgent implements AsyncDisposable {
     if (known !== undefined) return { outcome: known };
     const code = await this.onCommand(command, this);
     if (code === undefined) return new Promise(() => undefined);
-    const outcome = await this.outcome(command, code);
-    if (factsOf(code).redispatch !== true) this.journal.set(claims.cmd, outcome);
+    const outcome = await this.#inTurn(async () => {
+      const meanwhile = this.journal.get(claims.cmd); // by a dispatch that was there before
+      if (meanwhile !== undefined) return meanwhile;
+      const signed = await this.#chain(command, code);
+      if (factsOf(code).redispatch !== true) this.journal.set(claims.cmd, signed);
+      return signed;
+    });
     return { outcome: this.bendOutcome(outcome) };
   }
 

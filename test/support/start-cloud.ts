@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stringify } from 'yaml';
 import { dataFolder, type DataFolder } from '../../src/cloud/data-folder.ts';
 import { createKeys } from '../../src/cloud/keys/create-keys.ts';
 import { startCloud, type RunningCloud } from '../../src/cloud/server.ts';
@@ -12,6 +13,7 @@ import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
 import type { Store } from '../../src/cloud/store/store.ts';
 import { systemClock, type Clock } from '../../src/support/clock.ts';
 import { MemoryLog } from './memory-log.ts';
+import { Program } from './program.ts';
 import { createTestCa } from './test-ca.ts';
 
 const DAY_MS = 24 * 3600_000;
@@ -27,6 +29,8 @@ export interface TestCloudOptions {
   readonly tls?: TestTls;
   readonly issuer?: string;
   readonly sessionMs?: number;
+  /** A process of its own, as it is installed: `stop` kills it with -9, and `log` stays empty. */
+  readonly process?: true;
 }
 
 export interface TestTls {
@@ -86,16 +90,22 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
   let port = 0;
   let running: RunningCloud | undefined;
   const start = async (): Promise<void> => {
+    const listen = {
+      host: '127.0.0.1',
+      port,
+      certificateFile: join(path, 'cert.pem'),
+      keyFile: join(path, 'key.pem'),
+    };
+    if (options.process === true) {
+      running = await serve(folder, { url: issuer, listen });
+      port = Number(new URL(running.address).port);
+      return;
+    }
     running = await startCloud(
       {
         url: issuer,
         dataFolder: folder.path,
-        listen: {
-          host: '127.0.0.1',
-          port,
-          certificateFile: join(path, 'cert.pem'),
-          keyFile: join(path, 'key.pem'),
-        },
+        listen,
         logging: { level: 'debug' },
         sessionMs: options.sessionMs ?? 43_200_000,
         drainMs: 2_000,
@@ -140,6 +150,14 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
       await rm(path, { recursive: true, force: true });
     },
   };
+}
+
+/** The service in a process of its own. */
+async function serve(folder: DataFolder, config: object): Promise<RunningCloud> {
+  await writeFile(folder.config, stringify(config));
+  const program = new Program('cloud', ['serve', '--data', folder.path]);
+  const [, address = ''] = await program.printed(/"address":"(https:[^"]+)"/);
+  return { address, close: () => program[Symbol.asyncDispose]() };
 }
 
 async function makeTls(): Promise<TestTls> {
