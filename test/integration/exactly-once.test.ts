@@ -192,6 +192,25 @@ describe.each([
     expect(domain.written).toHaveLength(1);
   });
 
+  test("a change shortly before the first agent's time is somebody else's to a second agent", async () => {
+    const claims = await rig.claims({ objectGuid: ann });
+    domain.resetByAdmin(ann, LATER_PASSWORD);
+    clock.advance(6_000);
+    expect((await send(claims, { attempts: [attempt(0, 13_000)] })).outcome.code).toBe(
+      'SUPERSEDED',
+    );
+    expect(domain.passwordOf(ann)).toBe(LATER_PASSWORD);
+  });
+
+  test("neither the service's clock nor the controller's moves the first agent's time", async () => {
+    const claims = await rig.claims({ objectGuid: ann });
+    domain.resetByAdmin(ann, NEW_PASSWORD); // the first agent's
+    clock.advance(6_000);
+    const iat = Math.floor(clock.now() / 1000) + 25;
+    const attempts = [attempt(19_000, 32_000)]; // 6 s before the command, by the service's clock
+    expect((await send(claims, { iat, attempts })).outcome.code).toBe('APPLIED');
+  });
+
   test("a change long after the first agent's time is somebody else's to a second agent", async () => {
     const claims = await rig.claims({ objectGuid: ann });
     const attempts = [attempt(0, 13_000)];

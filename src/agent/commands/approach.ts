@@ -3,7 +3,7 @@ import { withDeadline } from '../../support/with-deadline.ts';
 import { DirectoryError, type AccountReading, type Directory } from '../directory/directory.ts';
 import { checkGuard, hasMoved } from './checks.ts';
 import { judge, type Verdict, type Window } from './evidence.ts';
-import type { GuardSettings } from './guard/guard-settings.ts';
+import type { Job } from './job.ts';
 import { Refusal } from './outcomes.ts';
 
 /** A controller that would know best, and is not the only one, gets this long of the time to begin. */
@@ -22,15 +22,15 @@ export interface Approached {
  * of whatever stands against it: the guard, a change by somebody else, a controller that is behind.
  */
 export async function approach(
-  claims: CommandClaims,
+  job: Pick<Job, 'claims' | 'executor' | 'givenAt' | 'receivedAt'>,
   reading: Promise<Read>,
-  guard: GuardSettings,
 ): Promise<Approached> {
+  const { claims, executor } = job;
   const { account, silent } = await reading;
-  checkGuard(account, claims, guard);
+  checkGuard(account, claims, executor.guard);
   // The state itself decides: an account that is unlocked stays so.
   if (claims.op === 'unlock') return { type: 'free', account, reapplied: silent };
-  const verdict = judgeAttempts(claims, account);
+  const verdict = judgeAttempts(claims, account, windowsOf(job, account));
   switch (verdict) {
     case 'moved-inside':
       return { type: 'made', account, reapplied: false };
@@ -101,15 +101,36 @@ export async function readForWrite(
 function judgeAttempts(
   claims: Exclude<CommandClaims, { op: 'unlock' }>,
   account: AccountReading,
+  windows: readonly Window[],
 ): Verdict {
-  const marginMs = CLOCK_TOLERANCE_S * 1000; // the service's clock against the controller's
-  const windows = othersOf(claims).map(({ from, until }): Window => ({
-    fromMs: Date.parse(from) - marginMs,
-    untilMs: Date.parse(until) + marginMs,
-  }));
   const { op, mustChange } = claims;
   const planned = mustChange && !account.passwordNeverExpires;
   return judge(claims.baseline, account, { op, mustChange: planned, windows });
+}
+
+/**
+ * When other agents can have written, by the clock of the controller that was read. The service's
+ * clock only tells how long before this command that was: between clocks that nobody compared,
+ * somebody else's change of half a minute before would pass for ours.
+ */
+function windowsOf(
+  { claims, executor: { clock }, givenAt, receivedAt }: Parameters<typeof approach>[0],
+  account: AccountReading,
+): readonly Window[] {
+  const { controllerTimeMs, readAtMs, unicodePwd, invocationId } = account;
+  const aheadMs = controllerTimeMs - readAtMs + clock.now() - clock.monotonic();
+  const signedMs = claims.iat * 1000; // or up to a second later
+  return othersOf(claims).map(({ from, until, controller }) => {
+    // What was made on another controller has the time of that one.
+    const isTimedHere =
+      controller === account.controller ||
+      (unicodePwd !== undefined && unicodePwd.invocationId === invocationId);
+    const marginMs = isTimedHere ? 0 : CLOCK_TOLERANCE_S * 1000;
+    return {
+      fromMs: givenAt + aheadMs - (signedMs + 1000 - Date.parse(from)) - marginMs,
+      untilMs: receivedAt + aheadMs - (signedMs - Date.parse(until)) + marginMs,
+    };
+  });
 }
 
 /** Dispatches to other agents: what this one began is in its own journal. */

@@ -73,7 +73,7 @@ async function begin(job: Job): Promise<Outcome | Go> {
     const reading = readForWrite(claims, executor.directory, within);
     reading.catch(() => undefined);
     await job.change();
-    return approach(claims, reading, executor.guard);
+    return approach(job, reading);
   });
   await steps.seen(found.account);
   if (claims.op === 'change') executor.admission.checkChange(found.account);
