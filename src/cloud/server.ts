@@ -26,14 +26,23 @@ import type { Core } from './writeback/core.ts';
 import { Dispatcher } from './writeback/dispatcher.ts';
 import { sweep } from './writeback/sweep.ts';
 
-/** Node gives a handshake two minutes; an honest one takes a second. */
-const HANDSHAKE_WITHIN_MS = 10_000;
 const TIME_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
-const MAX_CONNECTIONS = 4_096;
+
+/** What strangers can take of the service without a key. */
+export interface ConnectionLimits {
+  /** Whoever opens sockets and says nothing must not use up the process's file descriptors. */
+  readonly connections: number;
+  /** Node gives a handshake two minutes; an honest one takes a second. */
+  readonly handshakeMs: number;
+}
+
+const LIMITS: ConnectionLimits = { connections: 4_096, handshakeMs: 10_000 };
 
 export interface CloudDeps {
   readonly clock: Clock;
   readonly log: Logger;
+  /** Default is what an installation needs; a test has neither the sockets nor the time. */
+  readonly limits?: ConnectionLimits;
 }
 
 export interface RunningCloud {
@@ -59,7 +68,7 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
   try {
     await keyFolder.sweep(deps.clock.now());
     store = await openSqliteStore(folder.database);
-    const server = createServer(tls);
+    const server = createServer(tls, deps.limits ?? LIMITS);
     const service = new Service(server, { ...deps, config, keys, store, lock });
     return await service.start();
   } catch (error) {
@@ -198,13 +207,16 @@ async function readTls({
   return read.pair;
 }
 
-function createServer(tls: TlsPair | undefined): Server {
-  if (tls === undefined) return capped(createHttpServer(TIME_LIMITS));
-  const { cert, key } = tls;
-  const handshakeTimeout = HANDSHAKE_WITHIN_MS;
-  return capped(
-    createHttpsServer({ ...TIME_LIMITS, handshakeTimeout, cert, key, minVersion: 'TLSv1.2' }),
-  );
+function createServer(
+  tls: TlsPair | undefined,
+  { connections, handshakeMs: handshakeTimeout }: ConnectionLimits,
+): Server {
+  const server =
+    tls === undefined
+      ? createHttpServer(TIME_LIMITS)
+      : createHttpsServer({ ...TIME_LIMITS, ...tls, handshakeTimeout, minVersion: 'TLSv1.2' });
+  server.maxConnections = connections;
+  return server;
 }
 
 const LISTEN_FAILURES: Readonly<Partial<Record<string, string>>> = {
@@ -214,12 +226,6 @@ const LISTEN_FAILURES: Readonly<Partial<Record<string, string>>> = {
   EADDRNOTAVAIL: 'this machine does not have that address; look at listen.host',
   ENOTFOUND: 'that host name is not known; look at listen.host',
 };
-
-/** Whoever opens sockets and says nothing must not use up the process's file descriptors. */
-function capped(server: Server): Server {
-  server.maxConnections = MAX_CONNECTIONS;
-  return server;
-}
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';

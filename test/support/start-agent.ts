@@ -20,26 +20,31 @@ export interface AgentOptions {
   readonly log?: Logger;
   readonly drainMs?: number;
   readonly disk?: Disk;
+  /** Where it dials; default is the issuer that it was enrolled with. */
+  readonly url?: string;
 }
+
+/** What an agent can be enrolled at: a scripted service, or a real one. */
+export type Enroller = Pick<ScriptedService, 'url' | 'ca' | 'enrollmentToken' | 'sessions'>;
 
 /** The whole agent in this process, enrolled at a scripted service, over a directory of the test's. */
 export class StartedAgent implements AsyncDisposable {
   readonly log: MemoryLog;
   readonly stateFolder: string;
-  readonly #service: ScriptedService;
+  readonly #service: Enroller;
   readonly #options: AgentOptions;
   #drain = new AbortController();
   #abort = new AbortController();
   #ended: Promise<void> = Promise.resolve();
 
-  private constructor(service: ScriptedService, stateFolder: string, options: AgentOptions) {
+  private constructor(service: Enroller, stateFolder: string, options: AgentOptions) {
     this.#service = service;
     this.stateFolder = stateFolder;
     this.#options = options;
     this.log = new MemoryLog();
   }
 
-  static async enroll(service: ScriptedService, options: AgentOptions): Promise<StartedAgent> {
+  static async enroll(service: Enroller, options: AgentOptions): Promise<StartedAgent> {
     const folder = await mkdtemp(join(tmpdir(), 'passback-agent-'));
     await writeFile(join(folder, 'ca.pem'), service.ca);
     const agent = new StartedAgent(service, join(folder, 'state'), options);
@@ -60,7 +65,10 @@ export class StartedAgent implements AsyncDisposable {
 
   get config(): AgentConfig {
     return {
-      service: { caFile: join(this.stateFolder, '..', 'ca.pem') },
+      service: {
+        caFile: join(this.stateFolder, '..', 'ca.pem'),
+        ...(this.#options.url !== undefined && { url: this.#options.url }),
+      },
       directory: {
         domain: 'corp.test',
         domainControllers: [{ name: 'dc1.corp.test' }],

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { dataFolder, type DataFolder } from '../../src/cloud/data-folder.ts';
 import { createKeys } from '../../src/cloud/keys/create-keys.ts';
-import { startCloud, type RunningCloud } from '../../src/cloud/server.ts';
+import { startCloud, type ConnectionLimits, type RunningCloud } from '../../src/cloud/server.ts';
 import { addDirectory } from '../../src/cloud/setup/add-directory.ts';
 import { createApiKey } from '../../src/cloud/setup/create-api-key.ts';
 import { SCOPES, type Scope } from '../../src/cloud/store/records.ts';
@@ -29,6 +29,7 @@ export interface TestCloudOptions {
   readonly tls?: TestTls;
   readonly issuer?: string;
   readonly sessionMs?: number;
+  readonly limits?: ConnectionLimits;
   /** A process of its own, as it is installed: `stop` kills it with -9, and `log` stays empty. */
   readonly process?: true;
 }
@@ -111,7 +112,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
         drainMs: 2_000,
         retention: { operationsMs: 30 * DAY_MS, auditMs: 400 * DAY_MS },
       },
-      { clock, log },
+      { clock, log, ...(options.limits !== undefined && { limits: options.limits }) },
     );
     port = Number(new URL(running.address).port);
   };

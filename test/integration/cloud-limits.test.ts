@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { expect, test } from 'vitest';
+import { acceptUpgrades, type UpgradeOptions } from '../../src/cloud/link/accept-upgrades.ts';
+import { signToken } from '../../src/protocol/tokens.ts';
+import { systemClock } from '../../src/support/clock.ts';
+import { eventually } from '../support/eventually.ts';
+import { MemoryLog } from '../support/memory-log.ts';
+import { signingPair } from '../support/service-keys.ts';
+import { startTestCloud, TEST_ISSUER, type TestCloud } from '../support/start-cloud.ts';
+
+/** A connection on which nothing is said. */
+async function stranger(cloud: TestCloud): Promise<Socket> {
+  const socket = connect(Number(new URL(cloud.address).port), '127.0.0.1');
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  return socket;
+}
+
+test('strangers cannot take more connections than the service has for them', async () => {
+  const limits = { connections: 3, handshakeMs: 10_000 };
+  await using cloud = await startTestCloud({ limits });
+  const first = await stranger(cloud);
+  const others = [await stranger(cloud), await stranger(cloud)];
+  await once(await stranger(cloud), 'close');
+  expect(others.map(({ destroyed }) => destroyed)).toEqual([false, false]);
+  await expect(cloud.call('GET', 'status')).rejects.toThrow();
+  first.destroy();
+  await eventually(async () => {
+    expect(await cloud.call('GET', 'status')).toMatchObject({ status: 200 });
+  });
+  for (const socket of others) socket.destroy();
+});
+
+test('who does not end the handshake is cut off, and nobody else', async () => {
+  const limits = { connections: 100, handshakeMs: 1_000 };
+  await using cloud = await startTestCloud({ limits });
+  const [silent, halting] = [await stranger(cloud), await stranger(cloud)];
+  halting.write(Buffer.from([0x16, 0x03, 0x01])); // the beginning of a ClientHello
+  const cutOff = Promise.all([once(silent, 'close'), once(halting, 'close')]);
+  expect(await cloud.call('GET', 'status')).toMatchObject({ status: 200 });
+  await cutOff;
+});
+
+test('only so many upgrades are decided at one time; the rest is asked to come back', async () => {
+  const device = await signingPair();
+  const agent = '00000000-0000-4000-8000-000000000001';
+  const iat = Math.floor(Date.now() / 1000);
+  const claims = { iss: agent, sub: agent, jti: agent, aud: TEST_ISSUER, iat, exp: iat + 60 };
+  const authorization = `Bearer ${await signToken('connect', claims, device.signing)}`;
+  let answer: () => void = () => undefined;
+  const slow = new Promise<undefined>((resolve) => {
+    answer = () => {
+      resolve(undefined); // no such agent
+    };
+  });
+  const server = createServer();
+  const store = { agents: { find: () => slow } };
+  acceptUpgrades(server, {
+    core: { issuer: TEST_ISSUER, clock: systemClock, log: new MemoryLog(), store },
+    draining: new AbortController().signal,
+  } as unknown as UpgradeOptions);
+  const upgrade = async (): Promise<string> => {
+    const socket = new PassThrough();
+    const headers = { 'sec-websocket-protocol': 'passback.v1', authorization };
+    server.emit('upgrade', { url: '/v1/connect', headers, socket: {} }, socket, Buffer.alloc(0));
+    const [data] = (await once(socket, 'data')) as [Buffer];
+    return data.toString();
+  };
+  const deciding = Array.from({ length: 256 }, upgrade);
+  expect(await upgrade()).toMatch(/^HTTP\/1\.1 503 [^]*Retry-After: 5/);
+  answer();
+  for (const decided of await Promise.all(deciding)) expect(decided).toMatch(/^HTTP\/1\.1 401 /);
+  expect(await upgrade()).toMatch(/^HTTP\/1\.1 401 /);
+});
