@@ -16,6 +16,7 @@ Running until Ctrl-C:
    admin key       ${stack.keyFile}
    agent           ${stack.agentConfigFile}
    controller      ${controllers.join(', ')}
+   logs            ${join(stack.folder, 'cloud.log')}, ${join(stack.folder, 'agent.log')}
 
 Three things to try in another terminal:
    Reset somebody (the new password is asked for and sealed before it leaves the terminal):

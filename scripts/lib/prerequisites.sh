@@ -28,6 +28,12 @@ refuse() {
   return 1
 }
 
+# For INT and TERM: said at once, because taking down what was started takes a while.
+interrupted() {
+  printf '\nStopping: what was started is taken down\n'
+  exit "$1"
+}
+
 # progress "What is being done" NAME command...: one line with the seconds it took; what the command
 # prints goes to NAME.log, which is named when it fails.
 progress() {
@@ -135,6 +141,12 @@ ensure_engine() {
   exec 9>&-
   [ $status -eq 0 ] || exec 8>&-
   return $status
+}
+
+# For docker commands of one's own; nothing to say where the engine is the one that docker finds by itself.
+tell_engine() {
+  [ "${DOCKER_HOST:-}" != "$engine_host" ] ||
+    say "For docker commands of your own, in another terminal: export DOCKER_HOST=$DOCKER_HOST"
 }
 
 # Stops our own engine when this script is the last to use it. Idempotent; never touches another engine.

@@ -42,6 +42,11 @@ export function createCommandLine(
     });
 }
 
+/** A full disk, a closed door: nothing of ours is broken, so nobody needs to see where it happened. */
+function isRefusedBySystem(error: unknown): error is Error {
+  return error instanceof Error && 'syscall' in error && 'errno' in error;
+}
+
 /** Says what ended a command line, and answers the exit code for it. Throws what is a bug. */
 export function reportEnd(error: unknown, terminal: Terminal): number {
   // commander has said it; asking for help or the version is no failure.
@@ -52,7 +57,7 @@ export function reportEnd(error: unknown, terminal: Terminal): number {
     for (const { key, problem } of error.problems) terminal.complain(`  ${key}: ${problem}`);
     return EXIT.config;
   }
-  if (!isFault(error)) throw error;
+  if (!isFault(error) && !isRefusedBySystem(error)) throw error;
   terminal.complain(error.message);
   return EXIT.failed;
 }

@@ -107,7 +107,7 @@ export async function privateFolder(path: string): Promise<void> {
   if (!POSIX) return;
   if ((mode & 0o077) !== 0) {
     throw new FolderError(
-      `${path} holds private keys and other accounts can enter it: chmod 700 '${path}'`,
+      `${path} holds private keys and other accounts can enter it: chmod 700 '${path}' if it is for nothing else, or name another folder`,
     );
   }
   if (process.getuid !== undefined && uid !== process.getuid()) {

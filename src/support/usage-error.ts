@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileFailure } from './file-failure.ts';
 import type { Fault } from './errors.ts';
@@ -15,5 +16,16 @@ export async function textOf(path: string, flag: string): Promise<string> {
     return await readFile(path, 'utf8');
   } catch (error) {
     throw new UsageError(`${flag}: ${path} ${fileFailure(error)}`);
+  }
+}
+
+/** The same of a file with certificates in PEM. Rejects with a `UsageError` when it holds none. */
+export async function certificatesOf(path: string, flag: string): Promise<string> {
+  const text = await textOf(path, flag);
+  try {
+    new X509Certificate(text);
+    return text;
+  } catch {
+    throw new UsageError(`${flag}: ${path} holds no certificate in PEM form`);
   }
 }

@@ -89,6 +89,32 @@ test('a bad configuration ends with 78 and every problem, for people and for pro
   expect(answer.problems).toHaveLength(2);
 });
 
+test('without a file the first thing said is that none is named', async () => {
+  const ran = await passback(['config', 'check']);
+  expect(ran.code).toBe(78);
+  expect(ran.err).toMatch(/problems:\n {2}--config: no file is named/);
+});
+
+test.each(['pause', 'resume'])(
+  '%s says in words that a file is no state folder',
+  async (command) => {
+    const { config } = await files();
+    const reason = command === 'pause' ? ['--reason', 'x'] : [];
+    const ran = await passback([command, '--state-folder', config, ...reason]);
+    expect(ran).toMatchObject({ code: 1, out: '' });
+    expect(ran.err).toBe(`the state folder ${config} is a file; a folder is expected`);
+  },
+);
+
+test('a CA file without a certificate is named before the service is asked', async () => {
+  const { path, config } = await files();
+  await writeFile(join(path, 'token'), 'x');
+  const enroll = ['enroll', '--url', 'https://localhost:1', '--token-file', join(path, 'token')];
+  const ran = await passback([...enroll, '--ca-file', config, '--state-folder', join(path, 's')]);
+  expect(ran).toMatchObject({ code: 1, out: '' });
+  expect(ran.err).toBe(`--ca-file: ${config} holds no certificate in PEM form`);
+});
+
 test('running with a bad configuration ends with 78 too', async () => {
   const ran = await passback(['run', '--config', '/nowhere/passback.yaml']);
   expect(ran).toMatchObject({ code: 78 });

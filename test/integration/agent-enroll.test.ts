@@ -131,17 +131,23 @@ test('a service that is not ready is asked again', async () => {
   expect(desk.bodies).toHaveLength(3);
 });
 
-test('nobody listening is said after a few tries', async () => {
+test('nobody listening is said before each new try, and after a few', async () => {
   const { tryEnroll } = await scene();
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   server.close();
   await once(server, 'close');
-  await expect(tryEnroll({ url: `https://127.0.0.1:${port}` })).rejects.toMatchObject({
+  const said: string[] = [];
+  const onRetry = (reason: string): void => {
+    said.push(reason);
+  };
+  await expect(tryEnroll({ url: `https://127.0.0.1:${port}`, onRetry })).rejects.toMatchObject({
     code: 'SERVICE_UNREACHABLE',
     message: expect.stringContaining('connection refused') as string,
   });
+  expect(said).toHaveLength(4);
+  expect(said.join()).toContain('connection refused');
 });
 
 test('a certificate of an unknown CA is refused and the message names service.caFile', async () => {

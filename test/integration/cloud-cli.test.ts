@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -339,6 +340,49 @@ test('the status says in the words of each agent why it does not work', async ()
   expect(resumed.out).toMatch(
     /Writeback is on .*\n.*paused at the agent: \?audit \(run `passback resume`/,
   );
+});
+
+test('what a clumsy admin types is answered in words, with exit code 1', async () => {
+  await using cloud = await startTestCloud();
+  const flags = await apiFlags(cloud);
+  const notPem = join(folder, 'text');
+  await writeFile(notPem, 'hello');
+  const clumsy: [string[], string][] = [
+    [['status', ...flags, '--ca', notPem], `--ca: ${notPem} holds no certificate in PEM form`],
+    [['status', ...flags, '--ca', folder], `--ca: ${folder} is a folder`],
+    [['status', ...flags, '--key-file', '/nowhere/key'], '--key-file: /nowhere/key does not exist'],
+    [['status', ...flags, '--key-file', notPem], 'holds no API key'],
+    [['status', ...flags, '--url', 'http://localhost'], '--url: expected an address such as'],
+    [['status', ...flags, '--url', `${cloud.address}/deeper`], 'look at --url'],
+    [['status', ...flags, '--url', 'https://localhost:1'], 'nothing listens there'],
+    [['agent', 'revoke', 'the-agent', ...flags], 'id: expected a UUID'],
+    [['agent', 'revoke', randomUUID(), ...flags], 'agent list'],
+    [['audit', ...flags, '--limit', '501'], 'expected a whole number, from 1 to 500'],
+    [['audit', ...flags, '--before', 'x'], 'expected a whole number, 1 or more'],
+    [['pause', ...flags, '--reason', ' '], 'expected 1 to 512 characters on one line'],
+    [['operate', 'rest', '--account', 'a', ...flags], 'one of reset, change, unlock; found "rest"'],
+    [['operate', 'unlock', '--account', 'a', '--wait', '61', ...flags], 'from 0 to 60'],
+    [['token', '--out', '/nowhere/token', ...flags], '--out: the folder /nowhere does not exist'],
+    [['frob'], "unknown command 'frob'"],
+  ];
+  for (const [args, words] of clumsy) {
+    const ran = await run(args);
+    expect(ran, args.join(' ')).toMatchObject({ code: 1, out: '' });
+    expect(ran.err).toContain(words);
+    expect(ran.err).not.toMatch(/\n {4}at |\bE[A-Z]{5,}\b/);
+  }
+});
+
+test('a database that is none is said to be none', async () => {
+  const data = join(folder, 'data');
+  await run(['init', '--url', 'https://reset.example', '--data', data]);
+  const { database } = dataFolder(data);
+  for (const name of [database, `${database}-wal`, `${database}-shm`])
+    await rm(name, { force: true });
+  await writeFile(database, 'no database at all '.repeat(100));
+  const ran = await run(['key', 'list', '--data', data]);
+  expect(ran).toMatchObject({ code: 1, out: '' });
+  expect(ran.err).toBe('store: the file is no database; put the data folder back from a backup');
 });
 
 test('the whole story on the command line: token, approve, reset, pause, resume, audit', async () => {

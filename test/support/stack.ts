@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { LabDescription } from '../lab/description.ts';
-import { Program, runProgram, type Ended } from './program.ts';
+import { Program, runProgram, type Ended, type ProgramName } from './program.ts';
 import { createTestCa } from './test-ca.ts';
 
 export interface StackOptions {
@@ -14,6 +14,8 @@ export interface StackOptions {
   readonly folder: string;
   /** Members of the agent's configuration that replace the usual ones. */
   readonly agent?: Readonly<Record<string, unknown>>;
+  /** Hears of the service and of the agent that `startAgent` starts, before they have said anything. */
+  readonly onStart?: (what: ProgramName, program: Program) => void;
   /** Puts something between the service and everybody else, once the service's address is known. */
   readonly between?: (service: Upstream) => Promise<Upstream>;
 }
@@ -76,7 +78,7 @@ export class Stack implements AsyncDisposable {
   }
 
   async startCloud(): Promise<void> {
-    this.cloud = new Program('cloud', ['serve', '--data', this.cloudData]);
+    this.cloud = this.#start('cloud', ['serve', '--data', this.cloudData]);
     await this.cloud.printed(/cloud\.started/);
   }
 
@@ -114,8 +116,14 @@ export class Stack implements AsyncDisposable {
   }
 
   async startAgent(): Promise<void> {
-    this.agent = new Program('agent', ['run', '--config', this.agentConfigFile]);
+    this.agent = this.#start('agent', ['run', '--config', this.agentConfigFile]);
     await this.agent.printed(/link\.up/);
+  }
+
+  #start(what: ProgramName, args: readonly string[]): Program {
+    const program = new Program(what, args);
+    this.#options.onStart?.(what, program);
+    return program;
   }
 
   async #prepareCloud(): Promise<void> {

@@ -56,11 +56,19 @@ export function addConfigCommand(program: Command, terminal: Terminal): void {
 /** The configuration that a command's flags and the environment name. Rejects with `ConfigError`. */
 export function readConfig({ config }: ConfigFlags, { env }: Terminal): Promise<AgentConfig> {
   const file = config ?? (env.PASSBACK_CONFIG === '' ? undefined : env.PASSBACK_CONFIG);
-  return loadConfig({
+  const loaded = loadConfig({
     ...(file !== undefined && { file }),
     env,
     readText: (path) => readFile(path, 'utf8'),
   });
+  return file === undefined ? loaded.catch(withoutFile) : loaded;
+}
+
+/** Most who forget the file do not mean the environment alone. */
+function withoutFile(error: unknown): never {
+  if (!(error instanceof ConfigError)) throw error;
+  const problem = 'no file is named, so only the environment counts; is that meant?';
+  throw new ConfigError([{ key: '--config', problem }, ...error.problems]);
 }
 
 async function check(flags: ConfigFlags & { json?: true }, terminal: Terminal): Promise<void> {

@@ -3,7 +3,7 @@ import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import type { Terminal } from '../../support/terminal.ts';
-import { textOf, UsageError } from '../../support/usage-error.ts';
+import { certificatesOf, textOf, UsageError } from '../../support/usage-error.ts';
 import { packageVersion } from '../../support/version.ts';
 import { FORMATS } from '../config/formats.ts';
 import { defaultStateFolder } from '../config/settings.ts';
@@ -60,8 +60,11 @@ async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
       name: flags.name ?? hostname().slice(0, MAX_NAME),
       version: packageVersion(),
       stateFolder,
-      ...(caFile !== undefined && { ca: await textOf(caFile, '--ca-file') }),
+      ...(caFile !== undefined && { ca: await certificatesOf(caFile, '--ca-file') }),
       clock: systemClock,
+      onRetry: (reason) => {
+        terminal.complain(`${reason}; trying again`);
+      },
     },
     drain,
   );

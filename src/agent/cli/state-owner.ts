@@ -21,8 +21,8 @@ export async function stateOwner(
 
 async function ownerOf(folder: string): Promise<Owner> {
   try {
-    const { uid, gid } = await stat(folder);
-    return { uid, gid };
+    const found = await stat(folder);
+    if (found.isDirectory()) return { uid: found.uid, gid: found.gid };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(
@@ -31,4 +31,5 @@ async function ownerOf(folder: string): Promise<Owner> {
         : `the state folder ${folder} cannot be looked at (${code ?? 'unknown'}): run this as the account of the agent, or as root`,
     );
   }
+  throw new UsageError(`the state folder ${folder} is a file; a folder is expected`);
 }

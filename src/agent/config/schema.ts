@@ -10,10 +10,13 @@ function convictFormat({ expected, parse, problem }: Format): convict.Format {
   return {
     validate: (value: unknown, schema: convict.SchemaObj) => {
       const { key, required } = schema as Partial<Setting>; // from buildSchema
-      if (value === null && required === true) throw new Error(`is missing; expected ${expected}`);
+      const isSecret = key?.endsWith('passwordFile') === true;
+      if (value === null && required === true) {
+        throw new Error(`is missing; ${isSecret ? SAFE_PATH : `expected ${expected}`}`);
+      }
       const found = problem(value);
       if (found === undefined) return;
-      throw new Error(key?.endsWith('passwordFile') === true ? SAFE_PATH : found);
+      throw new Error(isSecret ? SAFE_PATH : found);
     },
     ...(parse !== undefined && { coerce: parse }),
   };

@@ -33,6 +33,8 @@ export interface EnrollOptions {
   /** PEM of a CA to believe on top of the well-known ones. */
   readonly ca?: string;
   readonly clock: Clock;
+  /** Hears why the service was not reached, before it is tried again. */
+  readonly onRetry?: (reason: string) => void;
   /** Default 1 s, doubled; for tests. */
   readonly firstRetryMs?: number;
 }
@@ -126,6 +128,7 @@ async function exchange(
       url: serviceUrl(options.url, ENROLL_PATH, 'https'),
       body: JSON.stringify({ token: token.id, request }),
       trust: tlsTrust(options.ca),
+      ...(options.onRetry !== undefined && { onRetry: options.onRetry }),
       ...(options.firstRetryMs !== undefined && { firstRetryMs: options.firstRetryMs }),
     },
     signal,

@@ -16,6 +16,8 @@ export interface Posting {
   readonly trust: SecureContext | undefined;
   /** Waits before tries again; default 1 s, doubled. */
   readonly firstRetryMs?: number;
+  /** Hears why the service was not reached, before it is tried again. */
+  readonly onRetry?: (reason: string) => void;
 }
 
 /** Nothing of the request can have been used up: it may be sent again. */
@@ -39,6 +41,9 @@ export async function postEnrollment(posting: Posting, signal: AbortSignal): Pro
       minTimeout: posting.firstRetryMs ?? 1_000,
       maxTimeout: 10_000,
       signal,
+      onFailedAttempt: ({ error, retriesLeft }) => {
+        if (error instanceof NotTaken && retriesLeft > 0) posting.onRetry?.(error.message);
+      },
     });
   } catch (error) {
     if (error instanceof NotTaken) throw error.failure;

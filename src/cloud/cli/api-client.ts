@@ -8,7 +8,7 @@ import type { Fault } from '../../support/errors.ts';
 import { Secret } from '../../support/secret.ts';
 import { serviceUrl } from '../../support/service-url.ts';
 import { tlsTrust } from '../../support/tls-trust.ts';
-import { textOf, UsageError } from '../../support/usage-error.ts';
+import { certificatesOf, textOf, UsageError } from '../../support/usage-error.ts';
 import { parseJson } from '../../support/parse-json.ts';
 
 const ANSWER_WITHIN_MS = 90_000;
@@ -69,7 +69,7 @@ export class ApiClient {
         `--key-file: ${flags.keyFile} holds no API key; make one with \`passback-cloud key add\``,
       );
     }
-    const ca = flags.ca === undefined ? undefined : await textOf(flags.ca, '--ca');
+    const ca = flags.ca === undefined ? undefined : await certificatesOf(flags.ca, '--ca');
     return new ApiClient(flags, new Secret(key), tlsTrust(ca));
   }
 
@@ -136,8 +136,10 @@ function toApiError(status: number, json: unknown): ApiError {
     return new ApiError(status, 'NOT_A_SERVICE', `unexpected HTTP ${status}; look at --url`);
   }
   const { code, title, detail, action, errors } = parsed.data;
+  // The detail of a wrong request sends programs to `errors`; here they stand below it.
+  const what = errors === undefined ? (detail ?? title) : title;
   const lines = [
-    `${code}: ${detail ?? title}`,
+    `${code}: ${what}${code === 'NOT_FOUND' ? '; look at --url' : ''}`,
     ...(errors ?? []).map((error) => `  ${error.path}: ${error.detail}`),
     ...(action === undefined ? [] : [`What to do: ${action}`]),
   ];

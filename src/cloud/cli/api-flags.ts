@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { shellWord } from '../../support/shell-word.ts';
 import type { ApiFlags } from './api-client.ts';
 import { directoryId } from './setup-commands.ts';
@@ -17,4 +17,15 @@ export function withApiFlags(command: Command): Command {
 export function againWith({ directory, url, keyFile, ca }: ApiFlags): string {
   const flags = ['--directory', directory, '--url', url, '--key-file', keyFile];
   return [...flags, ...(ca === undefined ? [] : ['--ca', ca])].map(shellWord).join(' ');
+}
+
+/** A whole number in a range, for commander; stays a text because it goes into a request. */
+export function wholeNumber(from: number, to?: number): (text: string) => string {
+  const range = to === undefined ? `${from} or more` : `from ${from} to ${to}`;
+  return (text) => {
+    const isGood =
+      /^\d{1,15}$/.test(text) && Number(text) >= from && Number(text) <= (to ?? Infinity);
+    if (isGood) return text;
+    throw new InvalidArgumentError(`expected a whole number, ${range}`);
+  };
 }

@@ -6,7 +6,7 @@ import { vouchedKeys } from '../../protocol/recipients.ts';
 import { textOf, UsageError } from '../../support/usage-error.ts';
 import { OperationView, PreparedOperation } from '../api/bodies.ts';
 import { ApiClient, type ApiFlags } from './api-client.ts';
-import { withApiFlags } from './api-flags.ts';
+import { wholeNumber, withApiFlags } from './api-flags.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { sealPrepared } from './seal-prepared.ts';
 import type { Terminal } from './terminal.ts';
@@ -51,11 +51,19 @@ export function addOperateCommand(program: Command, terminal: Terminal): void {
       '--fingerprint <fingerprint...>',
       'of every agent, as `passback enroll` printed it: nothing is sealed to any other key',
     )
-    .option('--wait <seconds>', 'how long to wait for the outcome, up to 60', '60')
+    .option(
+      '--wait <seconds>',
+      'how long to wait for the outcome, up to 60',
+      wholeNumber(0, 60),
+      '60',
+    )
     .addHelpText('after', NOTES)
     .action(async (operation: string, flags: Flags) => {
       const op = Op.safeParse(operation);
-      if (!op.success) throw new UsageError(`operate: expected ${Op.options.join(', ')}`);
+      if (!op.success)
+        throw new UsageError(
+          `operate: expected one of ${Op.options.join(', ')}; found ${JSON.stringify(operation)}`,
+        );
       await operate(op.data, flags, terminal);
     });
 }

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
-import type { Command } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
+import { ShortText } from '../../protocol/shapes.ts';
 import {
   AgentList,
   AgentView,
@@ -11,7 +12,7 @@ import {
 } from '../api/bodies.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import { ApiClient, ApiError, type ApiFlags } from './api-client.ts';
-import { againWith, withApiFlags } from './api-flags.ts';
+import { againWith, wholeNumber, withApiFlags } from './api-flags.ts';
 import { writeNewFile } from './new-file.ts';
 import { agentLine, agentTable, printable, statusText, type Wanted } from './status-text.ts';
 import type { Terminal } from './terminal.ts';
@@ -125,13 +126,15 @@ function addToggle(program: Command, terminal: Terminal): void {
   const set = async (flags: Flags, enabled: boolean, reason: string): Promise<void> => {
     const client = await ApiClient.open(flags);
     const toggle = await client.call('PUT', 'writeback', ToggleView, { body: { enabled, reason } });
-    const line = `Writeback is ${enabled ? 'on' : 'paused'} (version ${toggle.version}).`;
+    const line = enabled
+      ? `Writeback is on (version ${toggle.version}).`
+      : `Writeback is paused (version ${toggle.version}) until \`passback-cloud resume\`.`;
     const local = enabled && flags.json !== true ? await localPauses(client) : [];
     say(terminal, flags, toggle, [line, ...local].join('\n'));
   };
   withApiFlags(program.command('pause'))
     .description('pause writeback; agents stay connected and refuse new commands')
-    .requiredOption('--reason <text>', 'shown to everybody who asks')
+    .requiredOption('--reason <text>', 'shown to everybody who asks', reasonText)
     .addHelpText('after', PAUSE_EXAMPLE)
     .action((flags: Flags & { readonly reason: string }) => set(flags, false, flags.reason));
   withApiFlags(program.command('resume'))
@@ -170,8 +173,8 @@ function addStatus(program: Command, terminal: Terminal): void {
 function addAudit(program: Command, terminal: Terminal): void {
   withApiFlags(program.command('audit'))
     .description('who did what, newest first')
-    .option('--limit <n>', 'how many entries, up to 500', '50')
-    .option('--before <seq>', 'older than this entry')
+    .option('--limit <n>', 'how many entries, up to 500', wholeNumber(1, 500), '50')
+    .option('--before <seq>', 'older than this entry', wholeNumber(1))
     .addHelpText('after', AUDIT_EXAMPLES)
     .action(async (flags: Flags & { readonly limit: string; readonly before?: string }) => {
       const query = new URLSearchParams({
@@ -199,6 +202,11 @@ function addOperation(program: Command, terminal: Terminal): void {
       const closed = await client.call('POST', path, OperationView);
       say(terminal, flags, closed, `Closed: the outcome of ${closed.operation} stays unknown.`);
     });
+}
+
+function reasonText(text: string): string {
+  if (text.trim() !== '' && ShortText.safeParse(text).success) return text.trim();
+  throw new InvalidArgumentError('expected 1 to 512 characters on one line');
 }
 
 function say(terminal: Terminal, flags: Flags, answer: unknown, words: string): void {

@@ -79,6 +79,20 @@ function guarded<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw new StoreError('store: the database did not do it', { cause: error });
+    throw new StoreError(`store: ${whyOf(error)}`, { cause: error });
   }
+}
+
+const IN_WORDS: Readonly<Partial<Record<string, string>>> = {
+  SQLITE_NOTADB: 'the file is no database; put the data folder back from a backup',
+  SQLITE_CORRUPT: 'the database is damaged; put the data folder back from a backup',
+  SQLITE_FULL: 'the disk is full; make room',
+  SQLITE_READONLY: 'the database may not be written by this account',
+  SQLITE_BUSY: 'another program has locked the database; end it',
+};
+
+/** The driver's own message may quote what was to be written: only its code is passed on. */
+function whyOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  return IN_WORDS[code] ?? `the database did not do it (${code})`;
 }
