@@ -20,9 +20,10 @@ export async function writtenPasswords(containerId: string): Promise<readonly Au
     .split('\n')
     .filter((line) => line.startsWith('{"'))
     .map((line): unknown => JSON.parse(line));
+  const committed = new Set(events.map(toCommit));
   return events
     .slice(events.findLastIndex(isReset) + 1)
-    .map(toWrite)
+    .map((event) => toWrite(event, committed))
     .filter((write) => write !== undefined);
 }
 
@@ -34,14 +35,31 @@ function isReset(event: unknown): boolean {
 
 const PasswordChange = z.object({
   timestamp: z.string(),
-  passwordChange: z.object({ statusCode: z.literal(0), userSid: z.string(), dn: z.string() }),
+  passwordChange: z.object({
+    statusCode: z.literal(0),
+    userSid: z.string(),
+    dn: z.string(),
+    transactionId: z.string(),
+  }),
 });
 
-/** Undefined for a write that was refused, and for lines about something else. */
-function toWrite(line: unknown): AuditedWrite | undefined {
+const Commit = z.object({
+  dsdbTransaction: z.object({ action: z.literal('commit'), transactionId: z.string() }),
+});
+
+function toCommit(line: unknown): string | undefined {
+  return Commit.safeParse(line).data?.dsdbTransaction.transactionId;
+}
+
+/** Undefined for a write that was refused or never committed, and for lines about something else. */
+function toWrite(
+  line: unknown,
+  committed: ReadonlySet<string | undefined>,
+): AuditedWrite | undefined {
   const parsed = PasswordChange.safeParse(line);
   if (!parsed.success) return undefined;
   const { timestamp, passwordChange } = parsed.data;
-  const { dn, userSid } = passwordChange;
+  const { dn, userSid, transactionId } = passwordChange;
+  if (!committed.has(transactionId)) return undefined;
   return { dn: dn.toLowerCase(), bySid: userSid, at: Date.parse(timestamp) };
 }
