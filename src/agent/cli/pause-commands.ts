@@ -24,7 +24,8 @@ interface Flags extends ConfigFlags {
 const NOTES = `
 The agent stays connected and answers PAUSED; the reset service cannot end this pause. It is kept in
 the state folder, whether the agent runs or not; a running one notices with the next command, within a
-minute at the latest. What has begun is finished. Run this as the account of the agent, or as root.`;
+minute at the latest. What has begun is finished. The name of your account is kept with it, for those
+who ask. Run this as the account of the agent, or as root.`;
 
 const RESUME_NOTES = `
 Examples:

@@ -22,11 +22,13 @@ const NOTES = `
 First steps:
   passback-cloud init --url https://reset.example.com --data /var/lib/passback-cloud
   passback-cloud directory add corp --data /var/lib/passback-cloud
-  passback-cloud key add --directory corp --scopes admin,status --actor anna --out ./admin.key --data /var/lib/passback-cloud
+  passback-cloud key add --directory corp --scopes inspect,reset,change,unlock,status,admin --actor anna --out ./admin.key --data /var/lib/passback-cloud
   passback-cloud serve --data /var/lib/passback-cloud
   passback-cloud token --url https://reset.example.com --key-file ./admin.key --directory corp --out ./token
   passback enroll ... (on the machine of the agent, with the token; prints id and fingerprint)
   passback-cloud agent approve AGENT-ID --fingerprint FINGERPRINT --url https://reset.example.com --key-file ./admin.key --directory corp
+  passback run ... (there)
+  passback-cloud operate reset --account anna@corp.example.com --url https://reset.example.com --key-file ./admin.key --directory corp
 
 Exit codes: 0 done, 1 failed, 2 refused, 3 not known (yet), 78 configuration or keys have to be corrected.`;
 

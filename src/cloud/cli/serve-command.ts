@@ -16,6 +16,9 @@ import {
 import type { Terminal } from './terminal.ts';
 
 const NOTES = `
+Example:
+  passback-cloud serve --data /var/lib/passback-cloud
+
 The first SIGTERM or Ctrl-C lets commands under way end (drainMs), a second one ends at once.
 Ends with 0 after a drain, 1 when something failed, 78 when configuration or keys have to be
 corrected first.`;
