@@ -39,36 +39,31 @@ function factsOf(evidence: Evidence): Record<string, string> {
     .sort((a, b) => a - b);
   const writtenBy = (by: string): string =>
     String(writes.filter((write) => write.by === by).length);
+  const resets = count(({ command, view }) => command.op === 'reset' && view?.status === 'applied');
   return {
-    'seed, accounts': `${plan.options.seed}, ${accounts.length}`,
-    commands: String(histories.length),
+    'commands, accounts, seed': `${histories.length}, ${accounts.length}, ${plan.options.seed}`,
     'kills with -9': faults('kill'),
-    'connections cut': faults('cut'),
-    'connections stalled or slowed': faults('stall'),
-    'controller stopped, frozen': `${faults('stop')}, ${faults('freeze')}`,
+    'connections cut; stalled or slowed': `${faults('cut')}; ${faults('stall')}`,
+    'controller stopped; frozen': `${faults('stop')}; ${faults('freeze')}`,
     'resets by somebody else in the middle': writtenBy('rival'),
-    applied: status('applied'),
-    'of these inferred, reapplied': [
+    'applied (inferred, reapplied)': `${status('applied')} (${[
       count(({ view }) => view?.outcome?.inferred === true),
       count(({ view }) => view?.outcome?.reapplied === true),
-    ].join(', '),
-    'inferred while somebody else wrote, too': count((history) => mayBeMistaken(evidence, history)),
-    'superseded while somebody else wrote': count((history) => mayBeOvertaken(evidence, history)),
-    'refused or failed': status('refused', 'failed'),
-    'never handed to an agent': count(
+    ].join(', ')})`,
+    'refused or failed; never handed to an agent': `${status('refused', 'failed')}; ${count(
       ({ view, refusal }) =>
         view?.status === 'expired' || (view === undefined && refusal !== undefined),
-    ),
+    )}`,
     unknown: count((history) => isUnknown(history) || history.view?.status === 'unknown'),
-    'passwords written by the service account': writtenBy('service account'),
-    'resets reported applied': count(
-      ({ command, view }) => command.op === 'reset' && view?.status === 'applied',
-    ),
-    'accounts whose password a logon proved': String(
+    'passwords written; resets reported applied': `${writtenBy('service account')}; ${resets}`,
+    'somebody else wrote, too: superseded; inferred': [mayBeOvertaken, mayBeMistaken]
+      .map((test) => count((history) => test(evidence, history)))
+      .join('; '),
+    'last passwords that a logon proved': String(
       accounts.filter(({ logsOnWith }) => logsOnWith >= 0).length,
     ),
     'outcomes in the trails': String(agents.reduce((sum, { outcomes }) => sum + outcomes, 0)),
-    'submit to outcome, median and longest': `${inSeconds(times[Math.floor(times.length / 2)])}, ${inSeconds(times.at(-1))}`,
+    'submit to outcome, median; longest': `${inSeconds(times[Math.floor(times.length / 2)])}; ${inSeconds(times.at(-1))}`,
     duration: `${Math.round(seconds)} s`,
   };
 }
