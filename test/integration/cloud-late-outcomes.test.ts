@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/support/clock.ts';
 import { prepareOperation, submitOperation, type Prepared } from '../support/cloud-operation.ts';
 import { eventually } from '../support/eventually.ts';
+import { loseOutcome } from '../support/lose-outcome.ts';
 import { ScriptedAgent } from '../support/scripted-agent.ts';
 import { startTestCloud, type TestCloud } from '../support/start-cloud.ts';
 
@@ -212,15 +213,7 @@ test('an admin closes an operation whose outcome nobody will ever say', async ()
 });
 
 test('an outcome that was lost on the way is asked for within a minute, as long as it is missing', async () => {
-  let lost = '';
-  agent.onCommand = async (command) => {
-    if (lost !== '') return 'APPLIED';
-    lost = await agent.outcome(command, 'BUSY');
-    void agent.cut().then(() => eventually(() => agent.connect()));
-    return undefined;
-  };
-  const prepared = await prepareOperation(cloud);
-  expect((await submitOperation(cloud, prepared)).body.status).toBe('applied');
+  const lost = await loseOutcome(cloud, agent);
   offsetMs += 31_000;
   agent.offsetMs = offsetMs;
   sweepNow();

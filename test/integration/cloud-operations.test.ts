@@ -7,6 +7,7 @@ import type { OutcomeCode } from '../../src/protocol/codes.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { prepareOperation, sealFor, submitOperation } from '../support/cloud-operation.ts';
 import { eventually } from '../support/eventually.ts';
+import { loseOutcome } from '../support/lose-outcome.ts';
 import { accountState, ScriptedAgent, type Connection } from '../support/scripted-agent.ts';
 import { startTestCloud, TEST_DIRECTORY, type TestCloud } from '../support/start-cloud.ts';
 
@@ -389,20 +390,6 @@ test('a gap or a fork in the chain of outcomes is an alarm in the audit', async 
 });
 
 describe('the trail of an agent', () => {
-  /** Refuses one operation without anybody hearing of it, then carries it out. */
-  async function loseOne(): Promise<string> {
-    let lost = '';
-    agent.onCommand = async (command) => {
-      if (lost !== '') return 'APPLIED';
-      lost = await agent.outcome(command, 'BUSY');
-      void agent.cut().then(() => eventually(() => agent.connect()));
-      return undefined;
-    };
-    const prepared = await prepareOperation(cloud);
-    expect((await submitOperation(cloud, prepared)).body.status).toBe('applied');
-    return lost;
-  }
-
   const reported = async (): Promise<unknown[]> => {
     const { entries } = await cloud.inspect((store) => store.audit.page(agent.directory, 100));
     return entries.filter(({ action }) => action === 'outcome.reported');
@@ -416,7 +403,7 @@ describe('the trail of an agent', () => {
   const trail = () => cloud.inspect((store) => store.agents.trail(agent.id));
 
   test('is completed by a report of what was lost, once, and the audit has it', async () => {
-    const lost = await loseOne();
+    const lost = await loseOutcome(cloud, agent);
     expect(await trail()).toMatchObject({ seq: 0, ahead: [{ seq: 2 }] });
     const { welcome } = await reconnect();
     expect(welcome.trail).toEqual({ epoch: agent.epoch, seq: 0 });
@@ -431,7 +418,7 @@ describe('the trail of an agent', () => {
   });
 
   test('takes nothing that the agent has not signed', async () => {
-    const lost = await loseOne();
+    const lost = await loseOutcome(cloud, agent);
     const forger = await ScriptedAgent.create(cloud);
     Object.assign(forger, { id: agent.id, directory: agent.directory });
     const [command] = agent.commands;
