@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { WRITE_WITHIN_MS } from '../../protocol/command.ts';
 import type { Effect, Outcome } from '../../protocol/outcome.ts';
 import { timestamp } from '../../protocol/shapes.ts';
@@ -72,6 +73,7 @@ async function begin(job: Job): Promise<Outcome | Go> {
     // Neither needs the other; a secret that does not open is the refusal, whatever is read.
     const reading = readForWrite(claims, executor.directory, within);
     reading.catch(() => undefined);
+    await nextTurn(); // the question leaves before this thread is busy with the secret
     await job.change();
     return approach(job, reading);
   });
