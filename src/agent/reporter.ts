@@ -32,6 +32,10 @@ export class Reporter {
   #session: SessionHandle | undefined;
   /** The state that the newest hello told of; it takes a moment until there is a session to tell more. */
   #greetedWith: string | undefined;
+  /** Signed outcomes that are to be handed over, in their order. */
+  #due: string[] = [];
+  /** The session in which that goes on. */
+  #reportingIn: SessionHandle | undefined;
 
   constructor(options: ReporterOptions) {
     this.#options = options;
@@ -94,24 +98,33 @@ export class Reporter {
     const { journal } = this.#options;
     if (trail?.epoch !== journal.epoch) return;
     journal.confirm(trail.seq);
-    void this.#report(journal.signedAfter(trail.seq), session);
+    this.#due = [...journal.signedAfter(trail.seq)];
+    void this.#report(session);
   }
 
   /** Hands over an outcome that nobody asked for; without a session the next welcome asks for it. */
   tellOutcome(signed: string): void {
     const session = this.#live;
-    if (session !== undefined) void this.#report([signed], session);
+    if (session === undefined) return;
+    this.#due.push(signed);
+    void this.#report(session);
   }
 
-  async #report(signed: readonly string[], session: SessionHandle): Promise<void> {
+  /** One report after the other, however often the service asks: more of them would cost the session. */
+  async #report(session: SessionHandle): Promise<void> {
+    if (this.#reportingIn === session) return;
+    this.#reportingIn = session;
     try {
-      for (const outcomes of inReports(signed)) {
+      while (this.#due.length > 0 && this.#reportingIn === session) {
+        const outcomes = this.#due.splice(0, countThatFits(this.#due));
         await session.call('outcome.report', { outcomes }, session.ended);
         await this.#options.clock.sleep(BETWEEN_REPORTS_MS, session.ended);
       }
     } catch (error) {
       // The next welcome or renewal says what is still missing.
       if (!(error instanceof RpcError) && !(error instanceof UnansweredError)) throw error;
+    } finally {
+      if (this.#reportingIn === session) this.#reportingIn = undefined;
     }
   }
 
@@ -131,20 +144,15 @@ export class Reporter {
 /** After days apart there may be thousands: the service has other things to do as well. */
 const BETWEEN_REPORTS_MS = 250;
 
-function inReports(signed: readonly string[]): string[][] {
-  const reports: string[][] = [];
-  let length = Infinity;
-  for (const outcome of signed) {
-    const current = reports.at(-1);
+/** How many of these, from the first one on, a report has room for. */
+function countThatFits(signed: readonly string[]): number {
+  let [count, length] = [0, 0];
+  for (const outcome of signed.slice(0, MAX_REPORTED)) {
     length += outcome.length;
-    if (current === undefined || current.length === MAX_REPORTED || length > MAX_REPORTED_LENGTH) {
-      reports.push([outcome]);
-      ({ length } = outcome);
-    } else {
-      current.push(outcome);
-    }
+    if (count > 0 && length > MAX_REPORTED_LENGTH) break;
+    count += 1;
   }
-  return reports;
+  return count;
 }
 
 /** As many base DNs as the protocol has room for, and as much of each. */

@@ -121,6 +121,25 @@ test('thousands of outcomes are reported in frames that have room for them', asy
   expect(Math.max(...frames.map((frame) => frame.length))).toBeLessThan(MAX_FRAME_BYTES);
 });
 
+test('however often it is asked for outcomes, an agent has one report under way', async () => {
+  for (let n = 0; n < 3; n++) await reset();
+  const { epoch } = service.session.hello?.journal ?? { epoch: '' };
+  const renewal = {
+    serverTime: new Date().toISOString(),
+    approved: true,
+    keySet: await service.keySet(2),
+    peers: [],
+    trail: { epoch, seq: 0 },
+  };
+  const { peer, reports } = service.session;
+  const never = new AbortController().signal;
+  for (let n = 0; n < 20; n++) {
+    await peer.call('session.renew', { ...renewal, nonce: 'n'.repeat(43) }, never);
+  }
+  expect(reports.length).toBeLessThan(5); // there is a quarter of a second between them
+  expect(reports.flat().length).toBeGreaterThanOrEqual(3);
+});
+
 test('another journal than its own is not gone on with', async () => {
   await reset();
   service.welcome = { trail: { epoch: '00000000-0000-4000-8000-000000000000', seq: 0 } };
