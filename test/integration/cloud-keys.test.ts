@@ -157,6 +157,21 @@ test('agents are told of a new sealing key and of a new agent before anybody can
   expect(told).toContain(other.sealing.kid);
 });
 
+test('a sealing key that is said again is announced to nobody', async () => {
+  await agent.join();
+  await agent.connect();
+  await using other = await ScriptedAgent.create(cloud);
+  await other.join();
+  await other.connect();
+  await other.rotateSealing();
+  await eventually(() => agent.renewals.length > 0);
+  const before = agent.renewals.length;
+  const statement = await other.sealingStatement();
+  for (let i = 0; i < 5; i += 1) await other.tellSealingKey(statement);
+  await other.rotateSealing(); // is announced after whatever came before it
+  expect(agent.renewals).toHaveLength(before + 1);
+});
+
 test('an agent that rotated while it was away is announced with its hello', async () => {
   await agent.join();
   await agent.connect();

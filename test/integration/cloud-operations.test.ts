@@ -68,6 +68,16 @@ test('a command says how far the clock of the agent is, as the agent last stated
   });
 });
 
+test('what an agent stated before it was started anew does not move its clock', async () => {
+  const hour = 3_600_000;
+  const stale = await agent.status({ monotonicMs: hour });
+  await agent.cut();
+  const { peer } = await agent.connect();
+  peer.notify('agent.status', { status: stale });
+  await submitOperation(cloud, await prepareOperation(cloud));
+  expect(agent.commands.at(-1)?.claims.monotonicMs).toBeLessThan(hour);
+});
+
 test('prepare answers what to seal to, bound to this operation', async () => {
   const prepared = await prepareOperation(cloud);
   const { operation, op, objectGuid, options, baseline, notAfter } = prepared;
@@ -414,6 +424,20 @@ describe('the trail of an agent', () => {
       { actor: agent.id, detail: { code: 'BUSY' }, signed: lost },
     ]);
     expect((await reconnect()).welcome.trail?.seq).toBe(2);
+    expect(cloud.log.of('cloud.agent_alarm')).toEqual([]);
+  });
+
+  test('goes on when an outcome overtakes the hello of a renewal', async () => {
+    const honest = agent.hello.bind(agent);
+    agent.hello = async (bend) => {
+      const signed = await honest(bend);
+      await submitOperation(cloud, await prepareOperation(cloud));
+      return signed;
+    };
+    await using other = await ScriptedAgent.create(cloud);
+    await other.join(); // of which the agent is told with a renewal
+    await eventually(() => cloud.log.of('cloud.link_renewed').length === 1);
+    expect(await trail()).toMatchObject({ seq: 1, seen: 1, ahead: [] });
     expect(cloud.log.of('cloud.agent_alarm')).toEqual([]);
   });
 

@@ -29,8 +29,9 @@ export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties
           issuer: agent.id,
         }),
       );
-      session.reckon(monotonicMs); // an old one that is repeated makes commands look later, never sooner
+      // Repeated, one of a process before would have its clock, which may be far ahead of this one's.
       if (agent.report !== undefined && report.at < agent.report.at) return;
+      session.reckon(monotonicMs);
       session.healthy = isHealthy(report);
       await core.store.agents.update(agent.id, { report, seenAt: core.clock.now() });
     },
@@ -41,7 +42,9 @@ export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties
       if (sealing.sealingSince < agent.sealingSince) {
         throw new RpcError(RPC_ERRORS.notAccepted, 'older than the key that is known', 'EXPIRED');
       }
-      await announce(core, { ...agent, ...sealing });
+      if (sealing.sealingKey.kid !== agent.sealingKey.kid) {
+        await announce(core, { ...agent, ...sealing }); // and not to every agent what they know
+      }
       await core.store.agents.update(agent.id, sealing);
     },
     outcomes: async (session, signed) => {

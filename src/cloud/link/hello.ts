@@ -17,6 +17,8 @@ import { isOlder, OLDEST_VERSION } from './versions.ts';
 export interface Said {
   readonly hello: string;
   readonly nonce: string;
+  /** Up to which number the agent's outcomes were known when it was asked in the middle of a session. */
+  readonly known?: number | undefined;
 }
 
 interface Deps {
@@ -47,7 +49,7 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
       ? notAccepted(session, 'SEALING_KEY_REFUSED', error.message)
       : error;
   });
-  const { trail, alarm } = resumeTrail(agent.trail, claims.journal);
+  const { alarm } = resumeTrail(agent.trail, claims.journal, said.known);
   if (alarm !== undefined) {
     await raiseAlarm(core, agent, alarm);
     throw notAccepted(session, alarm);
@@ -57,13 +59,17 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
   }
   await alarmRestoredToggle(agent, claims, core);
   session.healthy = isHealthy(claims.status);
-  await core.store.agents.update(agent.id, {
-    version: claims.version,
-    seenAt: core.clock.now(),
-    trail,
-    guard: claims.guard,
-    report: claims.status,
-    ...sealing,
+  await core.store.atomically(async (store) => {
+    // Outcomes may have come in meanwhile, and stay.
+    const { trail } = resumeTrail(await store.agents.trail(agent.id), claims.journal, said.known);
+    await store.agents.update(agent.id, {
+      version: claims.version,
+      seenAt: core.clock.now(),
+      trail,
+      guard: claims.guard,
+      report: claims.status,
+      ...sealing,
+    });
   });
 }
 

@@ -36,7 +36,7 @@ export async function renewOver(
   });
   try {
     const hello = await askFor(renewal, { nonce, standing, clock }, late.signal);
-    await renewal.take({ hello, nonce });
+    await renewal.take({ hello, nonce, known: standing.trail?.seq });
     log.debug('cloud.link_renewed', { session: renewal.id });
   } catch (error) {
     if (renewal.closed.aborted) return;

@@ -26,17 +26,22 @@ export interface TrailStep {
 }
 
 /**
- * Compares where an agent says its journal stands with what was seen of it. An alarm means a
- * restored or copied state folder: such an agent is not let in. Pure.
+ * Compares where an agent says its journal stands with what was seen of it: of what it says in the
+ * middle of a session, with what was `known` when it was asked, because outcomes overtake the answer.
+ * An alarm means a restored or copied state folder: such an agent is not let in. Pure.
  */
-export function resumeTrail(trail: OutcomeTrail | undefined, journal: JournalPosition): TrailStep {
+export function resumeTrail(
+  trail: OutcomeTrail | undefined,
+  journal: JournalPosition,
+  known = trail?.seen ?? 0,
+): TrailStep {
   const { epoch, seq, head } = journal;
   if (trail === undefined) return { trail: { epoch, seq, head, seen: seq, ahead: [] } };
   if (epoch !== trail.epoch) return { trail, alarm: 'JOURNAL_REPLACED' };
-  if (seq < trail.seen) return { trail, alarm: 'JOURNAL_WENT_BACKWARDS' };
-  const known = seq === trail.seq ? trail.head : hashOf(trail, seq);
-  if (known !== undefined && known !== head) return { trail, alarm: 'JOURNAL_FORKED' };
-  return { trail: { ...trail, seen: seq } };
+  if (seq < known) return { trail, alarm: 'JOURNAL_WENT_BACKWARDS' };
+  const hash = seq === trail.seq ? trail.head : hashOf(trail, seq);
+  if (hash !== undefined && hash !== head) return { trail, alarm: 'JOURNAL_FORKED' };
+  return { trail: { ...trail, seen: Math.max(seq, trail.seen) } };
 }
 
 /**

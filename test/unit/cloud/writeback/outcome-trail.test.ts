@@ -33,6 +33,14 @@ describe('at the hello', () => {
     expect(resumeTrail(TRAIL, journal)).toEqual({ trail: TRAIL, alarm });
   });
 
+  test('in the middle of a session it is measured by what was known when it was asked', () => {
+    const trail = { ...TRAIL, seen: 7 };
+    expect(resumeTrail(trail, { epoch: 'e', seq: 5, head: 'h5' }, 5)).toEqual({ trail });
+    expect(resumeTrail(trail, { epoch: 'e', seq: 5, head: 'h5' }, 6).alarm).toBe(
+      'JOURNAL_WENT_BACKWARDS',
+    );
+  });
+
   test('what the agent itself said counts, also when its outcomes were never heard', () => {
     const { trail } = resumeTrail(TRAIL, { epoch: 'e', seq: 9, head: 'h9' });
     expect(resumeTrail(trail, { epoch: 'e', seq: 8, head: 'h8' }).alarm).toBe(
