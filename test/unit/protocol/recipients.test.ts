@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { publicKey, type PublicKey } from '../../../src/protocol/keys.ts';
+import { publicKey, thumbprint, type PublicKey } from '../../../src/protocol/keys.ts';
 import { vouchedKeys, type Recipient } from '../../../src/protocol/recipients.ts';
 import { signToken, type SigningKey } from '../../../src/protocol/tokens.ts';
 
@@ -64,6 +64,13 @@ describe('a key that the agent does not vouch for is refused, fingerprints known
         key,
         statement: await signToken('sealing-key', { iss: own.fingerprint, iat: 1, key }, device),
       }),
+    ],
+    [
+      'a device key that is no point of the curve',
+      async (own) => {
+        const off = { ...own.deviceKey, x: 'A'.repeat(43), y: 'A'.repeat(43) };
+        return { ...own, deviceKey: off, fingerprint: await thumbprint(off) };
+      },
     ],
     ['no word at all', (own) => ({ ...own, statement: 'a.b.c' })],
   ];
