@@ -441,6 +441,18 @@ describe('the trail of an agent', () => {
     expect(cloud.log.of('cloud.agent_alarm')).toEqual([]);
   });
 
+  test('is not for an agent that nobody has approved', async () => {
+    await submitOperation(cloud, await prepareOperation(cloud));
+    const [command] = agent.commands;
+    if (command === undefined) throw new Error('no command came');
+    await using pending = await ScriptedAgent.create(cloud);
+    await pending.enroll();
+    await pending.connect();
+    const made = await pending.outcome(command, 'APPLIED');
+    await expect(pending.reportOutcomes([made])).rejects.toMatchObject({ code: 'NOT_NOW' });
+    expect(await reported()).toEqual([]);
+  });
+
   test('takes nothing that the agent has not signed', async () => {
     const lost = await loseOutcome(cloud, agent);
     const forger = await ScriptedAgent.create(cloud);

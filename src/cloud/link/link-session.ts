@@ -274,6 +274,8 @@ export class LinkSession implements AgentSession {
       },
       'outcome.report': ({ outcomes }) => {
         this.#mustBeStateable();
+        // Without a command there is no outcome: an enrolment token alone must not fill the audit.
+        if (!this.approved) throw new RpcError(RPC_ERRORS.notNow, 'not approved', 'NOT_NOW');
         return this.#options.duties.outcomes(this, outcomes).then(() => ({}));
       },
       'command.began': (notice) => {
