@@ -1,0 +1,171 @@
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openJournal, type Journal } from '../../src/agent/commands/journal.ts';
+import type { JournalRecord } from '../../src/agent/commands/journal-records.ts';
+import { sha256, signedHash } from '../../src/protocol/digest.ts';
+import { AT, CMD, EPOCH, INTENT, OUTCOME, REFUSAL, id } from '../support/journal-samples.ts';
+import { MemoryLog } from '../support/memory-log.ts';
+
+let folder: string;
+let path: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'passback-journal-'));
+  path = join(folder, 'journal.jsonl');
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+async function withJournal<T>(work: (journal: Journal) => Promise<T> | T): Promise<T> {
+  const log = new MemoryLog();
+  await using journal = await openJournal({
+    path,
+    now: () => Date.parse(AT),
+    uuid: () => EPOCH,
+    log,
+  });
+  return await work(journal);
+}
+
+const DAY_MS = 86_400_000;
+const LATER = Date.parse(AT) + 25 * 3_600_000;
+
+test('compacted, the journal knows what may still be asked for, and where its trail stands', async () => {
+  const old = { notAfter: AT, expires: AT };
+  const fresh = new Date(LATER).toISOString();
+  await withJournal(async (journal) => {
+    await journal.append(INTENT);
+    await journal.append({ ...OUTCOME, ...{ notAfter: AT } });
+    await journal.append({ ...INTENT, cmd: id(2), jti: id(12) }); // never answered
+    await journal.append({ ...INTENT, cmd: id(3), jti: id(13) }); // taken back
+    await journal.append({ ...REFUSAL, cmd: id(3), jti: id(13), seq: 2, expires: old.expires });
+    await journal.append({ ...INTENT, cmd: id(4), jti: id(14), notAfter: fresh });
+    await journal.append({ ...OUTCOME, cmd: id(4), jti: id(14), seq: 3, notAfter: fresh });
+    await journal.append({ type: 'toggle', version: 3, jws: 'tt.tt.tt' });
+    await journal.append({ type: 'toggle', version: 4, jws: 'uu.uu.uu' });
+    await journal.append({ ...REFUSAL, jti: id(15), seq: 4, jws: 'ff.ff.ff' });
+    const { head, size } = journal;
+    journal.confirm(4);
+    await journal.compact(LATER);
+    expect(journal.size).toBeLessThan(size);
+    expect((await stat(path)).size).toBe(journal.size);
+    await journal.append({ ...REFUSAL, jti: id(16), seq: 5, jws: 'gg.gg.gg', expires: fresh });
+    expect(head).not.toBe(journal.head);
+  });
+  await withJournal((journal) => {
+    expect([journal.epoch, journal.seq, journal.open, journal.toggle]).toEqual([
+      EPOCH,
+      5,
+      1,
+      'uu.uu.uu',
+    ]);
+    expect(journal.find(CMD)).toBeUndefined();
+    expect(journal.find(id(2))).toMatchObject({ jti: id(12) });
+    expect(journal.find(id(3))).toBeUndefined();
+    expect(journal.find(id(4))?.outcome).toBe('aa.bb.cc');
+    expect([journal.refusalOf(id(15)), journal.refusalOf(id(16))]).toEqual([undefined, 'gg.gg.gg']);
+    expect(journal.floor).toBe(LATER - DAY_MS);
+  });
+});
+
+/** Everything that a journal answers about some operations and dispatches. */
+function answersOf(journal: Journal, ids: readonly string[]): object {
+  const { epoch, seq, head, floor, toggle, openIntents, size } = journal;
+  return {
+    ...{ epoch, seq, head, floor, toggle, openIntents, size },
+    signed: journal.signedAfter(0),
+    begun: [...journal.begun()],
+    operations: ids.map((cmd) => journal.find(cmd)),
+    refusals: ids.map((jti) => journal.refusalOf(jti)),
+  };
+}
+
+test('a journal that was just compacted answers as one that was opened again does', async () => {
+  const fresh = new Date(LATER).toISOString();
+  const ids = [CMD, ...Array.from({ length: 20 }, (_, i) => id(i))];
+  const kept = { ...INTENT, cmd: id(3), jti: id(13), notAfter: fresh };
+  const live = await withJournal(async (journal) => {
+    await journal.append(INTENT);
+    await journal.append(OUTCOME);
+    await journal.append({ ...INTENT, cmd: id(2), jti: id(12) }); // never answered
+    await journal.append(kept);
+    await journal.append({ ...OUTCOME, cmd: id(3), jti: id(13), seq: 2, notAfter: fresh });
+    await journal.append({ ...REFUSAL, cmd: id(4), jti: id(14), seq: 3, expires: fresh });
+    await journal.append({ type: 'toggle', version: 3, jws: 'tt.tt.tt' });
+    await journal.append({ ...REFUSAL, cmd: id(5), jti: id(15), seq: 4, jws: 'ff.ff.ff' });
+    journal.confirm(4);
+    await journal.compact(LATER);
+    expect([journal.find(CMD), journal.refusalOf(id(15))]).toEqual([undefined, undefined]);
+    expect(journal.find(id(3))).toMatchObject({ outcome: 'aa.bb.cc', intent: kept });
+    expect(journal.refusalOf(id(14))).toBe('aa.bb.cc');
+    expect(journal.openIntents.map(({ cmd }) => cmd)).toEqual([id(2)]);
+    expect(journal.signedAfter(0)).toHaveLength(2);
+    expect([journal.seq, journal.head]).toEqual([4, signedHash('ff.ff.ff')]);
+    expect(journal.floor).toBe(LATER - DAY_MS);
+    return answersOf(journal, ids);
+  });
+  expect(await withJournal((journal) => answersOf(journal, ids))).toEqual(live);
+});
+
+test('a journal of which nothing is left still knows its epoch and where its trail stands', async () => {
+  const live = await withJournal(async (journal) => {
+    const { head } = journal;
+    expect(head).toBe(sha256(EPOCH));
+    await journal.append(INTENT);
+    await journal.append(OUTCOME);
+    journal.confirm(1);
+    await journal.compact(LATER);
+    expect([journal.seq, journal.head, journal.signedAfter(0)]).toEqual([
+      1,
+      signedHash(OUTCOME.jws),
+      [],
+    ]);
+    return answersOf(journal, [CMD]);
+  });
+  expect(await withJournal((journal) => answersOf(journal, [CMD]))).toEqual(live);
+});
+
+test('what the service may not have heard of outlives a compaction, however old it is', async () => {
+  await withJournal(async (journal) => {
+    for (const seq of [1, 2, 3]) {
+      const jws = `r${seq}.r.r`;
+      await journal.append({ ...REFUSAL, cmd: id(seq), jti: id(seq + 10), seq, jws, expires: AT });
+    }
+    journal.confirm(1);
+    await journal.compact(LATER);
+    expect(journal.signedAfter(1)).toEqual(['r2.r.r', 'r3.r.r']);
+    expect(journal.signedAfter(0)).toEqual(['r2.r.r', 'r3.r.r']);
+  });
+  await withJournal(async (journal) => {
+    await journal.compact(LATER); // before anything was heard from the service
+    expect(journal.signedAfter(2)).toEqual(['r3.r.r']);
+  });
+});
+
+test('what is appended while the journal is compacted is not lost, and the trail goes on unbroken', async () => {
+  await withJournal(async (journal) => {
+    const refusal = (seq: number): JournalRecord => ({ ...REFUSAL, jti: id(seq), seq });
+    const before = Array.from({ length: 20 }, (_, i) => journal.append(refusal(i + 1)));
+    const compaction = journal.compact(Date.parse(AT));
+    const after = Array.from({ length: 20 }, (_, i) => journal.append(refusal(i + 21)));
+    await Promise.all([...before, compaction, ...after]);
+    expect(journal.seq).toBe(40);
+  });
+  await withJournal((journal) => {
+    expect(journal.seq).toBe(40);
+    for (let seq = 1; seq <= 40; seq += 1) expect(journal.refusalOf(id(seq))).toBe('aa.bb.cc');
+  });
+});
+
+test('what a compaction that was cut off has left behind means nothing', async () => {
+  await withJournal((journal) => journal.append(INTENT));
+  await writeFile(`${path}.next`, 'half a rec');
+  await withJournal(async (journal) => {
+    expect(journal.open).toBe(1);
+    await journal.compact(Date.parse(AT));
+    expect(journal.open).toBe(1);
+  });
+  await expect(stat(`${path}.next`)).rejects.toMatchObject({ code: 'ENOENT' });
+});
