@@ -41,12 +41,29 @@ test.each<[string, Partial<AccountReading>]>([
   ['krbtgt', { sid: `${DOMAIN}-502` }],
   ['a SID that is no domain account', { sid: 'S-1-5-32-544' }],
   ['a SID that is not one', { sid: '' }],
+  ['a SID with something before it', { sid: `S-1-0-${DOMAIN}-1000` }],
+  ['a SID with something behind it', { sid: `${DOMAIN}-1000-1` }],
   ['a Domain Admin', { groupSids: [`${DOMAIN}-512`] }],
   ["another domain's Enterprise Admin", { groupSids: ['S-1-5-21-9-9-9-519'] }],
   ['a member of BUILTIN Administrators', { groupSids: ['S-1-5-32-544'] }],
   ['a Backup Operator', { groupSids: ['S-1-5-32-551'] }],
 ])('%s is protected', (_what, facts) => {
   expect(refusalFor({ ...ORDINARY, ...facts }, RESET, OPEN_GUARD)).toBe('PROTECTED_ACCOUNT');
+});
+
+test.each([498, 512, 516, 517, 518, 519, 520, 521, 526, 527])(
+  'members of the privileged group %i are protected, whichever domain it is of',
+  (rid) => {
+    for (const domain of [DOMAIN, 'S-1-5-21-9-9-9']) {
+      const account = { ...ORDINARY, groupSids: [`${DOMAIN}-513`, `${domain}-${rid}`] };
+      expect(refusalFor(account, RESET, OPEN_GUARD)).toBe('PROTECTED_ACCOUNT');
+    }
+  },
+);
+
+test.each([544, 548, 549, 550, 551, 552])('members of BUILTIN group %i are protected', (rid) => {
+  const account = { ...ORDINARY, groupSids: [`${DOMAIN}-513`, `S-1-5-32-${rid}`] };
+  expect(refusalFor(account, RESET, OPEN_GUARD)).toBe('PROTECTED_ACCOUNT');
 });
 
 test('a group of another authority that ends like a privileged one is none', () => {
