@@ -6,7 +6,7 @@ export default defineConfig({
     include: [
       'test/unit/agent/commands/**/*.test.ts',
       'test/integration/{commander,journal}*.test.ts',
-      'test/integration/attacks-agent.test.ts',
+      'test/integration/{attacks-agent,exactly-once,full-disk,trail}.test.ts',
     ],
     restoreMocks: true,
     testTimeout: 30_000,
