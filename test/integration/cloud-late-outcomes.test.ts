@@ -225,3 +225,13 @@ test('an outcome that was lost on the way is asked for within a minute, as long 
   await eventually(() => sweepNow !== sweeps);
   expect(agent.renewals).toHaveLength(1);
 });
+
+test('an outcome that is missing for ten minutes is an alarm, though the agent says no more', async () => {
+  await loseOutcome(cloud, agent);
+  offsetMs += 11 * 60_000;
+  sweepNow();
+  await eventually(() => cloud.log.of('cloud.agent_alarm').length === 1);
+  expect(cloud.log.of('cloud.agent_alarm')).toMatchObject([{ fields: { alarm: 'OUTCOME_GAP' } }]);
+  const trail = await cloud.inspect((store) => store.agents.trail(agent.id));
+  expect(trail).toMatchObject({ seq: 2, ahead: [] });
+});

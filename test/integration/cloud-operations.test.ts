@@ -453,6 +453,16 @@ describe('the trail of an agent', () => {
     expect(await reported()).toEqual([]);
   });
 
+  test('is extended by what nobody ordered, and the audit keeps none of it', async () => {
+    await submitOperation(cloud, await prepareOperation(cloud));
+    const [command] = agent.commands;
+    if (command === undefined) throw new Error('no command came');
+    const token = `x${command.token}`;
+    await agent.reportOutcomes([await agent.outcome({ ...command, token }, 'APPLIED')]);
+    expect(await trail()).toMatchObject({ seq: 2, ahead: [] });
+    expect(await reported()).toEqual([]);
+  });
+
   test('takes nothing that the agent has not signed', async () => {
     const lost = await loseOutcome(cloud, agent);
     const forger = await ScriptedAgent.create(cloud);

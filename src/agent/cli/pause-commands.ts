@@ -101,7 +101,7 @@ function whoAmI({ env }: Terminal): string {
   const { SUDO_USER: behind = '' } = env;
   const name = accountName();
   return ShortText.max(64).safeParse(behind).success && behind !== '' && behind !== name
-    ? `${behind} (as ${name})`
+    ? `${behind} (as ${name})`.slice(0, 128)
     : name;
 }
 

@@ -123,7 +123,7 @@ function windowsOf(
   return othersOf(claims).map(({ from, until, controller }) => {
     // What was made on another controller has the time of that one.
     const isTimedHere =
-      controller === account.controller ||
+      controller?.toLowerCase() === account.controller.toLowerCase() ||
       (unicodePwd !== undefined && unicodePwd.invocationId === invocationId);
     const marginMs = isTimedHere ? 0 : CLOCK_TOLERANCE_S * 1000;
     return {

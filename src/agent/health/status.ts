@@ -87,7 +87,6 @@ function pauseReasons({ pause, breaker, toggle }: StatusFacts): string[] {
   if (pause !== undefined) {
     const parts = [
       'paused at the agent',
-      ...(pause.by === undefined ? [] : [`by ${pause.by}`]),
       `since ${pause.since}`,
       ...(pause.until === undefined ? [] : [`until ${pause.until}`]),
     ];

@@ -66,6 +66,11 @@ export function lacksOutcome(trail: OutcomeTrail, now: number): boolean {
   return trail.ahead.some(({ at }) => now - at > LOST_AFTER_MS);
 }
 
+/** Goes on behind what nothing can bring any more, with an alarm. Pure. */
+export function giveUpGaps(trail: OutcomeTrail, now: number): TrailStep {
+  return absorb(trail, now);
+}
+
 /** Moves what follows without a gap from `ahead` into the trail, and gives up on old gaps. */
 function absorb(trail: OutcomeTrail, now: number): TrailStep {
   let { seq, head } = trail;

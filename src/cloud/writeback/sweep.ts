@@ -3,6 +3,7 @@ import { messageOf } from '../../support/errors.ts';
 import type { Core } from './core.ts';
 import { lacksOutcome } from './outcome-trail.ts';
 import { renewSession } from './standing.ts';
+import { giveUpStoredGaps } from './stored-trail.ts';
 
 const SWEEP_EVERY_MS = 60_000;
 
@@ -44,9 +45,13 @@ export async function sweep(core: Core, retention: Retention, signal: AbortSigna
 async function askForLost(core: Core): Promise<void> {
   for (const session of core.sessions.welcomed()) {
     const trail = session.approved ? await core.store.agents.trail(session.agentId) : undefined;
-    if (trail !== undefined && lacksOutcome(trail, core.clock.now())) {
-      await renewSession(core, session);
-    }
+    if (trail === undefined || !lacksOutcome(trail, core.clock.now())) continue;
+    const { agentId: id, directory } = session;
+    const { alarm } = await core.store.atomically((store) =>
+      giveUpStoredGaps(store, { id, directory }, core.clock.now()),
+    );
+    if (alarm === undefined) await renewSession(core, session);
+    else core.log.error('cloud.agent_alarm', { agent: id, directory, alarm });
   }
 }
 

@@ -13,7 +13,7 @@ interface Reported {
 
 /**
  * Completes an agent's trail with signed outcomes whose answer was lost, or that nobody asked for;
- * each that is news goes into the audit. What became of an operation is decided by the answer to
+ * each that is news, and of a dispatch of ours, goes into the audit. What became of an operation is decided by the answer to
  * its own dispatches only. Rejects with `TokenError`, and keeps none, unless the agent made all.
  */
 export async function takeOutcomes(
@@ -55,21 +55,31 @@ async function read(core: Core, agent: AgentRecord, signed: string): Promise<Rep
 async function note(
   store: Store,
   agent: AgentRecord,
-  { signed, claims: { cmd, op, outcome }, link }: Reported,
+  { signed, claims, link }: Reported,
 ): Promise<void> {
+  const { cmd, op, outcome } = claims;
   const operation = cmd === undefined ? undefined : await store.operations.find(cmd);
-  const isOurs = operation?.directory === agent.directory;
+  // An agent can sign whatever it likes: what nobody asked for must not fill the disk.
+  if (operation === undefined || !(await wasDispatched(store, operation.id, claims.token, agent))) {
+    return;
+  }
   await store.audit.append({
     at: link.at,
     directory: agent.directory,
     actor: agent.id,
     action: 'outcome.reported',
-    target: isOurs ? operation.objectGuid : agent.id,
-    detail: {
-      code: outcome.code,
-      ...(cmd !== undefined && { cmd }),
-      ...(op !== undefined && { op }),
-    },
+    target: operation.objectGuid,
+    detail: { code: outcome.code, cmd: operation.id, ...(op !== undefined && { op }) },
     signed,
   });
+}
+
+async function wasDispatched(
+  store: Store,
+  cmd: string,
+  token: string,
+  { id }: AgentRecord,
+): Promise<boolean> {
+  const dispatches = await store.operations.dispatches(cmd);
+  return dispatches.some((dispatch) => dispatch.agent === id && dispatch.token === token);
 }

@@ -48,17 +48,15 @@ export function pauseAt(orders: OrdersFile, now: number): LocalPause | undefined
 }
 
 /** What somebody who is far from this machine has to know about the pause; each a `ShortText`. */
-export function pausedInWords({ reason, since, until, by }: LocalPause): {
+export function pausedInWords({ reason, since, until }: LocalPause): {
   readonly message: string;
   readonly action: string;
 } {
-  const who = by === undefined ? '' : ` by ${by}`;
-  const paused = by === undefined ? 'It was paused' : `${by} paused it`;
-  const words = `paused at the agent${who} since ${since}, until ${until ?? 'somebody resumes it'}: ${reason}`;
+  const words = `paused at the agent since ${since}, until ${until ?? 'somebody resumes it'}: ${reason}`;
   return {
     // What is longer is cut at a whole character.
     message: words.slice(0, 512).replace(/[\ud800-\udbff]$/, ''),
-    action: `${paused} on the agent's machine at ${since}: when the reason is gone, run \`passback resume\` there; \`passback-cloud resume\` does not end it.`,
+    action: `It was paused on the agent's machine at ${since}: when the reason is gone, run \`passback resume\` there; \`passback-cloud resume\` does not end it.`,
   };
 }
 
@@ -126,7 +124,12 @@ export class LocalOrders {
     if ((pause !== undefined) === this.#told) return;
     this.#told = pause !== undefined;
     if (pause === undefined) this.#log.info('writeback.resumed_locally');
-    else this.#log.warn('writeback.paused_locally', { reason: pause.reason, until: pause.until });
+    else
+      this.#log.warn('writeback.paused_locally', {
+        reason: pause.reason,
+        until: pause.until,
+        by: pause.by,
+      });
   }
 }
 

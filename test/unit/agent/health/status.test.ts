@@ -63,7 +63,7 @@ test.each<[string, Partial<StatusFacts>, string, RegExp | undefined]>([
       },
     },
     'paused',
-    /^paused at the agent by anna since 2030-01-01T00:00:00\.000Z until 2030-01-01T02:00:00\.000Z: audit$/,
+    /^paused at the agent since 2030-01-01T00:00:00\.000Z until 2030-01-01T02:00:00\.000Z: audit$/,
   ],
   [
     'paused at the agent and by the service',

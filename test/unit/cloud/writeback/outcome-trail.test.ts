@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { OutcomeTrail } from '../../../../src/cloud/store/records.ts';
 import {
   extendTrail,
+  giveUpGaps,
   lacksOutcome,
   resumeTrail,
 } from '../../../../src/cloud/writeback/outcome-trail.ts';
@@ -84,6 +85,13 @@ describe('with each outcome', () => {
     const later = extendTrail(trail, link(6, 'h5', 9 * 60_000));
     expect(later.alarm).toBeUndefined();
     expect(lacksOutcome(later.trail, 60 * 60_000)).toBe(false);
+  });
+
+  test('an agent that falls silent behind a gap is given up, too', () => {
+    const { trail } = extendTrail(TRAIL, link(7));
+    expect(giveUpGaps(trail, 9 * 60_000).alarm).toBeUndefined();
+    const over = giveUpGaps(trail, 11 * 60_000);
+    expect(over).toMatchObject({ alarm: 'OUTCOME_GAP', trail: { seq: 7, ahead: [] } });
   });
 
   test('a missing link is a gap once nothing can bring it any more', () => {
