@@ -81,8 +81,9 @@ test('a pause holds from the next command on, and the operation is done once it 
   );
   expect(outcome.action).toMatch(/^It was paused .* at \d{4}-\S+Z: .* run `passback resume` there/);
   expect(rig.log.of('writeback.paused_locally')).toMatchObject([
-    { level: 'warn', fields: { reason: 'moving house', by: expect.stringMatching(/./) } },
+    { level: 'warn', fields: { reason: 'moving house' } },
   ]);
+  expect(rig.log.of('writeback.paused_locally')[0]?.fields.by).toBeTruthy();
   expect((await passback('resume')).out).toBe('The agent is not paused at this machine.');
   const again = { ...claims, jti: randomUUID() };
   expect((await rig.send(await signToken('command', again, rig.keys.service))).outcome.code).toBe(
