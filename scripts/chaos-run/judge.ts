@@ -83,10 +83,24 @@ export function mayBeMistaken(evidence: Evidence, history: CommandHistory): bool
 
 /**
  * Whether a reset that is called superseded may have been written first: its answer was lost, and
- * somebody else wrote before anybody could look.
+ * somebody else wrote before anybody could look, or just before on another controller.
  */
 export function mayBeOvertaken(evidence: Evidence, history: CommandHistory): boolean {
-  return history.view?.code === 'SUPERSEDED' && rivalWroteMeanwhile(evidence, history);
+  if (history.view?.code !== 'SUPERSEDED') return false;
+  return rivalWroteMeanwhile(evidence, history) || rivalWroteElsewhere(evidence, history);
+}
+
+/** Of two writes that know nothing of each other, replication keeps one (MS-ADTS 3.1.1.1.9). */
+function rivalWroteElsewhere({ writes }: Evidence, history: CommandHistory): boolean {
+  const { command, preparedAt = 0, endedAt = Infinity } = history;
+  const those = writes.filter(
+    ({ sam, at }) => sam === command.sam && at >= preparedAt && at <= endedAt,
+  );
+  return those.some(
+    (rival) =>
+      rival.by === 'rival' &&
+      those.some(({ by, controller }) => by !== 'rival' && controller !== rival.controller),
+  );
 }
 
 function rivalWroteMeanwhile({ writes }: Evidence, history: CommandHistory): boolean {

@@ -139,6 +139,15 @@ test('a reset called superseded may have been written before somebody else did, 
     [],
   );
   expect(broken({ histories: [history], writes: [ours] })).toHaveLength(1);
+
+  // Before the reset was handed in: elsewhere, where nobody knew of it yet, or where it was known.
+  const before = [{ ...history, preparedAt: 90 }];
+  const elsewhere = [written(95, { by: 'rival', controller: 1 }), ours];
+  expect(broken({ histories: before, writes: elsewhere })).toEqual([]);
+  const here = [written(95, { by: 'rival' }), ours];
+  expect(broken({ histories: before, writes: here, ...account({ versionAfter: 5 }) })).toContain(
+    'writes = resets reported applied + reapplied',
+  );
 });
 
 test('a version that moved further than the audit log says is found, but not across controllers', () => {
