@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { allWritten } from '../src/support/all-written.ts';
 import { person, PEOPLE, type Account } from '../test/lab/people.ts';
 import { startLab } from '../test/lab/start-lab.ts';
 import { usablePeople } from './chaos-run/accounts.ts';
@@ -28,6 +29,10 @@ const people: readonly Account[] = [...PEOPLE, ...extraPeople()];
 const plans = planAll();
 if (values.plan) console.log(JSON.stringify(plans, undefined, 2));
 else await runAll();
+
+// Left to end by itself, Node may spin for ever while it takes itself apart (nodejs/node#47748).
+await allWritten(process.stdout, process.stderr);
+process.exit();
 
 async function runAll(): Promise<void> {
   const runs: Evidence[] = [];

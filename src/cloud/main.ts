@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { allWritten } from '../support/all-written.ts';
 import { stopSignals } from '../support/stop-signals.ts';
 import { askHidden } from './cli/ask-hidden.ts';
 import { runProgram } from './cli/program.ts';
@@ -26,3 +27,7 @@ await runProgram(process.argv.slice(2), {
   },
   stopSignals: (drainMs) => stopSignals(process, drainMs),
 });
+
+// Left to end by itself, Node may spin for ever while it takes itself apart (nodejs/node#47748).
+await allWritten(process.stdout, process.stderr);
+process.exit();
