@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AccountName, AccountRef, Baseline } from './account.ts';
 import { DispatchedSecret, MAX_RECIPIENTS } from './sealed.ts';
-import { DirectoryId, HostName, Seconds, Sha256, Timestamp, Uuid } from './shapes.ts';
+import { DirectoryId, HostName, Int64, Seconds, Sha256, Timestamp, Uuid } from './shapes.ts';
 
 /** Lifetime of a command token, and what either clock may be off: seconds. */
 export const TOKEN_LIFETIME_S = 60;
@@ -62,8 +62,15 @@ const common = {
   attempts: z.array(Attempt).max(16),
 };
 
+/** As many values as a command names at the most. */
+export const MAX_KNOWN_PASSWORDS_SET = 16;
+
 const sealed = {
   baseline: Baseline,
+  knownPwdLastSet: z.array(Int64).max(MAX_KNOWN_PASSWORDS_SET).optional().meta({
+    description:
+      'What other operations have left in pwdLastSet since the baseline, by their signed outcomes: an account that shows one of these was written by them.',
+  }),
   recipients: z.array(Sha256).min(1).max(MAX_RECIPIENTS),
   secret: DispatchedSecret,
 };

@@ -235,3 +235,30 @@ test('an outcome that is missing for ten minutes is an alarm, though the agent s
   const trail = await cloud.inspect((store) => store.agents.trail(agent.id));
   expect(trail).toMatchObject({ seq: 2, ahead: [] });
 });
+
+test('a dispatch after an unanswered one says what operations since the baseline have left in pwdLastSet', async () => {
+  const [first, second] = [await prepareOperation(cloud), await prepareOperation(cloud)];
+  const effect = {
+    passwordSet: true,
+    unlocked: false,
+    mustChange: 'not-asked',
+    mustChangeForcedByDirectory: false,
+    pwdLastSet: '134398711180942548',
+    historyEnforced: false,
+  } as const;
+  const outcome = { status: 'applied', code: 'APPLIED', message: 'done', tookMs: 1 } as const;
+  agent.bendOutcomeClaims = { outcome: { ...outcome, effect } };
+  expect((await submitOperation(cloud, first)).body.status).toBe('applied');
+
+  agent.bendOutcomeClaims = {};
+  agent.onCommand = () => {
+    if (agent.commands.length > 2) return 'SUPERSEDED';
+    void agent.cut().then(() => eventually(() => agent.connect()));
+    return undefined;
+  };
+  expect((await submitOperation(cloud, second)).body.code).toBe('SUPERSEDED');
+  const known = agent.commands.map(
+    ({ claims }) => 'knownPwdLastSet' in claims && claims.knownPwdLastSet,
+  );
+  expect(known).toEqual([false, false, [effect.pwdLastSet]]);
+});

@@ -202,6 +202,16 @@ describe.each([
     expect(domain.passwordOf(ann)).toBe(LATER_PASSWORD);
   });
 
+  test('the write of another operation in the very same second is not taken for it', async () => {
+    const claims = await rig.claims({ objectGuid: ann });
+    domain.resetByAdmin(ann, LATER_PASSWORD); // by the operation before, which has told
+    const { pwdLastSet } = await domain.read({ objectGuid: ann }, new AbortController().signal);
+    const attempts = [attempt(0, 13_000)];
+    const { outcome } = await send(claims, { attempts, knownPwdLastSet: [pwdLastSet] });
+    expect(outcome.code).toBe('SUPERSEDED');
+    expect(domain.passwordOf(ann)).toBe(LATER_PASSWORD);
+  });
+
   test("neither the service's clock nor the controller's moves the first agent's time", async () => {
     const claims = await rig.claims({ objectGuid: ann });
     domain.resetByAdmin(ann, NEW_PASSWORD); // the first agent's

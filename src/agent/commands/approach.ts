@@ -17,14 +17,14 @@ export interface Approached {
   readonly reapplied: boolean;
 }
 
+/** What of a job is known before anything was read. */
+type Arrived = Pick<Job, 'claims' | 'executor' | 'givenAt' | 'receivedAt'>;
+
 /**
  * Looks at the account before the first write of an operation by this agent. Throws the `Refusal`
  * of whatever stands against it: the guard, a change by somebody else, a controller that is behind.
  */
-export async function approach(
-  job: Pick<Job, 'claims' | 'executor' | 'givenAt' | 'receivedAt'>,
-  reading: Promise<Read>,
-): Promise<Approached> {
+export async function approach(job: Arrived, reading: Promise<Read>): Promise<Approached> {
   const { claims, executor } = job;
   const { account, silent } = await reading;
   checkGuard(account, claims, executor.guard);
@@ -105,7 +105,10 @@ function judgeAttempts(
 ): Verdict {
   const { op, mustChange } = claims;
   const planned = mustChange && !account.passwordNeverExpires;
-  return judge(claims.baseline, account, { op, mustChange: planned, windows });
+  const verdict = judge(claims.baseline, account, { op, mustChange: planned, windows });
+  // Another operation may have been written right before the dispatch whose time this is.
+  const isOthers = claims.knownPwdLastSet?.includes(account.pwdLastSet) === true;
+  return verdict === 'moved-inside' && isOthers ? 'moved-outside' : verdict;
 }
 
 /**
@@ -114,7 +117,7 @@ function judgeAttempts(
  * somebody else's change of half a minute before would pass for ours.
  */
 function windowsOf(
-  { claims, executor: { clock }, givenAt, receivedAt }: Parameters<typeof approach>[0],
+  { claims, executor: { clock }, givenAt, receivedAt }: Arrived,
   account: AccountReading,
 ): readonly Window[] {
   const { controllerTimeMs, readAtMs, unicodePwd, invocationId } = account;

@@ -1,12 +1,18 @@
 import type { Kysely, Selectable } from 'kysely';
 import { dispatchTable } from './dispatch-table.ts';
-import type { OperationRecord, PreparedOperation } from './records.ts';
+import type { OperationRecord, OperationResult, PreparedOperation } from './records.ts';
 import type { Operations } from './store.ts';
 import type { OperationTable, Tables } from './tables.ts';
 
 /** `Operations` on a database. */
 export function operationTable(db: Kysely<Tables>): Operations {
-  return { ...lifecycle(db), ...lists(db), ...dispatchTable(db), purge: purge(db) };
+  return {
+    ...lifecycle(db),
+    ...lists(db),
+    ...unsubmitted(db),
+    ...dispatchTable(db),
+    purge: purge(db),
+  };
 }
 
 function purge(db: Kysely<Tables>): Operations['purge'] {
@@ -72,9 +78,7 @@ function lifecycle(
   };
 }
 
-function lists(
-  db: Kysely<Tables>,
-): Pick<Operations, 'unfinished' | 'countPending' | 'expirePrepared' | 'forgetUnsubmitted'> {
+function lists(db: Kysely<Tables>): Pick<Operations, 'unfinished' | 'countPending' | 'applied'> {
   return {
     unfinished: async () => {
       const rows = await db
@@ -96,6 +100,25 @@ function lists(
         .executeTakeFirst();
       return row?.count ?? 0;
     },
+    applied: async ({ directory, objectGuid }, since, limit) => {
+      const rows = await db
+        .selectFrom('operations')
+        .select('result')
+        .where('final', '=', 1)
+        .where('finished_at', '>=', since)
+        .where('directory', '=', directory)
+        .where('object_guid', '=', objectGuid)
+        .where('state', '=', 'applied')
+        .orderBy('finished_at', 'desc')
+        .limit(limit)
+        .execute();
+      return rows.flatMap(({ result }) => (result === null ? [] : [toResult(result)]));
+    },
+  };
+}
+
+function unsubmitted(db: Kysely<Tables>): Pick<Operations, 'expirePrepared' | 'forgetUnsubmitted'> {
+  return {
     expirePrepared: async (now) => {
       const expired = await db
         .updateTable('operations')
@@ -142,6 +165,11 @@ function toRow(operation: PreparedOperation): Selectable<OperationTable> {
   };
 }
 
+/** As this service wrote it. */
+function toResult(json: string): OperationResult {
+  return JSON.parse(json) as OperationResult;
+}
+
 /** The JSON and enumerated columns hold what this service itself validated and wrote. */
 function toRecord(row: Selectable<OperationTable>): OperationRecord {
   return {
@@ -161,9 +189,7 @@ function toRecord(row: Selectable<OperationTable>): OperationRecord {
     final: row.final === 1,
     ...(row.content !== null && { content: row.content }),
     ...(row.secret !== null && { secret: row.secret }),
-    ...(row.result !== null && {
-      result: JSON.parse(row.result) as NonNullable<OperationRecord['result']>,
-    }),
+    ...(row.result !== null && { result: toResult(row.result) }),
     ...(row.finished_at !== null && { finishedAt: row.finished_at }),
   };
 }

@@ -89,6 +89,9 @@ export interface ApiKeys {
   remove(id: string): Promise<ApiKeyRecord | undefined>;
 }
 
+/** One account of one directory. */
+export type AccountOf = Pick<OperationRecord, 'directory' | 'objectGuid'>;
+
 export interface Operations {
   prepare(operation: PreparedOperation): Promise<void>;
   find(id: string): Promise<OperationRecord | undefined>;
@@ -102,6 +105,8 @@ export interface Operations {
   unfinished(): Promise<readonly OperationRecord[]>;
   /** How many operations of a directory are submitted and without a result. */
   countPending(directory: string): Promise<number>;
+  /** What became of the operations on an account that were applied since then, newest first. */
+  applied(account: AccountOf, since: Moment, limit: number): Promise<readonly OperationResult[]>;
   /** Gives up what was prepared and never submitted in time; resolves with how many. */
   expirePrepared(now: Moment): Promise<number>;
   /** Deletes what was never submitted and whose time was over before this; resolves with how many. */

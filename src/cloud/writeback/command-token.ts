@@ -17,6 +17,8 @@ export interface CommandParts {
   readonly session: AgentSession;
   /** What was handed over before, oldest first. */
   readonly earlier: readonly DispatchRecord[];
+  /** What other operations have left in `pwdLastSet` since the baseline. */
+  readonly knownPwdLastSet: readonly string[];
   /** To all recipients; undefined for an unlock. */
   readonly secret: SealedSecret | undefined;
 }
@@ -27,7 +29,7 @@ type Attempts = CommandClaims['attempts'];
 export function commandClaims(
   core: Core,
   operation: OperationRecord,
-  { session, earlier, secret: sealed }: CommandParts,
+  { session, earlier, knownPwdLastSet, secret: sealed }: CommandParts,
 ): CommandClaims {
   const iat = nowSeconds(core.clock);
   const common = {
@@ -55,7 +57,8 @@ export function commandClaims(
   const secret = kid === undefined ? undefined : secretFor(sealed, kid);
   if (secret === undefined) throw new TypeError('commandClaims: not sealed to this agent');
   const recipients = sealed.recipients.map(({ header }) => header.kid);
-  return { ...common, op: operation.op, recipients, secret };
+  const known = knownPwdLastSet.length > 0 && { knownPwdLastSet: [...knownPwdLastSet] };
+  return { ...common, op: operation.op, recipients, secret, ...known };
 }
 
 /** Whose write a moved baseline may be: every agent that got the operation and never answered. */

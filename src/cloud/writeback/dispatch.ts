@@ -1,5 +1,5 @@
 import { signedHash } from '../../protocol/digest.ts';
-import type { CommandClaims } from '../../protocol/command.ts';
+import { MAX_KNOWN_PASSWORDS_SET, type CommandClaims } from '../../protocol/command.ts';
 import { CLOSE_CODES } from '../../protocol/messages.ts';
 import { RpcError, UnansweredError } from '../../protocol/rpc.ts';
 import type { SealedSecret } from '../../protocol/sealed.ts';
@@ -36,7 +36,8 @@ export async function makeDispatch(
   to: Pick<Dispatch, 'session' | 'earlier'> & { readonly secret: SealedSecret | undefined },
 ): Promise<Dispatch> {
   const { session, earlier } = to;
-  const claims = commandClaims(core, operation, to);
+  const knownPwdLastSet = earlier.length > 0 ? await setByOthers(core, operation) : [];
+  const claims = commandClaims(core, operation, { ...to, knownPwdLastSet });
   const command = await signToken('command', claims, core.keys.signing);
   const record: DispatchRecord = {
     jti: claims.jti,
@@ -47,6 +48,28 @@ export async function makeDispatch(
     at: core.clock.now(),
   };
   return { session, claims, command, record, earlier };
+}
+
+/** The baseline was read this long before the operation was stored, at the most. */
+const PREPARED_WITHIN_MS = 60_000;
+
+/**
+ * What other operations have left in `pwdLastSet` since the baseline. The next operation on an
+ * account begins right after the one before: by time alone, the write of that one could be taken for
+ * what an unanswered dispatch of this one did.
+ */
+async function setByOthers(
+  { store }: Core,
+  operation: OperationRecord,
+): Promise<readonly string[]> {
+  const since = operation.createdAt - PREPARED_WITHIN_MS;
+  const applied = await store.operations.applied(operation, since, MAX_KNOWN_PASSWORDS_SET);
+  const before = operation.baseline.pwdLastSet;
+  return applied.flatMap(({ outcome }) => {
+    const { passwordSet, pwdLastSet } = outcome?.effect ?? {};
+    const isNews = passwordSet === true && pwdLastSet !== undefined && pwdLastSet !== before;
+    return isNews ? [pwdLastSet] : [];
+  });
 }
 
 /**
