@@ -18,7 +18,6 @@ export interface StatusFacts {
         readonly reason: string;
         readonly since: string;
         readonly until?: string | undefined;
-        readonly by?: string | undefined;
       }
     | undefined;
   readonly breaker: {

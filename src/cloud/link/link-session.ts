@@ -25,6 +25,7 @@ import {
 import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
 import type { AgentSession, CommandFrame } from '../writeback/agent-session.ts';
+import { answersPing } from './answers-ping.ts';
 import { FrameBudget, STATEMENTS_PER_WINDOW } from './frame-budget.ts';
 import type { Said } from './hello.ts';
 import { newNonce } from './nonce.ts';
@@ -181,30 +182,7 @@ export class LinkSession implements AgentSession {
 
   /** Whether the other end answers a ping in time: a socket may look open long after its machine is gone. */
   probe(withinMs: number): Promise<boolean> {
-    if (this.closed.aborted) return Promise.resolve(false);
-    return new Promise((resolve) => {
-      const decided = new AbortController();
-      const settle = (alive: boolean): void => {
-        decided.abort();
-        this.#socket.off('pong', onPong);
-        resolve(alive);
-      };
-      const onPong = (): void => {
-        settle(true);
-      };
-      this.#socket.on('pong', onPong);
-      this.closed.addEventListener(
-        'abort',
-        () => {
-          settle(false);
-        },
-        { once: true, signal: decided.signal },
-      );
-      this.#socket.ping();
-      void this.#options.clock.sleep(withinMs, decided.signal).then(() => {
-        settle(false);
-      });
-    });
+    return answersPing(this.#socket, { withinMs, closed: this.closed, clock: this.#options.clock });
   }
 
   /** Cuts the socket without a word: nobody is there to hear one. */

@@ -6,6 +6,7 @@ export async function raiseAlarm(
   { store, log, clock }: Pick<Core, 'store' | 'log' | 'clock'>,
   agent: Pick<AgentRecord, 'id' | 'directory'>,
   alarm: string,
+  cmd?: string,
 ): Promise<void> {
   log.error('cloud.agent_alarm', { agent: agent.id, directory: agent.directory, alarm });
   await store.audit.append({
@@ -14,6 +15,6 @@ export async function raiseAlarm(
     actor: 'passback-cloud',
     action: 'agent.alarm',
     target: agent.id,
-    detail: { alarm },
+    detail: { alarm, ...(cmd !== undefined && { cmd }) },
   });
 }

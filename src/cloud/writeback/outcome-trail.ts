@@ -58,7 +58,7 @@ export function extendTrail(
   if (repeated !== undefined && repeated !== hash) return { trail, alarm: 'OUTCOME_CHAIN_BROKEN' };
   if (seq <= trail.seq || repeated !== undefined) return { trail };
   const ahead = [...trail.ahead, { seq, hash, previous, at }].sort((a, b) => a.seq - b.seq);
-  return absorb({ ...trail, seen: Math.max(trail.seen, seq), ahead }, at);
+  return giveUpGaps({ ...trail, seen: Math.max(trail.seen, seq), ahead }, at);
 }
 
 /** Whether an outcome is missing that ought to have come by now. Pure. */
@@ -66,13 +66,11 @@ export function lacksOutcome(trail: OutcomeTrail, now: number): boolean {
   return trail.ahead.some(({ at }) => now - at > LOST_AFTER_MS);
 }
 
-/** Goes on behind what nothing can bring any more, with an alarm. Pure. */
+/**
+ * Moves what follows without a gap from `ahead` into the trail, and goes on, with an alarm, behind
+ * what nothing can bring any more. Pure.
+ */
 export function giveUpGaps(trail: OutcomeTrail, now: number): TrailStep {
-  return absorb(trail, now);
-}
-
-/** Moves what follows without a gap from `ahead` into the trail, and gives up on old gaps. */
-function absorb(trail: OutcomeTrail, now: number): TrailStep {
   let { seq, head } = trail;
   let alarm: TrailAlarm | undefined;
   const ahead = [...trail.ahead];

@@ -31,15 +31,12 @@ export async function settle(
     step.type === 'end' ? toResult(step.by, step.by === answered ? outcome : undefined) : undefined;
   const link = linkOf(outcome, signed, now);
   const whose = { id: record.agent, directory: operation.directory, cmd: operation.id };
-  const { ended, alarm } = await core.store.atomically(async (store) => {
+  return core.store.atomically(async (store) => {
     await store.operations.updateDispatch(record.jti, change);
-    return {
-      ended: result && (await end(store, operation, result, now)),
-      alarm: link && (await extendStoredTrail(store, whose, link)).alarm,
-    };
+    const ended = result && (await end(store, operation, result, now));
+    if (link !== undefined) await extendStoredTrail({ ...core, store }, whose, link);
+    return ended;
   });
-  if (alarm !== undefined) core.log.error('cloud.agent_alarm', { agent: record.agent, alarm });
-  return ended;
 }
 
 /**

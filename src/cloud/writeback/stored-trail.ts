@@ -1,8 +1,9 @@
 import { signedHash } from '../../protocol/digest.ts';
 import type { OutcomeClaims } from '../../protocol/outcome.ts';
 import type { Moment, TrailLink } from '../store/records.ts';
-import type { Store } from '../store/store.ts';
-import { extendTrail, giveUpGaps, type TrailAlarm, type TrailStep } from './outcome-trail.ts';
+import { raiseAlarm } from './alarm.ts';
+import type { Core } from './core.ts';
+import { extendTrail, giveUpGaps, type TrailStep } from './outcome-trail.ts';
 
 export type NewLink = TrailLink & { readonly epoch: string };
 
@@ -11,52 +12,50 @@ export function linkOf({ chain }: OutcomeClaims, signed: string, at: Moment): Ne
   return chain && { ...chain, hash: signedHash(signed), at };
 }
 
-/** Whose trail it is, and which operation was told of when it changed. */
+/** Whose trail it is, and of which operation the outcome is. */
 export interface Whose {
   readonly id: string;
   readonly directory: string;
   readonly cmd?: string | undefined;
 }
 
-export interface Kept {
-  readonly isNew: boolean;
-  readonly alarm?: TrailAlarm;
+type Books = Pick<Core, 'store' | 'log' | 'clock'>;
+
+/**
+ * Adds a verified outcome to the stored trail of the agent that signed it, with an alarm when it
+ * does not fit. Resolves with whether it is news. To be called inside a transaction, on its store.
+ */
+export async function extendStoredTrail(
+  books: Books,
+  whose: Whose,
+  link: NewLink,
+): Promise<boolean> {
+  const known = await books.store.agents.trail(whose.id);
+  if (known === undefined) return false;
+  const step = extendTrail(known, link);
+  const isNew = step.trail !== known;
+  await keep(books, whose, { ...step, isNew });
+  return isNew;
 }
 
 /**
- * Adds a verified outcome to the stored trail of the agent that signed it, with an alarm, also in
- * the audit, when it does not fit. To be called inside a transaction.
+ * Goes on, with an alarm, behind what has been missing for too long. Resolves with whether that was
+ * so. To be called inside a transaction, on its store.
  */
-export async function extendStoredTrail(store: Store, whose: Whose, link: NewLink): Promise<Kept> {
-  const known = await store.agents.trail(whose.id);
-  if (known === undefined) return { isNew: false };
-  const step = extendTrail(known, link);
-  return keep(store, whose, { step, isNew: step.trail !== known, at: link.at });
-}
-
-/** Raises the alarm for what has been missing for too long. To be called inside a transaction. */
-export async function giveUpStoredGaps(store: Store, whose: Whose, at: Moment): Promise<Kept> {
-  const known = await store.agents.trail(whose.id);
-  if (known === undefined) return { isNew: false };
-  const step = giveUpGaps(known, at);
-  return keep(store, whose, { step, isNew: step.alarm !== undefined, at });
+export async function giveUpStoredGaps(books: Books, whose: Whose): Promise<boolean> {
+  const known = await books.store.agents.trail(whose.id);
+  if (known === undefined) return false;
+  const step = giveUpGaps(known, books.clock.now());
+  const isOver = step.alarm !== undefined;
+  await keep(books, whose, { ...step, isNew: isOver });
+  return isOver;
 }
 
 async function keep(
-  store: Store,
-  { id, directory, cmd }: Whose,
-  { step, isNew, at }: { readonly step: TrailStep; readonly isNew: boolean; readonly at: Moment },
-): Promise<Kept> {
-  const { trail, alarm } = step;
-  if (isNew) await store.agents.update(id, { trail });
-  if (alarm === undefined) return { isNew };
-  await store.audit.append({
-    at,
-    directory,
-    actor: 'passback-cloud',
-    action: 'agent.alarm',
-    target: id,
-    detail: { alarm, ...(cmd !== undefined && { cmd }) },
-  });
-  return { isNew, alarm };
+  books: Books,
+  whose: Whose,
+  { trail, alarm, isNew }: TrailStep & { readonly isNew: boolean },
+): Promise<void> {
+  if (isNew) await books.store.agents.update(whose.id, { trail });
+  if (alarm !== undefined) await raiseAlarm(books, whose, alarm, whose.cmd);
 }

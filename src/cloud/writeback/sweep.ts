@@ -21,7 +21,8 @@ export interface Retention {
 
 /**
  * Gives up, every minute, what was prepared and never submitted, deletes what has been kept long
- * enough, in the files of the database too, and asks agents for outcomes that were lost on the way. Resolves when `signal` aborts.
+ * enough, in the files of the database too, and asks agents for outcomes that were lost on the way.
+ * Resolves when `signal` aborts.
  */
 export async function sweep(core: Core, retention: Retention, signal: AbortSignal): Promise<void> {
   const { store, clock, log } = core;
@@ -47,11 +48,10 @@ async function askForLost(core: Core): Promise<void> {
     const trail = session.approved ? await core.store.agents.trail(session.agentId) : undefined;
     if (trail === undefined || !lacksOutcome(trail, core.clock.now())) continue;
     const { agentId: id, directory } = session;
-    const { alarm } = await core.store.atomically((store) =>
-      giveUpStoredGaps(store, { id, directory }, core.clock.now()),
+    const isOver = await core.store.atomically((store) =>
+      giveUpStoredGaps({ ...core, store }, { id, directory }),
     );
-    if (alarm === undefined) await renewSession(core, session);
-    else core.log.error('cloud.agent_alarm', { agent: id, directory, alarm });
+    if (!isOver) await renewSession(core, session);
   }
 }
 

@@ -13,8 +13,8 @@ interface Reported {
 
 /**
  * Completes an agent's trail with signed outcomes whose answer was lost, or that nobody asked for;
- * each that is news, and of a dispatch of ours, goes into the audit. What became of an operation is decided by the answer to
- * its own dispatches only. Rejects with `TokenError`, and keeps none, unless the agent made all.
+ * each that is news, and of a dispatch of ours, goes into the audit. What became of an operation is
+ * decided by the answer to its own dispatches only. Rejects with `TokenError`, and keeps none, unless the agent made all.
  */
 export async function takeOutcomes(
   core: Core,
@@ -23,20 +23,13 @@ export async function takeOutcomes(
 ): Promise<void> {
   const reported: Reported[] = [];
   for (const each of signed) reported.push(await read(core, agent, each));
-  const alarms = await core.store.atomically(async (store) => {
-    const raised = [];
+  await core.store.atomically(async (store) => {
     for (const each of reported) {
-      const { isNew, alarm } = await extendStoredTrail(
-        store,
-        { ...agent, cmd: each.claims.cmd },
-        each.link,
-      );
+      const whose = { id: agent.id, directory: agent.directory, cmd: each.claims.cmd };
+      const isNew = await extendStoredTrail({ ...core, store }, whose, each.link);
       if (isNew) await note(store, agent, each);
-      if (alarm !== undefined) raised.push(alarm);
     }
-    return raised;
   });
-  for (const alarm of alarms) core.log.error('cloud.agent_alarm', { agent: agent.id, alarm });
 }
 
 async function read(core: Core, agent: AgentRecord, signed: string): Promise<Reported> {

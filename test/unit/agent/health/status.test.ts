@@ -57,7 +57,7 @@ test.each<[string, Partial<StatusFacts>, string, RegExp | undefined]>([
     {
       pause: {
         reason: 'audit',
-        by: 'anna',
+        ...{ by: 'anna' }, // stays on the machine
         since: '2030-01-01T00:00:00.000Z',
         until: '2030-01-01T02:00:00.000Z',
       },
