@@ -26,6 +26,7 @@ import { openActiveDirectory } from './directory/active-directory.ts';
 import type { Directory } from './directory/directory.ts';
 import { linkHandlers, takeStanding, type HandlerParts } from './handlers.ts';
 import { Health } from './health/health.ts';
+import { watchedDirectory } from './health/watched-directory.ts';
 import { startSchedule } from './health/schedule.ts';
 import type { StatusFacts } from './health/status.ts';
 import { connectToken } from './identity/connect-token.ts';
@@ -119,9 +120,12 @@ export async function runAgent(
 
 async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   const { identity, journal, admission, config, directory, log, clock } = parts;
-  const { commander, inspector, toggle } = composeCore(parts, (jws) => {
+  const watched = watchedDirectory(directory, () => void health.hurry());
+  const onUnasked: TrailOptions['onUnasked'] = (jws) => {
     reporter.tellOutcome(jws);
-  });
+  };
+  const core = composeCore({ ...parts, directory: watched }, onUnasked);
+  const { commander, toggle } = core;
   const version = packageVersion();
   const startedAt = clock.now();
   const health = new Health({
@@ -146,7 +150,6 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   };
   admission.watch(onChanged);
   journal.watch(onChanged);
-  const core = { commander, inspector, toggle };
   const onTrail: HandlerParts['onTrail'] = (trail, session) => {
     reporter.catchUp(trail, session);
   };

@@ -4,6 +4,7 @@ import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MAX_FRAME_BYTES } from '../../src/protocol/messages.ts';
 import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
+import { DirectoryError } from '../../src/agent/directory/directory.ts';
 import type { HelloClaims, StatusClaims, StatusReport } from '../../src/protocol/status.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { eventually } from '../support/eventually.ts';
@@ -212,6 +213,19 @@ test('a toggle pauses at once, an older one is refused by its code, and status s
     expect(agent.log.text()).toContain('paused by the service: maintenance');
     expect(service.session.statements).not.toHaveLength(0);
   });
+});
+
+test('a directory that a question finds silent shows in the status at once', async () => {
+  await reset(); // the first look at the directory is over
+  const before = service.session.statements.length;
+  directory.setHealth({ reachable: false, bound: false, problem: 'ECONNREFUSED' });
+  directory.failNext('read', {
+    error: new DirectoryError('DIRECTORY_UNREACHABLE', 'no domain controller answers'),
+  });
+  await service.inspect({ account: { objectGuid: ann }, op: 'reset' });
+  await eventually(() => service.session.statements.length > before);
+  const { report } = decodeJwt<StatusClaims>(service.session.statements.at(-1) ?? '');
+  expect(report).toMatchObject({ state: 'down' });
 });
 
 test('on a full disk the agent says that it is down and why, and writes nothing', async () => {

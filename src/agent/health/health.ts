@@ -27,6 +27,7 @@ export class Health {
   #controllers: readonly ControllerHealth[] | undefined;
   #told = '';
   #probingAgain = false;
+  #hurrying = false;
 
   constructor(options: HealthOptions) {
     this.#options = options;
@@ -47,6 +48,17 @@ export class Health {
     );
     this.look();
     if (!this.#controllers.every(isUsable)) void this.#probeAgain();
+  }
+
+  /**
+   * Somebody has found a controller silent: asks at once, unless that is known or being found out.
+   * Never rejects.
+   */
+  async hurry(): Promise<void> {
+    if (this.#hurrying || this.#controllers?.every(isUsable) === false) return;
+    this.#hurrying = true;
+    await this.probe();
+    this.#hurrying = false;
   }
 
   /** Tells of a change of state or reasons since the last time, once. */

@@ -9,6 +9,7 @@ import { isLoopback } from '../config/load-config.ts';
 import { dataFolder } from '../data-folder.ts';
 import { initService } from '../setup/init-service.ts';
 import { isCertificateFor, readTlsPair, type TlsPair } from '../tls-pair.ts';
+import { wholeNumber } from './api-flags.ts';
 import type { Terminal } from './terminal.ts';
 
 interface InitFlags {
@@ -115,7 +116,5 @@ function httpsUrl(text: string): string {
 }
 
 function portNumber(text: string): number {
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
-  throw new InvalidArgumentError('expected a number up to 65535');
+  return Number(wholeNumber(0, 65_535)(text));
 }
