@@ -49,6 +49,10 @@ const common = {
   sid: Uuid,
   iat: Seconds,
   exp: Seconds,
+  signedAt: Timestamp.meta({
+    description:
+      'When this was signed, by the clock that the times of `attempts` are of: a second is too long to tell the write of one agent from what somebody else did just before.',
+  }),
   notAfter: Timestamp,
   startWithinMs: z.int().positive().max(START_WITHIN_MS),
   monotonicMs: z.int().nonnegative().meta({

@@ -86,6 +86,7 @@ function handOver(): Promise<unknown> {
     cmd: randomUUID(),
     op: 'unlock',
     account: { objectGuid: randomUUID() },
+    signedAt: timestamp(Date.now()),
     notAfter: timestamp(Date.now() + OPERATION_LIFETIME_MS),
     startWithinMs: START_WITHIN_MS,
     monotonicMs: service.session.agentMonotonicMs(),

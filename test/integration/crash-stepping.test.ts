@@ -9,6 +9,7 @@ import { sha256, signedHash } from '../../src/protocol/digest.ts';
 import { factsOf } from '../../src/protocol/codes.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
+import { timestamp } from '../../src/protocol/shapes.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { CommandRig, type Order } from '../support/command-rig.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -89,7 +90,8 @@ async function ask(
 ): Promise<OutcomeClaims> {
   for (;;) {
     const iat = Math.floor(clock.now() / 1000);
-    const times = { iat, exp: iat + 60, monotonicMs: clock.monotonic() };
+    const signedAt = timestamp(clock.now());
+    const times = { iat, exp: iat + 60, signedAt, monotonicMs: clock.monotonic() };
     const envelope = { jti: randomUUID(), sid: rig.session.id, ...times };
     const token = await signToken('command', { ...claims, ...envelope }, rig.keys.service);
     const answer = await rig.send(token).catch((error: unknown) => {

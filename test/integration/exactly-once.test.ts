@@ -4,6 +4,7 @@ import { toFiletime } from '../../src/agent/directory/filetime.ts';
 import { Unresolved } from '../../src/agent/commands/outcomes.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
+import { timestamp } from '../../src/protocol/shapes.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { CommandRig, type Order } from '../support/command-rig.ts';
 import { eventually } from '../support/eventually.ts';
@@ -38,8 +39,9 @@ async function send(
   change: Partial<CommandClaims> = {},
 ): Promise<OutcomeClaims> {
   const iat = Math.floor(clock.now() / 1000);
+  const signedAt = timestamp(clock.now());
   const envelope = { jti: randomUUID(), sid: rig.session.id, agent: rig.agentId };
-  const times = { iat, exp: iat + 60, monotonicMs: clock.monotonic() };
+  const times = { iat, exp: iat + 60, signedAt, monotonicMs: clock.monotonic() };
   const again = { ...claims, ...envelope, ...times, ...change } as CommandClaims;
   return rig.send(await signToken('command', again, rig.keys.service));
 }
@@ -202,6 +204,15 @@ describe.each([
     expect(domain.passwordOf(ann)).toBe(LATER_PASSWORD);
   });
 
+  test("a change of a second before the first agent's time is somebody else's to a second agent", async () => {
+    const claims = await rig.claims({ objectGuid: ann });
+    domain.resetByAdmin(ann, LATER_PASSWORD);
+    clock.advance(18_218); // handed to the first agent 1,337 ms after that change, to the second one now
+    const attempts = [attempt(1_337 - 18_218, 14_337 - 18_218)];
+    expect((await send(claims, { attempts })).outcome.code).toBe('SUPERSEDED');
+    expect(domain.passwordOf(ann)).toBe(LATER_PASSWORD);
+  });
+
   test('the write of another operation in the very same second is not taken for it', async () => {
     const claims = await rig.claims({ objectGuid: ann });
     domain.resetByAdmin(ann, LATER_PASSWORD); // by the operation before, which has told
@@ -216,9 +227,10 @@ describe.each([
     const claims = await rig.claims({ objectGuid: ann });
     domain.resetByAdmin(ann, NEW_PASSWORD); // the first agent's
     clock.advance(6_000);
-    const iat = Math.floor(clock.now() / 1000) + 25;
+    const signedAt = timestamp(clock.now() + 25_000);
+    const iat = Math.floor(Date.parse(signedAt) / 1000);
     const attempts = [attempt(19_000, 32_000)]; // 6 s before the command, by the service's clock
-    expect((await send(claims, { iat, attempts })).outcome.code).toBe('APPLIED');
+    expect((await send(claims, { iat, signedAt, attempts })).outcome.code).toBe('APPLIED');
   });
 
   test("a change long after the first agent's time is somebody else's to a second agent", async () => {

@@ -7,6 +7,7 @@ import { RESERVE_BYTES } from '../../src/agent/commands/journal-reserve.ts';
 import { sha256, signedHash } from '../../src/protocol/digest.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
+import { timestamp } from '../../src/protocol/shapes.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { CommandRig } from '../support/command-rig.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -37,7 +38,8 @@ afterEach(() => rig[Symbol.asyncDispose]());
 /** The same operation in a dispatch of its own, as the service makes it. */
 async function send(claims: CommandClaims): Promise<OutcomeClaims> {
   const iat = Math.floor(clock.now() / 1000);
-  const times = { iat, exp: iat + 60, monotonicMs: clock.monotonic() };
+  const signedAt = timestamp(clock.now());
+  const times = { iat, exp: iat + 60, signedAt, monotonicMs: clock.monotonic() };
   const envelope = { jti: randomUUID(), sid: rig.session.id, ...times };
   return rig.send(await signToken('command', { ...claims, ...envelope }, rig.keys.service));
 }

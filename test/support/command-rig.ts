@@ -199,6 +199,7 @@ export class CommandRig implements AsyncDisposable {
       sid: this.session.id,
       iat,
       exp: iat + 60,
+      signedAt: timestamp(this.#clock.now()),
       notAfter: timestamp((iat + 300) * 1000),
       startWithinMs: 5000,
       monotonicMs: Math.floor(this.#clock.monotonic()),

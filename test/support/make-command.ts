@@ -35,7 +35,8 @@ export async function resetClaims(
   });
   const secret = secretFor(sealed, key.kid);
   if (secret === undefined) throw new Error('sealed to somebody else');
-  const dispatch = { startWithinMs: 5000, monotonicMs: service.session.agentMonotonicMs() };
+  const monotonicMs = service.session.agentMonotonicMs();
+  const dispatch = { startWithinMs: 5000, signedAt: timestamp(Date.now()), monotonicMs };
   const rest = { ...dispatch, attempts: [], recipients: [key.kid], secret };
   return { ...service.envelope(), ...common, ...options, ...rest };
 }

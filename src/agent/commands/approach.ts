@@ -122,7 +122,7 @@ function windowsOf(
 ): readonly Window[] {
   const { controllerTimeMs, readAtMs, unicodePwd, invocationId } = account;
   const aheadMs = controllerTimeMs - readAtMs + clock.now() - clock.monotonic();
-  const signedMs = claims.iat * 1000; // or up to a second later
+  const signedMs = Date.parse(claims.signedAt);
   return othersOf(claims).map(({ from, until, controller }) => {
     // What was made on another controller has the time of that one.
     const isTimedHere =
@@ -130,7 +130,7 @@ function windowsOf(
       (unicodePwd !== undefined && unicodePwd.invocationId === invocationId);
     const marginMs = isTimedHere ? 0 : CLOCK_TOLERANCE_S * 1000;
     return {
-      fromMs: givenAt + aheadMs - (signedMs + 1000 - Date.parse(from)) - marginMs,
+      fromMs: givenAt + aheadMs - (signedMs - Date.parse(from)) - marginMs,
       untilMs: receivedAt + aheadMs - (signedMs - Date.parse(until)) + marginMs,
     };
   });

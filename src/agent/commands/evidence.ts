@@ -38,8 +38,14 @@ export interface Write {
 export type Verdict =
   'not-moved' | 'moved-inside' | 'moved-outside' | 'moved-undated' | 'behind' | 'undecidable';
 
-/** Metadata has whole seconds (DSTIME, MS-DRSR 5.162), and a clock may be set by a little meanwhile. */
+/**
+ * A controller tells its time in whole seconds (MS-ADTS 3.1.1.3.2.6), so that its clock may be later
+ * than it was taken for, never sooner; and a little passes on the way.
+ */
 export const MARGIN_MS = 2_000;
+
+/** Either clock may be set by a little, or run a little faster, meanwhile. */
+const EARLY_MS = 500;
 
 /** What a reading proves of a write. Pure; total over every reading a controller can give. */
 export function judge(before: Before, after: After, write: Write): Verdict {
@@ -72,7 +78,7 @@ function judgeMetadata(
   }
   const isNext = is.version === was.version + 1;
   const isFromHere = invocationId === undefined || is.invocationId === invocationId;
-  const isInTime = isInside(Date.parse(is.changedAt), windows);
+  const isInTime = isInside(momentOf(is.changedAt, pwdLastSet), windows);
   // A write with must-change leaves 0: another one is somebody else's of the same seconds.
   const looksLikeIt = !mustChange || pwdLastSet === '0';
   return [isNext, isFromHere, isInTime, looksLikeIt].every(Boolean)
@@ -102,7 +108,8 @@ function judgeTimes(before: Before, after: After, { op, mustChange, windows }: W
     return 'behind';
   }
   // A write with must-change would have left 0.
-  return !mustChange && isInside(setAt, windows) ? 'moved-inside' : 'moved-outside';
+  const moment = { fromMs: setAt, untilMs: setAt };
+  return !mustChange && isInside(moment, windows) ? 'moved-inside' : 'moved-outside';
 }
 
 /**
@@ -120,9 +127,23 @@ function judgeZeroed(
   return op === 'reset' && seenInTime ? 'moved-inside' : 'moved-undated';
 }
 
-function isInside(momentMs: number, windows: readonly Window[]): boolean {
+/**
+ * Metadata has whole seconds (DSTIME, MS-DRSR 5.162); the `pwdLastSet` of the same write has the
+ * moment, unless it is 0.
+ */
+function momentOf(changedAt: string, pwdLastSet: string): Window {
+  const fromMs = Date.parse(changedAt);
+  const untilMs = fromMs + 999;
+  const setAt = fromFiletime(pwdLastSet);
+  return setAt !== undefined && setAt >= fromMs && setAt <= untilMs
+    ? { fromMs: setAt, untilMs: setAt }
+    : { fromMs, untilMs };
+}
+
+function isInside(moment: Window, windows: readonly Window[]): boolean {
   return windows.some(
-    ({ fromMs, untilMs }) => momentMs >= fromMs - MARGIN_MS && momentMs <= untilMs + MARGIN_MS,
+    ({ fromMs, untilMs }) =>
+      moment.untilMs >= fromMs - EARLY_MS && moment.fromMs <= untilMs + MARGIN_MS,
   );
 }
 

@@ -10,7 +10,7 @@ import { secretFor } from '../../protocol/sealed.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import type { DispatchRecord, OperationRecord } from '../store/records.ts';
 import type { AgentSession } from './agent-session.ts';
-import { nowSeconds, type Core } from './core.ts';
+import type { Core } from './core.ts';
 import { openDispatches } from './dispatch-plan.ts';
 
 export interface CommandParts {
@@ -31,7 +31,8 @@ export function commandClaims(
   operation: OperationRecord,
   { session, earlier, knownPwdLastSet, secret: sealed }: CommandParts,
 ): CommandClaims {
-  const iat = nowSeconds(core.clock);
+  const now = core.clock.now();
+  const iat = Math.floor(now / 1000);
   const common = {
     iss: core.issuer,
     aud: operation.directory,
@@ -41,6 +42,7 @@ export function commandClaims(
     sid: session.id,
     iat,
     exp: iat + TOKEN_LIFETIME_S,
+    signedAt: timestamp(now),
     notAfter: timestamp(operation.notAfter),
     startWithinMs: START_WITHIN_MS,
     monotonicMs: session.agentMonotonicMs(),
@@ -48,7 +50,7 @@ export function commandClaims(
     by: operation.by,
     actor: operation.actor,
     ...operation.options,
-    attempts: attemptsOf(earlier, core.clock.now()),
+    attempts: attemptsOf(earlier, now),
     baseline: operation.baseline,
   };
   if (operation.op === 'unlock') return { ...common, op: 'unlock' };

@@ -61,6 +61,21 @@ test('one more in time that does not ask for a change is not the write that woul
   expect(verdict(before, after, { mustChange: false })).toBe('moved-inside');
 });
 
+test.each<[string, number, Verdict]>([
+  ['half a second before its time', -500, 'moved-inside'],
+  ['more than that before its time', -501, 'moved-outside'],
+  ['a second and a half before its time', -1_500, 'moved-outside'],
+  ['in its time', 5_400, 'moved-inside'],
+  ['two seconds after its time', 25_000, 'moved-inside'],
+  ['more than that after its time', 25_001, 'moved-outside'],
+])('a write of %s has the moment of its pwdLastSet', (_what, ms, expected) => {
+  const before = { unicodePwd: version(3, -9_000_000), invocationId: HERE };
+  const changedAt = Math.floor(ms / 1000) * 1000;
+  const after = { unicodePwd: version(4, changedAt), pwdLastSet: at(ms) };
+  expect(verdict(before, after)).toBe(expected);
+  expect(verdict({}, { pwdLastSet: at(ms) })).toBe(expected);
+});
+
 describe('without metadata', () => {
   test.each<[string, Verdict, Partial<Before>, Partial<Before>]>([
     ['the same time', 'not-moved', {}, { usnChanged: '9' }],

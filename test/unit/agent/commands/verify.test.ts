@@ -59,6 +59,7 @@ const QUESTION: InspectClaims = ENVELOPE;
 const COMMAND: CommandClaims = {
   ...ENVELOPE,
   cmd: randomUUID(),
+  signedAt: timestamp(NOW),
   notAfter: timestamp(NOW + OPERATION_LIFETIME_MS),
   startWithinMs: 5000,
   monotonicMs: 0,
