@@ -35,6 +35,7 @@ import { Peers } from './identity/peers.ts';
 import { lockStateFolder } from './identity/state-lock.ts';
 import { runLink } from './link/link.ts';
 import type { LinkOptions } from './link/link-options.ts';
+import { LinkMonitor } from './link/link-report.ts';
 import { Reporter } from './reporter.ts';
 import { Standing } from './standing.ts';
 import { sweepStateFolder } from './sweep-state-folder.ts';
@@ -167,9 +168,10 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
     rotateKeys: () => rotateKeys(parts, reporter),
     compactJournal: (when) => compactJournal(parts, when),
   });
+  const monitor = new LinkMonitor(clock);
   const firstProbe = health.probe();
   await rotateKeys(parts, reporter);
-  await runLink(await linkOptions(parts, { handlers, reporter, health }), stop);
+  await runLink(await linkOptions(parts, { handlers, reporter, health, monitor }), stop);
   off();
   await firstProbe;
 }
@@ -207,9 +209,16 @@ function composeCore(parts: Parts, onUnasked: TrailOptions['onUnasked']): Core {
   };
 }
 
+interface LinkParts {
+  readonly handlers: HandlerParts;
+  readonly reporter: Reporter;
+  readonly health: Health;
+  readonly monitor: LinkMonitor;
+}
+
 async function linkOptions(
   { config, identity, log, clock, random }: Parts,
-  { handlers, reporter, health }: { handlers: HandlerParts; reporter: Reporter; health: Health },
+  { handlers, reporter, health, monitor }: LinkParts,
 ): Promise<LinkOptions> {
   const { url = identity.issuer, caFile } = config.service;
   return {
@@ -223,6 +232,7 @@ async function linkOptions(
       health.look();
     },
     handlers: linkHandlers(handlers),
+    monitor,
     drainMs: config.drainMs,
     clock,
     log,

@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import { runLink } from '../../src/agent/link/link.ts';
 import type { LinkOptions } from '../../src/agent/link/link-options.ts';
+import { LinkMonitor } from '../../src/agent/link/link-report.ts';
 import type { LinkState } from '../../src/agent/link/link-state.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { systemClock } from '../../src/support/clock.ts';
@@ -16,6 +17,7 @@ const HELLO = 'hello.of.agent';
 interface Scene {
   readonly service: SocketService;
   readonly log: MemoryLog;
+  readonly monitor: LinkMonitor;
   readonly states: LinkState[];
   readonly drain: AbortController;
   readonly abort: AbortController;
@@ -43,6 +45,8 @@ async function scene(
   const service = await SocketService.start(behaviour);
   const log = new MemoryLog();
   const states: LinkState[] = [];
+  const monitor = new LinkMonitor(systemClock);
+  monitor.watch(({ state }) => states.push(state));
   const slept: number[] = [];
   const drain = new AbortController();
   const abort = new AbortController();
@@ -59,7 +63,7 @@ async function scene(
         'writeback.set': async () => ({ version: 1, enabled: true }),
         'session.renew': async () => ({ hello: HELLO }),
       },
-      onState: (state) => states.push(state),
+      monitor,
       drainMs: 2_000,
       clock: hurried(slept, pingAtOnce),
       log,
@@ -75,7 +79,7 @@ async function scene(
     expect(getEventListeners(abort.signal, 'abort')).toHaveLength(0);
     expect(getEventListeners(drain.signal, 'abort')).toHaveLength(0);
   });
-  return { service, log, states, drain, abort, ended, slept };
+  return { service, log, monitor, states, drain, abort, ended, slept };
 }
 
 const command = { id: 7, method: 'command.execute', params: { command: 'c.o.m' } };

@@ -2,7 +2,7 @@ import type { SecureContext } from 'node:tls';
 import type { FromAgent, FromService, Params, Result, Welcome } from '../../protocol/messages.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
-import type { LinkState } from './link-state.ts';
+import type { LinkMonitor } from './link-report.ts';
 
 /** One live session, for whoever has something to tell the service. */
 export interface SessionHandle {
@@ -41,8 +41,8 @@ export interface LinkOptions {
   /** Judges the welcome before anything else is served; a rejection drops the link. */
   readonly onWelcome: (welcome: Welcome, session: SessionHandle) => Promise<void>;
   readonly handlers: LinkHandlers;
-  /** Hears every change of the link's state; must not throw. */
-  readonly onState?: (state: LinkState) => void;
+  /** Is told how the link is. */
+  readonly monitor: LinkMonitor;
   /** How long calls in flight may take once the link drains; the abort signal may end it sooner. */
   readonly drainMs: number;
   readonly clock: Clock;

@@ -4,6 +4,7 @@ import { BACKOFF, backoffDelay, refusedDelay } from './backoff.ts';
 import { dial } from './dial.ts';
 import { LinkError } from './link-error.ts';
 import type { LinkOptions } from './link-options.ts';
+import type { LinkMonitor } from './link-report.ts';
 import { next, type LinkEvent, type LinkState } from './link-state.ts';
 import { runSession, type SessionEnd } from './session.ts';
 import { socketWire } from './wire.ts';
@@ -19,11 +20,17 @@ export type Attempt = (
  * and says goodbye, `abort` drops it. Resolves when stopped; no failure of the link's ends it.
  */
 export function runLink(options: LinkOptions, stop: StopSignals): Promise<void> {
+  const { monitor, url } = options;
   const hello = oncePerSession(options.hello);
+  const onWelcome: LinkOptions['onWelcome'] = async (welcome, session) => {
+    await options.onWelcome(welcome, session);
+    monitor.welcomed(welcome.session);
+  };
   const attempt: Attempt = async (onEvent, signals) => {
+    monitor.dials(url, undefined);
     const socket = await dial(options, signals.either);
     onEvent('open');
-    return runSession(socketWire(socket), { ...options, hello, onEvent }, signals);
+    return runSession(socketWire(socket), { ...options, hello, onWelcome, onEvent }, signals);
   };
   return runAttempts(attempt, options, stop);
 }
@@ -43,7 +50,9 @@ function oncePerSession(hello: LinkOptions['hello']): LinkOptions['hello'] {
   };
 }
 
-export type LoopOptions = Pick<LinkOptions, 'clock' | 'log' | 'random' | 'onState'>;
+export type LoopOptions = Pick<LinkOptions, 'url' | 'clock' | 'log' | 'random'> & {
+  readonly monitor: LinkMonitor;
+};
 
 /** The loop of `runLink` over any kind of attempt. */
 export async function runAttempts(
@@ -52,25 +61,29 @@ export async function runAttempts(
   { drain, abort }: StopSignals,
 ): Promise<void> {
   const either = AbortSignal.any([drain, abort]);
+  const { monitor, url } = options;
   const teller = new Teller(options);
   let state: LinkState = 'idle';
   const onEvent = (event: LinkEvent): void => {
     const reached = next(state, event);
     if (reached === undefined) return;
     state = reached;
-    options.onState?.(state);
+    monitor.enters(state);
   };
   let failures = 0;
   onEvent('dial');
   while (!either.aborted) {
     const end = await endOf(attempt(onEvent, { drain, abort, either }));
     if (isAborted(either)) break;
-    onEvent(end.refused ? 'refuse' : 'lost');
+    monitor.failed({ url, reason: end.reason, refused: end.refused });
     // A service that accepts and then drops us is as overloaded as one that refuses us.
     failures = end.upMs >= BACKOFF.stableMs ? 0 : failures + 1;
     const delayMs = delayAfter(end, failures, options.random);
+    monitor.waits(delayMs);
+    onEvent(end.refused ? 'refuse' : 'lost');
     teller.tell(end, failures, delayMs);
     await options.clock.sleep(delayMs, either);
+    monitor.waits();
     onEvent('retry');
   }
   onEvent('close');

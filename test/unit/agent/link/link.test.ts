@@ -2,10 +2,13 @@ import { expect, test } from 'vitest';
 import { backoffDelay, BACKOFF, refusedDelay } from '../../../../src/agent/link/backoff.ts';
 import { LinkError } from '../../../../src/agent/link/link-error.ts';
 import { runAttempts, type Attempt } from '../../../../src/agent/link/link.ts';
+import { LinkMonitor } from '../../../../src/agent/link/link-report.ts';
 import type { LinkState } from '../../../../src/agent/link/link-state.ts';
 import type { SessionEnd } from '../../../../src/agent/link/session.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryLog } from '../../../support/memory-log.ts';
+
+const URL = 'https://reset.example.com';
 
 type Step = LinkError | Partial<SessionEnd>;
 
@@ -22,6 +25,8 @@ async function run(steps: readonly Step[]): Promise<{
   const clock = new FakeClock();
   const log = new MemoryLog();
   const states: LinkState[] = [];
+  const monitor = new LinkMonitor(clock);
+  monitor.watch(({ state }) => states.push(state));
   const drain = new AbortController();
   const script = [...steps];
   const attempt: Attempt = async (onEvent) => {
@@ -37,7 +42,7 @@ async function run(steps: readonly Step[]): Promise<{
   };
   await runAttempts(
     attempt,
-    { clock, log, random: () => 1, onState: (state) => states.push(state) },
+    { url: URL, monitor, clock, log, random: () => 1 },
     { drain: drain.signal, abort: new AbortController().signal },
   );
   return { slept: clock.slept, log, states };
@@ -96,10 +101,12 @@ test('the states are those of the table, from dialing to closed', async () => {
 test('a bug in an attempt is not taken for a lost link', async () => {
   const attempt: Attempt = () => Promise.reject(new TypeError('bug'));
   const { signal } = new AbortController();
+  const clock = new FakeClock();
+  const monitor = new LinkMonitor(clock);
   await expect(
     runAttempts(
       attempt,
-      { clock: new FakeClock(), log: new MemoryLog(), random: () => 1 },
+      { url: URL, monitor, clock, log: new MemoryLog(), random: () => 1 },
       { drain: signal, abort: signal },
     ),
   ).rejects.toThrow('bug');
