@@ -9,7 +9,6 @@ import type { Logger } from '../support/logger.ts';
 import { onAbort } from '../support/on-abort.ts';
 import { Secret } from '../support/secret.ts';
 import type { StopSignals } from '../support/stop-signals.ts';
-import { tlsTrust } from '../support/tls-trust.ts';
 import { packageVersion } from '../support/version.ts';
 import { Admission } from './commands/guard/admission.ts';
 import { Commander } from './commands/commander.ts';
@@ -36,6 +35,7 @@ import { lockStateFolder } from './identity/state-lock.ts';
 import { runLink } from './link/link.ts';
 import type { LinkOptions } from './link/link-options.ts';
 import { LinkMonitor } from './link/link-report.ts';
+import { openOutbound } from './outbound.ts';
 import { Reporter } from './reporter.ts';
 import { Standing } from './standing.ts';
 import { sweepStateFolder } from './sweep-state-folder.ts';
@@ -220,10 +220,10 @@ async function linkOptions(
   { config, identity, log, clock, random }: Parts,
   { handlers, reporter, health, monitor }: LinkParts,
 ): Promise<LinkOptions> {
-  const { url = identity.issuer, caFile } = config.service;
+  const { urls } = config.service;
   return {
-    url,
-    trust: tlsTrust(caFile === undefined ? undefined : await readFile(caFile, 'utf8')),
+    urls: urls.length === 0 ? [identity.issuer] : urls,
+    outbound: await openOutbound(config.service, clock),
     connectToken: () => connectToken(identity, clock.now()),
     hello: handlers.hello,
     onWelcome: async (welcome, session) => {

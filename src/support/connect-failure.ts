@@ -1,11 +1,42 @@
 /** Why no connection came about, by who can do something about it. */
 export type ConnectFailureKind =
-  'dns' | 'refused' | 'unreachable' | 'timeout' | 'reset' | 'tls-untrusted' | 'tls' | 'other';
+  | 'dns'
+  | 'refused'
+  | 'unreachable'
+  | 'timeout'
+  | 'reset'
+  | 'tls-untrusted'
+  | 'tls'
+  | 'proxy-login'
+  | 'proxy-refused'
+  | 'other';
 
 export interface ConnectFailure {
   readonly kind: ConnectFailureKind;
-  /** The cause in words, without addresses or names. */
+  /** The cause in words. */
   readonly reason: string;
+  /** The certificate may be good, but nobody who is trusted has signed it. */
+  readonly isUnknownCa?: boolean;
+}
+
+/** No connection came about, and why in words. */
+export class ConnectError extends Error {
+  override readonly name = 'ConnectError';
+  readonly kind: ConnectFailureKind;
+  /** Where on the way it failed. */
+  readonly at: 'proxy' | 'service';
+  /** A CA that is not trusted is all that is wrong with the certificate. */
+  readonly isUnknownCa: boolean;
+
+  constructor(
+    { kind, reason, isUnknownCa = false }: ConnectFailure,
+    at: 'proxy' | 'service' = 'service',
+  ) {
+    super(reason);
+    this.kind = kind;
+    this.at = at;
+    this.isUnknownCa = isUnknownCa;
+  }
 }
 
 const BY_CODE: Readonly<Partial<Record<string, ConnectFailure>>> = {
@@ -45,11 +76,16 @@ const UNTRUSTED = new Set([
 
 /** Says in words why a TCP, TLS or DNS step failed; never throws. */
 export function connectFailure(error: unknown): ConnectFailure {
+  if (error instanceof ConnectError) {
+    const { kind, message: reason, isUnknownCa } = error;
+    return { kind, reason, isUnknownCa };
+  }
   const code = codeOf(error);
   const known = BY_CODE[code];
   if (known !== undefined) return known;
   if (UNTRUSTED.has(code)) {
-    return { kind: 'tls-untrusted', reason: `no trusted CA has signed the certificate (${code})` };
+    const reason = `no trusted CA has signed the certificate (${code})`;
+    return { kind: 'tls-untrusted', reason, isUnknownCa: true };
   }
   if (code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS')) {
     return { kind: 'tls', reason: `the TLS handshake failed (${code})` };

@@ -1,10 +1,12 @@
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
 
 /**
- * What a TLS client believes: the well-known CAs, and those of a PEM text on top. Made once and
- * shared by every connection, because reading the CAs takes milliseconds and megabytes each time.
+ * What a TLS client believes: the well-known CAs, and these on top (PEM, any number in each). Made
+ * once and shared by every connection, because reading the CAs takes milliseconds and megabytes each
+ * time.
  */
-export function tlsTrust(extraCa?: string): SecureContext | undefined {
-  if (extraCa === undefined) return undefined; // Node's own default, with NODE_EXTRA_CA_CERTS
-  return createSecureContext({ ca: [...rootCertificates, extraCa], minVersion: 'TLSv1.2' });
+export function tlsTrust(...extra: readonly (string | undefined)[]): SecureContext | undefined {
+  const given = extra.filter((pem) => pem !== undefined);
+  if (given.length === 0) return undefined; // Node's own default, with NODE_EXTRA_CA_CERTS
+  return createSecureContext({ ca: [...rootCertificates, ...given], minVersion: 'TLSv1.2' });
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/support/clock.ts';
 import { enroll, type EnrollOptions } from '../../src/agent/identity/enroll.ts';
+import { tlsTrust } from '../../src/support/tls-trust.ts';
 import { loadIdentity } from '../../src/agent/identity/load-identity.ts';
 import {
   openEnrollmentDesk,
@@ -40,7 +41,7 @@ async function scene(options: DeskOptions = {}): Promise<{
           name: 'agent one',
           version: '1.2.3',
           stateFolder: folder,
-          ca: desk.ca,
+          outbound: { trust: tlsTrust(desk.ca) },
           clock: systemClock,
           firstRetryMs: 1,
           ...changes,
@@ -153,7 +154,7 @@ test('nobody listening is said before each new try, and after a few', async () =
 test('a certificate of an unknown CA is refused and the message names service.caFile', async () => {
   const { desk, tryEnroll } = await scene();
   const other = await createTestCa('Another CA');
-  await expect(tryEnroll({ ca: other.ca })).rejects.toMatchObject({
+  await expect(tryEnroll({ outbound: { trust: tlsTrust(other.ca) } })).rejects.toMatchObject({
     code: 'TLS_UNTRUSTED',
     message: expect.stringContaining('service.caFile') as string,
   });

@@ -9,6 +9,7 @@ import type { Directory } from '../../src/agent/directory/directory.ts';
 import { enroll } from '../../src/agent/identity/enroll.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import type { Logger } from '../../src/support/logger.ts';
+import { tlsTrust } from '../../src/support/tls-trust.ts';
 import { OPEN_GUARD } from './command-rig.ts';
 import { MemoryLog } from './memory-log.ts';
 import type { ScriptedService } from './scripted-service.ts';
@@ -55,7 +56,7 @@ export class StartedAgent implements AsyncDisposable {
         name: 'test',
         version: '0.1.0',
         stateFolder: agent.stateFolder,
-        ca: service.ca,
+        outbound: { trust: tlsTrust(service.ca) },
         clock: systemClock,
       },
       new AbortController().signal,
@@ -66,8 +67,10 @@ export class StartedAgent implements AsyncDisposable {
   get config(): AgentConfig {
     return {
       service: {
+        urls: this.#options.url === undefined ? [] : [this.#options.url],
         caFile: join(this.stateFolder, '..', 'ca.pem'),
-        ...(this.#options.url !== undefined && { url: this.#options.url }),
+        systemCa: false,
+        noProxy: [],
       },
       directory: {
         domain: 'corp.test',

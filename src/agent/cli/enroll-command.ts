@@ -2,12 +2,16 @@ import { hostname } from 'node:os';
 import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
 import { shellWord } from '../../support/shell-word.ts';
-import type { Terminal } from '../../support/terminal.ts';
+import { ConfigError } from '../../support/config-error.ts';
+import type { Environment, Terminal } from '../../support/terminal.ts';
 import { certificatesOf, textOf, UsageError } from '../../support/usage-error.ts';
 import { packageVersion } from '../../support/version.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
 import { FORMATS } from '../config/formats.ts';
+import { resolveProxy } from '../config/proxy-settings.ts';
 import { defaultStateFolder } from '../config/settings.ts';
 import { enroll } from '../identity/enroll.ts';
+import { openOutbound } from '../outbound.ts';
 import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
 
 interface EnrollFlags extends ConfigFlags {
@@ -49,7 +53,7 @@ export function addEnrollCommand(program: Command, terminal: Terminal): void {
 
 async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
   checkFlags(flags);
-  const { stateFolder, caFile } = await places(flags, terminal);
+  const { stateFolder, service } = await places(flags, terminal);
   const tokenText =
     flags.tokenFile === '-' ? await standardInput() : await textOf(flags.tokenFile, '--token-file');
   const { drain } = terminal.stopSignals(0);
@@ -60,7 +64,7 @@ async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
       name: flags.name ?? hostname().slice(0, MAX_NAME),
       version: packageVersion(),
       stateFolder,
-      ...(caFile !== undefined && { ca: await certificatesOf(caFile, '--ca-file') }),
+      outbound: await openOutbound(service, systemClock),
       clock: systemClock,
       onRetry: (reason) => {
         terminal.complain(`${reason}; trying again`);
@@ -92,17 +96,29 @@ function checkFlags({ url, name }: EnrollFlags): void {
   }
 }
 
+interface Places {
+  readonly stateFolder: string;
+  readonly service: Omit<AgentConfig['service'], 'urls'>;
+}
+
 /** Flags win; a configuration is read only for what they leave open, so that one is not needed to enrol. */
-async function places(
-  flags: EnrollFlags,
-  terminal: Terminal,
-): Promise<{ readonly stateFolder: string; readonly caFile?: string | undefined }> {
+async function places(flags: EnrollFlags, terminal: Terminal): Promise<Places> {
+  const { caFile, stateFolder } = flags;
   const configured = flags.config !== undefined || (terminal.env.PASSBACK_CONFIG ?? '') !== '';
   const config = configured ? await readConfig(flags, terminal) : undefined;
+  if (caFile !== undefined) await certificatesOf(caFile, '--ca-file');
+  const service = config?.service ?? environmentService(terminal.env);
   return {
-    stateFolder: flags.stateFolder ?? config?.stateFolder ?? defaultStateFolder(terminal.env),
-    caFile: flags.caFile ?? config?.service.caFile,
+    stateFolder: stateFolder ?? config?.stateFolder ?? defaultStateFolder(terminal.env),
+    service: { ...service, ...(caFile !== undefined && { caFile }) },
   };
+}
+
+/** As with a configuration that says nothing about the service. */
+function environmentService(env: Environment): Places['service'] {
+  const { problems, ...proxy } = resolveProxy(new Map(), env);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { systemCa: true, ...proxy };
 }
 
 async function standardInput(): Promise<string> {

@@ -1,12 +1,17 @@
 import type { LogLevel } from '../../support/winston-logger.ts';
 import type { GuardSettings } from '../commands/guard/guard-settings.ts';
+import type { ProxySettings } from './proxy-settings.ts';
 
 /** All that an admin can set, checked, frozen, with every default filled in. */
 export interface AgentConfig {
   readonly service: {
-    /** Absent: the URL learned at enrolment. */
-    readonly url?: string;
+    /** In the order they are tried. Empty: the URL learned at enrolment. */
+    readonly urls: readonly string[];
     readonly caFile?: string;
+    readonly systemCa: boolean;
+    readonly proxy?: ProxySettings;
+    /** Exceptions from the proxy. */
+    readonly noProxy: readonly string[];
   };
   readonly directory: {
     readonly domain: string;

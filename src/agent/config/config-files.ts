@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { ConfigProblem } from '../../support/config-error.ts';
 import { isOpenToAll } from '../../support/files.ts';
-import { SETTINGS } from './settings.ts';
+import { SETTINGS, type FileKind } from './settings.ts';
 
 /** Reads a file as text; rejects with Node's coded errors. */
 export type ReadText = (path: string) => Promise<string>;
@@ -22,7 +22,7 @@ export async function checkFiles(
 
 async function fileProblem(
   path: string,
-  kind: 'certificates' | 'secret',
+  kind: FileKind,
   readText: ReadText,
 ): Promise<string | undefined> {
   let text: string;
@@ -31,11 +31,14 @@ async function fileProblem(
   } catch (error) {
     return unreadable(error, path, kind);
   }
-  if (kind === 'secret') {
-    if (await isOpenToAll(path)) return `every account can read ${path}: chmod o= it`;
-    return secretProblem(path, text.replace(/\r?\n$/, ''));
+  if (kind === 'certificates') {
+    return holdsCertificate(text) ? undefined : `${path} holds no certificate in PEM form`;
   }
-  return holdsCertificate(text) ? undefined : `${path} holds no certificate in PEM form`;
+  if (await isOpenToAll(path)) return `every account can read ${path}: chmod o= it`;
+  const secret = text.replace(/\r?\n$/, '');
+  const problem = secretProblem(path, secret);
+  const isPair = kind === 'secret' || /^[^:]+:./.test(secret);
+  return problem ?? (isPair ? undefined : `${path} does not hold user:password`);
 }
 
 function secretProblem(path: string, secret: string): string | undefined {
@@ -43,7 +46,7 @@ function secretProblem(path: string, secret: string): string | undefined {
   return /[\r\n]/.test(secret) ? `${path} has more than one line` : undefined;
 }
 
-function unreadable(error: unknown, path: string, kind: 'certificates' | 'secret'): string {
+function unreadable(error: unknown, path: string, kind: FileKind): string {
   const { code } = error as NodeJS.ErrnoException;
   // Where there is nothing of that name, it may be the secret itself.
   const isThere = code === 'EACCES' || code === 'EPERM' || code === 'EISDIR';

@@ -8,6 +8,7 @@ type Good = ReadonlyMap<string, unknown>;
 /** What single values cannot show to be wrong. Looks only at settings that are good by themselves. */
 export function crossProblems(good: Good): readonly ConfigProblem[] {
   return [
+    ...twoSpellings(good),
     ...emptyLists(good),
     ...uselessSite(good),
     ...outsideDomain(good),
@@ -17,8 +18,14 @@ export function crossProblems(good: Good): readonly ConfigProblem[] {
   ];
 }
 
+function twoSpellings(good: Good): readonly ConfigProblem[] {
+  if (typeof good.get('service.url') !== 'string') return [];
+  if (!Array.isArray(good.get('service.urls'))) return [];
+  return [{ key: 'service.urls', problem: 'is another way to say service.url: leave one out' }];
+}
+
 function emptyLists(good: Good): readonly ConfigProblem[] {
-  return ['guard.baseDns', 'directory.domainControllers']
+  return ['service.urls', 'guard.baseDns', 'directory.domainControllers']
     .filter((key) => isEmptyList(good.get(key)))
     .map((key) => ({ key, problem: 'is empty; expected at least one' }));
 }

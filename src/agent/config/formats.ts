@@ -3,6 +3,8 @@ import { Op } from '../../protocol/command.ts';
 import { Sha256 } from '../../protocol/shapes.ts';
 import { parseDistinguishedName } from '../commands/guard/distinguished-name.ts';
 import { controllerFromText, controllerProblem, HOST_NAME } from './controllers.ts';
+import { PROXY_URL_EXPECTED, proxyUrlProblem } from '../../support/http-proxy.ts';
+import { noProxyProblem } from '../../support/no-proxy.ts';
 import { shown } from '../../support/shown.ts';
 
 /** One kind of value: how to read it from text, and what is wrong with it. */
@@ -45,6 +47,18 @@ export const FORMATS = {
   url: {
     expected: URL_EXPECTED,
     problem: urlProblem,
+  },
+  urls: list('a list of addresses such as https://reset.example.com', urlProblem),
+  proxyUrl: {
+    expected: PROXY_URL_EXPECTED,
+    problem: (value) =>
+      typeof value === 'string'
+        ? proxyUrlProblem(value)
+        : `expected ${PROXY_URL_EXPECTED}, found ${shown(value)}`,
+  },
+  hosts: {
+    ...list('a list of hosts', hostProblem),
+    parse: (text: string) => splitList(text.replaceAll(',', ';')),
   },
   flag: {
     expected: 'true or false',
@@ -129,6 +143,11 @@ function urlProblem(value: unknown): string | undefined {
   }
   if (url.username !== '' || url.password !== '') return 'expected no user name and no password';
   return url.search === '' && url.hash === '' ? undefined : 'expected no query and no fragment';
+}
+
+function hostProblem(value: unknown): string | undefined {
+  const problem = typeof value === 'string' ? noProxyProblem(value) : 'is no text';
+  return problem === undefined ? undefined : `${shown(value)} ${problem}`;
 }
 
 function isDistinguishedName(value: unknown): boolean {

@@ -5,6 +5,7 @@ import type { Environment } from '../../support/terminal.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { checkFiles, type ReadText } from './config-files.ts';
 import { parseConfig } from './document.ts';
+import { resolveProxy } from './proxy-settings.ts';
 import { buildSchema } from './schema.ts';
 import { environmentName, SETTINGS, defaultStateFolder } from './settings.ts';
 import { sift, siftEnvironment } from './sift.ts';
@@ -28,6 +29,7 @@ export async function loadConfig({ file, env, readText }: ConfigSource): Promise
   const inFile = sift(document.tree);
   const inEnvironment = siftEnvironment(env);
   const merged = merge(inFile.values, inEnvironment.variables, env);
+  const proxy = resolveProxy(merged.good, env);
   // With a file that cannot be read as YAML every required setting would seem missing.
   const syntaxOnly = document.problems.length > 0;
   const problems: readonly ConfigProblem[] = syntaxOnly
@@ -37,10 +39,11 @@ export async function loadConfig({ file, env, readText }: ConfigSource): Promise
         ...inEnvironment.problems,
         ...merged.problems.filter(({ key }) => !inFile.problems.some((other) => other.key === key)),
         ...crossProblems(merged.good),
+        ...proxy.problems,
         ...(await checkFiles(merged.good, readText)),
       ];
   if (problems.length > 0) throw new ConfigError(problems);
-  return toAgentConfig(merged.good);
+  return toAgentConfig(merged.good, proxy);
 }
 
 async function readConfig(file: string, readText: ReadText): Promise<string> {

@@ -10,7 +10,7 @@ function convictFormat({ expected, parse, problem }: Format): convict.Format {
   return {
     validate: (value: unknown, schema: convict.SchemaObj) => {
       const { key, required } = schema as Partial<Setting>; // from buildSchema
-      const isSecret = key?.endsWith('passwordFile') === true;
+      const isSecret = key !== undefined && SECRET_FILE.test(key);
       if (value === null && required === true) {
         throw new Error(`is missing; ${isSecret ? SAFE_PATH : `expected ${expected}`}`);
       }
@@ -21,6 +21,8 @@ function convictFormat({ expected, parse, problem }: Format): convict.Format {
     ...(parse !== undefined && { coerce: parse }),
   };
 }
+
+const SECRET_FILE = /(password|credentials)File$/;
 
 /** Somebody may have put the password itself there. */
 const SAFE_PATH = 'expected the absolute path of a file that holds the password';

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import type { FormatName } from './formats.ts';
 
+/** What has to be in a file. */
+export type FileKind = 'certificates' | 'secret' | 'credentials';
+
 /** One setting, as the schema, the reference table and the checks all read it. */
 export interface Setting {
   readonly key: string;
@@ -10,7 +13,7 @@ export interface Setting {
   /** There is no default and no doing without. */
   readonly required?: true;
   /** Names a file that has to be there and to be readable. */
-  readonly file?: 'certificates' | 'secret';
+  readonly file?: FileKind;
 }
 
 /** Every setting there is, in the order people read about them. */
@@ -21,10 +24,44 @@ export const SETTINGS: readonly Setting[] = [
     format: 'url',
   },
   {
+    key: 'service.urls',
+    doc: 'Several addresses of one reset service instead of `service.url`, in the order they are tried. When one fails the next is tried at once; breaks come between whole rounds, and a round begins with the one that worked last. In the environment they are parted by semicolons.',
+    format: 'urls',
+  },
+  {
     key: 'service.caFile',
-    doc: 'PEM file of the CA that signed the certificate of the reset service, trusted on top of the well-known ones.',
+    doc: 'PEM file of the CA that signed the certificate of the reset service, or of what inspects TLS on the way there, trusted on top of the well-known ones.',
     format: 'path',
     file: 'certificates',
+  },
+  {
+    key: 'service.systemCa',
+    doc: 'Whether CAs in the store of the operating system are trusted as well, which is where a company has its own: on Linux the bundle of the distribution, with Node.js 22.15 or newer also the stores of Windows and macOS (with Node.js 20 these two are not read: use `service.caFile`). With this or `service.caFile`, NODE_EXTRA_CA_CERTS is not read.',
+    format: 'flag',
+    default: true,
+  },
+  {
+    key: 'service.proxy.url',
+    doc: 'HTTP proxy on the way to the reset service: `http://` or `https://` (how the proxy itself is reached) with host and port. It is asked for a tunnel (CONNECT) and reads nothing. Without it HTTPS_PROXY counts, with the exceptions in NO_PROXY; never put a password into either.',
+    format: 'proxyUrl',
+  },
+  {
+    key: 'service.proxy.credentialsFile',
+    doc: 'File that holds `user:password` for the proxy on one line and nothing else, readable by the account of the agent only. It is read for each new connection and sent as Basic, which an `http://` proxy receives in the clear: use an account that can do nothing else.',
+    format: 'path',
+    file: 'credentials',
+  },
+  {
+    key: 'service.proxy.caFile',
+    doc: 'PEM file of the CA that signed the certificate of an `https://` proxy, trusted on top of the well-known ones.',
+    format: 'path',
+    file: 'certificates',
+  },
+  {
+    key: 'service.noProxy',
+    doc: 'Hosts that are reached without the proxy: `example.com` (and all below it), `.example.com` (only below it), an address, a network such as `10.0.0.0/8` (for addresses in URLs; names are not resolved), each but a network also with `:port`; `*` is everything, HTTPS_PROXY included. In the environment they are parted by commas or semicolons.',
+    format: 'hosts',
+    default: [],
   },
   {
     key: 'directory.domain',

@@ -57,7 +57,10 @@ function unknownKey(key: string, name: string): string {
     return `write it as nested settings: ${name.split('.').join(': { ')}: …${' }'.repeat(name.split('.').length - 1)}`;
   }
   if (/^password$|secret/i.test(name)) {
-    return 'a secret is never a setting: write it to a file and name that file in directory.bind.passwordFile';
+    const file = key.startsWith('service.')
+      ? 'service.proxy.credentialsFile'
+      : 'directory.bind.passwordFile';
+    return `a secret is never a setting: write it to a file and name that file in ${file}`;
   }
   const meant = nearest(key, [...KEYS, ...GROUPS]) ?? elsewhere(name);
   return `there is no such setting${meant === undefined ? '' : `; did you mean ${meant}?`}`;

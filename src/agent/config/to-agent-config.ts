@@ -3,11 +3,14 @@ import type { GuardSettings } from '../commands/guard/guard-settings.ts';
 import type { LogLevel } from '../../support/winston-logger.ts';
 import type { PolicyHints } from '../directory/directory.ts';
 import type { AgentConfig, DomainController } from './agent-config.ts';
+import type { ResolvedProxy } from './proxy-settings.ts';
 
 /** What the formats of the settings have checked, setting by setting. */
 interface Checked {
   readonly 'service.url': string | null;
+  readonly 'service.urls': readonly string[] | null;
   readonly 'service.caFile': string | null;
+  readonly 'service.systemCa': boolean;
   readonly 'directory.domain': string;
   readonly 'directory.domainControllers': readonly DomainController[] | null;
   readonly 'directory.site': string | null;
@@ -44,12 +47,18 @@ interface Checked {
 }
 
 /** The checked settings as the rest of the program reads them, frozen through and through. */
-export function toAgentConfig(good: ReadonlyMap<string, unknown>): AgentConfig {
+export function toAgentConfig(
+  good: ReadonlyMap<string, unknown>,
+  { proxy, noProxy }: ResolvedProxy,
+): AgentConfig {
   const from = Object.fromEntries(good) as unknown as Checked; // no setting is missing or bad here
   return freeze({
     service: {
-      ...(from['service.url'] !== null && { url: from['service.url'] }),
+      urls: from['service.urls'] ?? (from['service.url'] === null ? [] : [from['service.url']]),
       ...(from['service.caFile'] !== null && { caFile: from['service.caFile'] }),
+      systemCa: from['service.systemCa'],
+      ...(proxy !== undefined && { proxy }),
+      noProxy,
     },
     directory: {
       domain: from['directory.domain'],

@@ -12,8 +12,8 @@ import { timestamp } from '../../protocol/shapes.ts';
 import { signToken, TokenError, verifyToken, type SigningKey } from '../../protocol/tokens.ts';
 import type { Clock } from '../../support/clock.ts';
 import { privateFolder } from '../../support/files.ts';
+import type { Outbound } from '../../support/secure-connection.ts';
 import { serviceUrl } from '../../support/service-url.ts';
-import { tlsTrust } from '../../support/tls-trust.ts';
 import { IdentityError } from './identity-error.ts';
 import { importDevice } from './load-identity.ts';
 import { postEnrollment } from './post-enrollment.ts';
@@ -30,8 +30,8 @@ export interface EnrollOptions {
   readonly name: string;
   readonly version: string;
   readonly stateFolder: string;
-  /** PEM of a CA to believe on top of the well-known ones. */
-  readonly ca?: string;
+  /** How to get there. */
+  readonly outbound: Outbound;
   readonly clock: Clock;
   /** Hears why the service was not reached, before it is tried again. */
   readonly onRetry?: (reason: string) => void;
@@ -127,7 +127,7 @@ async function exchange(
     {
       url: serviceUrl(options.url, ENROLL_PATH, 'https'),
       body: JSON.stringify({ token: token.id, request }),
-      trust: tlsTrust(options.ca),
+      outbound: options.outbound,
       ...(options.onRetry !== undefined && { onRetry: options.onRetry }),
       ...(options.firstRetryMs !== undefined && { firstRetryMs: options.firstRetryMs }),
     },

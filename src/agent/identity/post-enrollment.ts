@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
-import type { SecureContext } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import pRetry, { AbortError } from 'p-retry';
-import { connectFailure } from '../../support/connect-failure.ts';
+import { ConnectError, connectFailure } from '../../support/connect-failure.ts';
+import { connectOut, type Outbound } from '../../support/secure-connection.ts';
 import { IdentityError } from './identity-error.ts';
 
 const ANSWER_WITHIN_MS = 15_000;
@@ -13,7 +14,7 @@ const RETRIES = 4;
 export interface Posting {
   readonly url: URL;
   readonly body: string;
-  readonly trust: SecureContext | undefined;
+  readonly outbound: Outbound;
   /** Waits before tries again; default 1 s, doubled. */
   readonly firstRetryMs?: number;
   /** Hears why the service was not reached, before it is tried again. */
@@ -54,29 +55,57 @@ export async function postEnrollment(posting: Posting, signal: AbortSignal): Pro
 
 async function tryOnce(posting: Posting, signal: AbortSignal): Promise<string> {
   try {
-    const answer = await send(
-      posting,
-      AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]),
+    const { url, outbound } = posting;
+    const { socket } = await connectOut(url, outbound, signal).catch((error: unknown) =>
+      notConnected(error, url),
     );
-    return accept(answer);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN_MS)]);
+    try {
+      return accept(await send(posting, socket, limit));
+    } finally {
+      socket.destroy();
+    }
   } catch (error) {
     if (error instanceof NotTaken) throw error;
     throw new AbortError(error as Error);
   }
 }
 
+/** Nothing was sent: what time may cure is tried again. */
+function notConnected(error: unknown, { host }: URL): never {
+  if (!(error instanceof ConnectError)) throw error;
+  const { kind, at, message, isUnknownCa } = error;
+  const isProxy = at === 'proxy';
+  if (kind === 'proxy-login' || kind === 'proxy-refused') {
+    throw new IdentityError('PROXY_REFUSED', `enroll: ${message}`);
+  }
+  if (kind === 'tls-untrusted') {
+    const what = isProxy ? message : `TLS with ${host} is not trusted: ${message}`;
+    const cure = isUnknownCa && !isProxy ? `. ${CA_CURE}` : '';
+    throw new IdentityError('TLS_UNTRUSTED', `enroll: ${what}${cure}`);
+  }
+  const what = isProxy ? message : `${host}: ${message}`;
+  throw new NotTaken(new IdentityError('SERVICE_UNREACHABLE', `enroll: ${what}`));
+}
+
+const CA_CURE =
+  'Once whoever runs that CA has confirmed it, put its certificate into service.caFile (or --ca-file)';
+
 interface Answer {
   readonly status: number;
   readonly text: string;
 }
 
-async function send({ url, body, trust }: Posting, signal: AbortSignal): Promise<Answer> {
-  const options: RequestOptions & { secureContext?: SecureContext } = {
+async function send(
+  { url, body }: Posting,
+  socket: TLSSocket,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const options: RequestOptions = {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
-    agent: false,
+    createConnection: () => socket,
     signal,
-    ...(trust !== undefined && { secureContext: trust }),
   };
   try {
     const sent = request(url, options);
@@ -85,7 +114,13 @@ async function send({ url, body, trust }: Posting, signal: AbortSignal): Promise
     return { status: response.statusCode ?? 0, text: await textOf(response) };
   } catch (error) {
     if (error instanceof IdentityError) throw error;
-    throw toIdentityError(error, url, signal);
+    const reason = signal.aborted
+      ? 'took the connection and did not answer'
+      : connectFailure(error).reason;
+    throw new IdentityError(
+      'SERVICE_UNREACHABLE',
+      `enroll: ${url.host}: ${reason}; if this repeats the token is used up, make a new one`,
+    );
   }
 }
 
@@ -104,34 +139,6 @@ async function textOf(response: IncomingMessage): Promise<string> {
 }
 
 const LOOK_AT_URL = 'is --url the address of a Passback reset service?';
-
-function toIdentityError(error: unknown, url: URL, signal: AbortSignal): Error {
-  if (signal.aborted) {
-    return new IdentityError(
-      'SERVICE_UNREACHABLE',
-      `enroll: ${url.host} took the connection and did not answer; if this repeats the token is used up, make a new one`,
-    );
-  }
-  const { kind, reason } = connectFailure(error);
-  switch (kind) {
-    case 'tls-untrusted':
-      return new IdentityError(
-        'TLS_UNTRUSTED',
-        `enroll: TLS with ${url.host} is not trusted: ${reason}. If the service has a certificate of your own CA, name that CA in service.caFile (or --ca-file)`,
-      );
-    case 'dns':
-    case 'refused':
-    case 'unreachable':
-      return new NotTaken(
-        new IdentityError('SERVICE_UNREACHABLE', `enroll: ${url.host}: ${reason}`),
-      );
-    case 'timeout':
-    case 'reset':
-    case 'tls':
-    case 'other':
-      return new IdentityError('SERVICE_UNREACHABLE', `enroll: ${url.host}: ${reason}`);
-  }
-}
 
 function accept({ status, text }: Answer): string {
   if (status === 200 || status === 201) return text;
@@ -152,7 +159,7 @@ function accept({ status, text }: Answer): string {
     case 407:
       throw new IdentityError(
         'SERVICE_REFUSED',
-        'enroll: a proxy on the way wants a login (HTTP 407); let the agent out directly',
+        'enroll: something in front of the service wants a login (HTTP 407), as only a proxy should; name the proxy in service.proxy.url',
       );
     default:
       throw new IdentityError('SERVICE_REFUSED', `enroll: HTTP ${status}; ${LOOK_AT_URL}`);

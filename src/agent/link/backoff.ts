@@ -3,9 +3,16 @@ export interface BackoffPolicy {
   readonly capMs: number;
   /** A link that was up this long is healthy, and the next failure counts as the first. */
   readonly stableMs: number;
+  /** Over how long a fleet that has lost its service at one moment spreads, at least. */
+  readonly spreadMs: number;
 }
 
-export const BACKOFF: BackoffPolicy = { baseMs: 1_000, capMs: 60_000, stableMs: 30_000 };
+export const BACKOFF: BackoffPolicy = {
+  baseMs: 1_000,
+  capMs: 60_000,
+  stableMs: 30_000,
+  spreadMs: 5_000,
+};
 
 /** A service that asks for more patience than this is wrong, or not the service. */
 const LONGEST_RETRY_AFTER_MS = 15 * 60_000;
@@ -14,18 +21,26 @@ const REFUSED_MS = 12.5 * 60_000;
 const REFUSED_SPREAD = 0.2;
 
 /**
- * Full jitter: uniform in [0, base·2ⁿ], so a fleet that lost its service does not return in step.
- * A longer wish of the server's wins, up to 15 minutes.
+ * Full jitter: uniform in [0, base·2ⁿ] after n rounds without a session, so a fleet that cannot
+ * reach its service does not come in step; in an outage that a healthy link has ended with, over
+ * 5 s at least, because then all of them begin at the same moment.
  */
 export function backoffDelay(
   failures: number,
-  policy: BackoffPolicy,
+  wasHealthy: boolean,
   random: () => number,
-  retryAfterMs = 0,
+  policy = BACKOFF,
 ): number {
-  const ceiling = Math.min(policy.capMs, policy.baseMs * 2 ** failures);
+  const { baseMs, capMs, spreadMs } = policy;
+  const ceiling = Math.min(capMs, baseMs * 2 ** failures);
+  return Math.round(random() * (wasHealthy ? Math.max(ceiling, spreadMs) : ceiling));
+}
+
+/** The wish of a service, up to 15 minutes, and a little more: the others were told the same. 0 without one. */
+export function wishedDelay(retryAfterMs: number, random: () => number, policy = BACKOFF): number {
+  if (retryAfterMs === 0) return 0;
   const wish = Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS);
-  return Math.max(Math.round(random() * ceiling), wish);
+  return wish + Math.round(random() * policy.spreadMs);
 }
 
 /** 10 to 15 minutes: what was refused for good is asked again only in case a person has changed it. */

@@ -1,15 +1,15 @@
-import type { SecureContext } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { WebSocket, type ClientOptions } from 'ws';
 import { CONNECT_PATH, MAX_FRAME_BYTES, SUBPROTOCOL } from '../../protocol/messages.ts';
-import { connectFailure } from '../../support/connect-failure.ts';
+import { ConnectError, connectFailure } from '../../support/connect-failure.ts';
 import { onAbort } from '../../support/on-abort.ts';
+import { connectOut, type Outbound } from '../../support/secure-connection.ts';
 import { serviceUrl } from '../../support/service-url.ts';
 import { LinkError } from './link-error.ts';
 import { readRefusal, URL_CURE } from './refusal.ts';
 
 export interface DialOptions {
-  readonly url: string;
-  readonly trust: SecureContext | undefined;
+  readonly outbound: Outbound;
   readonly connectToken: () => Promise<string>;
 }
 
@@ -20,19 +20,27 @@ const CLOSE_WITHIN_MS = 2_000;
  * One attempt to open the WebSocket. Resolves with a paused socket: nothing it receives is lost
  * before somebody listens. Rejects with `LinkError`; an abort ends the attempt at once.
  */
-export async function dial(options: DialOptions, signal: AbortSignal): Promise<WebSocket> {
-  const token = await options.connectToken();
-  const socket = new WebSocket(
-    serviceUrl(options.url, CONNECT_PATH, 'wss'),
-    [SUBPROTOCOL],
-    clientOptions(token, options.trust),
-  );
-  return opened(socket, signal);
+export async function dial(
+  url: string,
+  { outbound, connectToken }: DialOptions,
+  signal: AbortSignal,
+): Promise<WebSocket> {
+  const target = serviceUrl(url, CONNECT_PATH, 'wss');
+  const { socket } = await connectOut(target, outbound, signal).catch(failed);
+  try {
+    // Only now: it is good for a minute, and all the steps before may take nearly as long.
+    const token = await connectToken();
+    return await opened(new WebSocket(target, [SUBPROTOCOL], clientOptions(token, socket)), signal);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
 }
 
-function clientOptions(token: string, trust: SecureContext | undefined): ClientOptions {
-  const options: ClientOptions & { closeTimeout: number; secureContext?: SecureContext } = {
+function clientOptions(token: string, socket: TLSSocket): ClientOptions {
+  const options: ClientOptions & { closeTimeout: number } = {
     headers: { authorization: `Bearer ${token}` },
+    createConnection: () => socket,
     handshakeTimeout: HANDSHAKE_WITHIN_MS,
     closeTimeout: CLOSE_WITHIN_MS,
     followRedirects: false,
@@ -41,7 +49,6 @@ function clientOptions(token: string, trust: SecureContext | undefined): ClientO
     maxPayload: MAX_FRAME_BYTES,
     maxFragments: 16,
     maxBufferedChunks: 256,
-    ...(trust !== undefined && { secureContext: trust }),
   };
   return options;
 }
@@ -71,6 +78,20 @@ function opened(socket: WebSocket, signal: AbortSignal): Promise<WebSocket> {
   });
 }
 
+function failed(error: unknown): never {
+  if (!(error instanceof ConnectError)) throw error;
+  const { kind, at, message, isUnknownCa } = error;
+  if (kind === 'proxy-login') throw new LinkError('PROXY_LOGIN', message);
+  if (at === 'proxy') throw new LinkError('PROXY', message);
+  if (kind !== 'tls-untrusted') throw new LinkError('UNREACHABLE', message);
+  const cure = isUnknownCa ? `. ${CA_CURE}` : '';
+  throw new LinkError('UNTRUSTED', `TLS is not trusted: ${message}${cure}`);
+}
+
+const CA_CURE =
+  'Once whoever runs that CA has confirmed it, put its certificate into service.caFile';
+
+/** Once TLS is up there is a service, or something that stands in front of it. */
 function toLinkError(error: Error): LinkError {
   if (error.message.includes('subprotocol')) {
     return new LinkError(
@@ -79,12 +100,7 @@ function toLinkError(error: Error): LinkError {
     );
   }
   if (error.message.includes('handshake has timed out')) {
-    return new LinkError('UNREACHABLE', 'no answer in time (a firewall may drop the packets)');
+    return new LinkError('UNREACHABLE', 'connected, but no answer in time');
   }
-  const { kind, reason } = connectFailure(error);
-  if (kind !== 'tls-untrusted') return new LinkError('UNREACHABLE', reason);
-  return new LinkError(
-    'UNTRUSTED',
-    `TLS is not trusted: ${reason}. If the service has a certificate of your own CA, name that CA in service.caFile`,
-  );
+  return new LinkError('UNREACHABLE', connectFailure(error).reason);
 }

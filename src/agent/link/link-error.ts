@@ -6,6 +6,7 @@ const RETRYABLE = {
   UNTRUSTED: true,
   NOT_READY: true,
   NOT_A_SERVICE: true,
+  PROXY: true,
   PROXY_LOGIN: true,
   NOT_ADMITTED: true,
   REVOKED: false,

@@ -1,7 +1,7 @@
-import type { SecureContext } from 'node:tls';
 import type { FromAgent, FromService, Params, Result, Welcome } from '../../protocol/messages.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
+import type { Outbound } from '../../support/secure-connection.ts';
 import type { LinkMonitor } from './link-report.ts';
 
 /** One live session, for whoever has something to tell the service. */
@@ -30,10 +30,10 @@ export type LinkHandlers = {
 };
 
 export interface LinkOptions {
-  /** The service's public URL; https and wss mean the same. */
-  readonly url: string;
-  /** From `tlsTrust`; absent: Node's own CAs. */
-  readonly trust: SecureContext | undefined;
+  /** Where the service is, one or more; https and wss mean the same. */
+  readonly urls: readonly string[];
+  /** How to get there. */
+  readonly outbound: Outbound;
   /** Makes the token of one upgrade request. */
   readonly connectToken: () => Promise<string>;
   /** Makes the signed hello over the service's challenge. */

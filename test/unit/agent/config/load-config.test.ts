@@ -53,7 +53,7 @@ async function problemsOf(...args: Parameters<typeof load>): Promise<readonly Co
 
 test('the least that is needed gives a whole configuration with every default', async () => {
   await expect(load(MINIMAL)).resolves.toEqual({
-    service: {},
+    service: { urls: [], systemCa: true, noProxy: [] },
     directory: {
       domain: 'corp.test',
       domainControllers: [{ name: 'dc1.corp.test' }],
@@ -158,7 +158,7 @@ test.each([
   ['one in the wrong place', 'baseDns: [a]', 'baseDns', 'did you mean guard.baseDns?'],
   ['one in another spelling', 'state_folder: /x', 'state_folder', 'did you mean stateFolder?'],
   ['a dotted one', 'service.url: https://a.b', 'service.url', 'nested'],
-  ['a group that is a value', 'service: https://a.b', 'service', 'url, caFile'],
+  ['a group that is a value', 'service: https://a.b', 'service', 'url, urls, caFile'],
   ['a value that is a group', 'drainMs: { a: { b: 1 } }', 'drainMs', 'found a mapping'],
   ['text for a number', 'drainMs: 10s', 'drainMs', 'found "10s"'],
   ['a fraction', 'drainMs: 1.5', 'drainMs', 'found 1.5'],

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { backoffDelay, BACKOFF, refusedDelay } from '../../../../src/agent/link/backoff.ts';
+import { backoffDelay, refusedDelay, wishedDelay } from '../../../../src/agent/link/backoff.ts';
 import { LinkError } from '../../../../src/agent/link/link-error.ts';
-import { runAttempts, type Attempt } from '../../../../src/agent/link/link.ts';
+import { runAttempts, type Attempt } from '../../../../src/agent/link/loop.ts';
 import { LinkMonitor } from '../../../../src/agent/link/link-report.ts';
 import type { LinkState } from '../../../../src/agent/link/link-state.ts';
 import type { SessionEnd } from '../../../../src/agent/link/session.ts';
@@ -29,7 +29,7 @@ async function run(steps: readonly Step[]): Promise<{
   monitor.watch(({ state }) => states.push(state));
   const drain = new AbortController();
   const script = [...steps];
-  const attempt: Attempt = async (onEvent) => {
+  const attempt: Attempt = async (_url, onEvent) => {
     const step = script.shift();
     if (step === undefined) {
       drain.abort();
@@ -42,7 +42,7 @@ async function run(steps: readonly Step[]): Promise<{
   };
   await runAttempts(
     attempt,
-    { url: URL, monitor, clock, log, random: () => 1 },
+    { urls: [URL], monitor, clock, log, random: () => 1 },
     { drain: drain.signal, abort: new AbortController().signal },
   );
   return { slept: clock.slept, log, states };
@@ -55,13 +55,19 @@ test('a service that cannot be reached is backed away from, up to a minute', asy
 
 test('only a link that stayed up for 30 s makes the next failure the first', async () => {
   const { slept } = await run([REFUSED, { upMs: 29_999 }, { upMs: 30_000 }, REFUSED]);
-  expect(slept).toEqual([2_000, 4_000, 1_000, 2_000]);
+  expect(slept).toEqual([2_000, 4_000, 5_000, 5_000]);
+});
+
+test('after a healthy link a fleet spreads over 5 s, and over more as soon as backoff does', async () => {
+  const { slept } = await run([{ upMs: 30_000 }, ...Array.from({ length: 5 }, () => REFUSED)]);
+  expect(slept).toEqual([5_000, 5_000, 5_000, 8_000, 16_000, 32_000]);
 });
 
 test('the jitter is full: any delay between nothing and the ceiling', () => {
-  expect(backoffDelay(3, BACKOFF, () => 0)).toBe(0);
-  expect(backoffDelay(3, BACKOFF, () => 0.25)).toBe(2_000);
-  expect(backoffDelay(2_000, BACKOFF, () => 1)).toBe(60_000);
+  expect(backoffDelay(3, false, () => 0)).toBe(0);
+  expect(backoffDelay(3, false, () => 0.25)).toBe(2_000);
+  expect(backoffDelay(2_000, false, () => 1)).toBe(60_000);
+  expect(backoffDelay(0, true, () => 0.5)).toBe(2_500);
 });
 
 test('a longer wish of the service wins, a shorter one does not, an absurd one is cut', async () => {
@@ -70,7 +76,13 @@ test('a longer wish of the service wins, a shorter one does not, an absurd one i
     { retryAfterMs: 1 },
     { retryAfterMs: 1e12 },
   ]);
-  expect(slept).toEqual([90_000, 4_000, 900_000]);
+  expect(slept).toEqual([95_000, 5_001, 905_000]);
+});
+
+test('nobody comes before the time that the service has named, and not all of them right at it', () => {
+  expect(wishedDelay(90_000, () => 0)).toBe(90_000);
+  expect(wishedDelay(90_000, () => 0.5)).toBe(92_500);
+  expect(wishedDelay(0, () => 1)).toBe(0);
 });
 
 test('what only a person can change is asked rarely, and said once', async () => {
@@ -106,7 +118,7 @@ test('a bug in an attempt is not taken for a lost link', async () => {
   await expect(
     runAttempts(
       attempt,
-      { url: URL, monitor, clock, log: new MemoryLog(), random: () => 1 },
+      { urls: [URL], monitor, clock, log: new MemoryLog(), random: () => 1 },
       { drain: signal, abort: signal },
     ),
   ).rejects.toThrow('bug');

@@ -1,0 +1,58 @@
+import type { Certificate, DetailedPeerCertificate, TLSSocket } from 'node:tls';
+
+/** Who signed what the other side has shown, before anybody believes it. */
+export interface PresentedChain {
+  /** Distinguished name of who signed the server's certificate. */
+  readonly issuer: string;
+  /** Of who signed the topmost certificate shown: what is missing where nobody trusts the chain. */
+  readonly topIssuer: string;
+  /** SHA-256 of the topmost certificate shown. */
+  readonly topFingerprint: string;
+}
+
+/** Undefined when nothing was shown. Leaves what Node judges the certificate by as it is. */
+export function presentedChain(socket: TLSSocket): PresentedChain | undefined {
+  // Not getPeerX509Certificate(): in Node 20 the check of the host name fails after it.
+  const leaf = socket.getPeerCertificate(true) as Partial<DetailedPeerCertificate>;
+  if (leaf.issuer === undefined) return undefined;
+  const top = topOf(leaf);
+  return {
+    issuer: nameOf(leaf.issuer),
+    topIssuer: nameOf(top.issuer ?? leaf.issuer),
+    topFingerprint: top.fingerprint256 ?? 'unknown',
+  };
+}
+
+/** More certificates than any honest chain has. */
+const LONGEST_CHAIN = 16;
+
+function topOf(leaf: Partial<DetailedPeerCertificate>): Partial<DetailedPeerCertificate> {
+  let top = leaf;
+  for (let length = 1; length < LONGEST_CHAIN; length++) {
+    const above: Partial<DetailedPeerCertificate> | undefined = top.issuerCertificate;
+    if (above === undefined || above.fingerprint256 === top.fingerprint256) break;
+    top = above;
+  }
+  return top;
+}
+
+/** `CN=…, O=…` on one line; whoever made the certificate chose every character of it. */
+function nameOf(issuer: Certificate): string {
+  const name = Object.entries(issuer)
+    .toReversed()
+    .flatMap(([type, value]: [string, unknown]) =>
+      [value].flat().map((one) => `${type}=${String(one)}`),
+    )
+    .join(', ')
+    .replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');
+  return name.length <= 160 ? name : `${name.slice(0, 160)}…`;
+}
+
+/** Makers and kinds of what opens TLS on its way out of a company, as their own CAs are called. */
+const INSPECTORS =
+  /zscaler|netskope|forti(net|gate)|palo ?alto|blue ?coat|symantec web|forcepoint|websense|sophos|check ?point|umbrella|ironport|skyhigh|mcafee web|barracuda|watchguard|sonicwall|iboss|cato networks|untangle|smoothwall|clearswift|trend ?micro|kaspersky|\beset\b|bitdefender|avast|squid|mitmproxy|\b(web|tls|ssl|https)[ -]?(proxy|gateway|inspection|inspector|interception|decryption|filter)|\bproxy\b|inspect|firewall/i;
+
+/** Whether that is the name of something that opens TLS to read it. */
+export function looksLikeInspection({ issuer, topIssuer }: PresentedChain): boolean {
+  return INSPECTORS.test(issuer) || INSPECTORS.test(topIssuer);
+}
