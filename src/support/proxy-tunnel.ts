@@ -9,7 +9,7 @@ import {
 import { authority, hostAndPort, type HttpProxy } from './http-proxy.ts';
 import type { HostAndPort } from './no-proxy.ts';
 import type { Secret } from './secret.ts';
-import { inTime } from './socket-stage.ts';
+import { inTime, type Patience } from './socket-stage.ts';
 
 /**
  * Asks the proxy at the other end of `carrier` for a tunnel (RFC 9110 section 9.3.6) and resolves
@@ -20,15 +20,14 @@ export async function openTunnel(
   target: HostAndPort,
   carrier: Socket,
   proxy: HttpProxy,
-  signal: AbortSignal,
+  patience: Patience,
 ): Promise<Socket> {
   try {
     const login = await proxy.login?.read();
     const headers = { host: authority(target), ...(login !== undefined && basic(login)) };
-    const answer = await ask({ carrier, headers, proxy }, signal);
-    const { status } = answer;
-    if (status === 407 && login !== undefined) proxy.login?.refuse(login);
-    if (status < 200 || status > 299) throw refusal({ ...answer, target, proxy });
+    const answer = await ask({ carrier, headers, proxy }, patience);
+    if (answer.status === 407 && login !== undefined) proxy.login?.refuse(login);
+    if (!opens(answer)) throw refusal({ ...answer, target, proxy });
     return carrier;
   } catch (error) {
     carrier.destroy();
@@ -53,7 +52,7 @@ interface Answer {
   readonly schemes: readonly string[];
 }
 
-async function ask({ carrier, headers, proxy }: Question, signal: AbortSignal): Promise<Answer> {
+async function ask({ carrier, headers, proxy }: Question, patience: Patience): Promise<Answer> {
   const asked = request({
     method: 'CONNECT',
     path: headers.host,
@@ -62,12 +61,13 @@ async function ask({ carrier, headers, proxy }: Question, signal: AbortSignal): 
   });
   try {
     return await inTime<Answer>(
-      signal,
+      patience,
       (resolve, reject) => {
         asked.once('connect', (response, _, head) => {
-          // TLS begins with the client: nobody behind the tunnel has said anything yet.
-          if (head.length > 0) reject(unexpected(proxy, 'more than an answer'));
-          else resolve(answerOf(response));
+          const answer = answerOf(response);
+          // TLS begins with the client: nobody behind a tunnel has said anything yet.
+          if (head.length === 0 || !opens(answer)) resolve(answer);
+          else reject(unexpected(proxy, 'more than an answer'));
         });
         asked.once('error', (error) => {
           reject(broken(error, proxy));
@@ -80,6 +80,10 @@ async function ask({ carrier, headers, proxy }: Question, signal: AbortSignal): 
     end(asked);
     throw error;
   }
+}
+
+function opens({ status }: Answer): boolean {
+  return status >= 200 && status <= 299;
 }
 
 function end(asked: ClientRequest): void {

@@ -5,7 +5,7 @@ import { authority, hostAndPort, type HttpProxy } from './http-proxy.ts';
 import { isExempt, type HostAndPort } from './no-proxy.ts';
 import { looksLikeInspection, presentedChain, type PresentedChain } from './presented-chain.ts';
 import { openTunnel } from './proxy-tunnel.ts';
-import { opened } from './socket-stage.ts';
+import { opened, type Patience } from './socket-stage.ts';
 
 /** How this machine reaches what is outside. */
 export interface Outbound {
@@ -15,7 +15,11 @@ export interface Outbound {
   readonly proxy?: HttpProxy;
   /** Hosts that are reached directly all the same; see `isExempt`. */
   readonly noProxy?: readonly string[];
+  /** Default is 10 s. */
+  readonly stageMs?: number;
 }
+
+const STAGE_MS = 10_000;
 
 /** The proxy on the way to a URL, if there is one. */
 export function proxyTo(url: URL, { proxy, noProxy = [] }: Outbound): HttpProxy | undefined {
@@ -30,18 +34,20 @@ export interface SecureConnection {
 /**
  * Resolves with a connection to the host of `url` whose certificate and name were verified, through
  * the proxy where there is one. Rejects with `ConnectError` and leaves nothing open; each step has
- * 10 s, and an abort ends any of them at once.
+ * its time, and an abort ends any of them at once.
  */
 export async function connectOut(
   url: URL,
   outbound: Outbound,
   signal: AbortSignal,
 ): Promise<SecureConnection> {
+  const { trust, stageMs = STAGE_MS } = outbound;
+  const patience = { stageMs, signal };
   const target = hostAndPort(url);
   const proxy = proxyTo(url, outbound);
-  if (proxy === undefined) return secured(target, outbound.trust, signal);
-  const over = await openTunnel(target, await carrierTo(proxy, signal), proxy, signal);
-  return secured({ ...target, over }, outbound.trust, signal);
+  if (proxy === undefined) return secured(target, trust, patience);
+  const over = await openTunnel(target, await carrierTo(proxy, patience), proxy, patience);
+  return secured({ ...target, over }, trust, patience);
 }
 
 interface Target extends HostAndPort {
@@ -52,7 +58,7 @@ interface Target extends HostAndPort {
 async function secured(
   { host, port, over }: Target,
   secureContext: SecureContext | undefined,
-  signal: AbortSignal,
+  patience: Patience,
 ): Promise<SecureConnection> {
   const socket = connectTls({
     host, // with `servername`, what the certificate has to say
@@ -71,7 +77,7 @@ async function secured(
     chain = presentedChain(socket);
   });
   try {
-    await opened(socket, 'secureConnect', signal);
+    await opened(socket, 'secureConnect', patience);
   } catch (error) {
     over?.destroy();
     throw explained(error, chain);
@@ -95,13 +101,13 @@ function explained(error: unknown, chain: PresentedChain | undefined): ConnectEr
 }
 
 /** The connection to the proxy itself. */
-async function carrierTo(proxy: HttpProxy, signal: AbortSignal): Promise<Socket> {
+async function carrierTo(proxy: HttpProxy, patience: Patience): Promise<Socket> {
   const url = new URL(proxy.url);
   const place = hostAndPort(url);
   try {
-    if (url.protocol === 'https:') return (await secured(place, proxy.trust, signal)).socket;
+    if (url.protocol === 'https:') return (await secured(place, proxy.trust, patience)).socket;
     const socket = connectTcp(place);
-    await opened(socket, 'connect', signal);
+    await opened(socket, 'connect', patience);
     return socket;
   } catch (error) {
     const failure = connectFailure(error);

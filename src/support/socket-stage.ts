@@ -2,22 +2,25 @@ import type { Socket } from 'node:net';
 import { ConnectError, type ConnectFailure } from './connect-failure.ts';
 import { withDeadline } from './with-deadline.ts';
 
-/** For each step of a connection: reaching a host, TLS, a proxy's answer. */
-export const STAGE_WITHIN_MS = 10_000;
+/** How long each step of a connection may take: reaching a host, TLS, a proxy's answer. */
+export interface Patience {
+  readonly stageMs: number;
+  readonly signal: AbortSignal;
+}
 
 /**
  * Resolves when the socket has come this far. Rejects with `ConnectError` or Node's coded error when
- * it does not within 10 s or `signal` aborts; the socket is destroyed then.
+ * it does not in time or the signal aborts; the socket is destroyed then.
  */
 export async function opened(
   socket: Socket,
   event: 'connect' | 'secureConnect',
-  signal: AbortSignal,
+  patience: Patience,
 ): Promise<void> {
   // Stays for the socket's whole life: an 'error' nobody listens to would end the process.
   socket.on('error', () => undefined);
   try {
-    await inTime(signal, (resolve, reject) => {
+    await inTime(patience, (resolve, reject) => {
       socket.once(event, resolve);
       socket.once('error', reject);
       socket.once('close', () => {
@@ -32,10 +35,14 @@ export async function opened(
 
 type Work<T> = (resolve: (value: T) => void, reject: (error: Error) => void) => void;
 
-/** What `work` settles with. Rejects with `ConnectError` after 10 s or once `signal` aborts. */
-export function inTime<T>(signal: AbortSignal, work: Work<T>, onTime = SILENT): Promise<T> {
+/** What `work` settles with. Rejects with `ConnectError` when that takes too long or the signal aborts. */
+export function inTime<T>(
+  { stageMs, signal }: Patience,
+  work: Work<T>,
+  onTime = SILENT,
+): Promise<T> {
   return withDeadline(
-    STAGE_WITHIN_MS,
+    stageMs,
     signal,
     (limit) =>
       new Promise<T>((resolve, reject) => {

@@ -123,3 +123,138 @@ test('a bug in an attempt is not taken for a lost link', async () => {
     ),
   ).rejects.toThrow('bug');
 });
+
+interface Tried {
+  readonly url: string;
+  readonly at: number;
+}
+
+/** Runs the loop over these addresses, each with what it does by the number of the try there. */
+async function runOver(
+  behaviour: Readonly<Record<string, (tries: number) => Step>>,
+  tries: number,
+): Promise<{ tried: readonly Tried[]; monitor: LinkMonitor; log: MemoryLog; clock: FakeClock }> {
+  const clock = new FakeClock();
+  const log = new MemoryLog();
+  const monitor = new LinkMonitor(clock);
+  const drain = new AbortController();
+  const tried: Tried[] = [];
+  const attempt: Attempt = async (url, onEvent) => {
+    if (tried.length === tries) {
+      drain.abort();
+      return LOST;
+    }
+    const earlier = tried.filter((other) => other.url === url).length;
+    tried.push({ url, at: clock.monotonic() });
+    const step = behaviour[url]?.(earlier) ?? REFUSED;
+    if (step instanceof LinkError) throw step;
+    onEvent('open');
+    if ((step.upMs ?? 0) > 0) onEvent('welcome');
+    clock.advance(step.upMs ?? 0);
+    return { ...LOST, ...step };
+  };
+  await runAttempts(
+    attempt,
+    { urls: Object.keys(behaviour), monitor, clock, log, random: () => 1 },
+    { drain: drain.signal, abort: new AbortController().signal },
+  );
+  return { tried, monitor, log, clock };
+}
+
+test('an address that fails is followed by the next one at once, and backoff counts rounds', async () => {
+  const { tried } = await runOver({ a: () => REFUSED, b: () => REFUSED, c: () => REFUSED }, 9);
+  expect(tried.map(({ url, at }) => `${url} ${at}`)).toEqual([
+    ...['a 0', 'b 0', 'c 0'],
+    ...['a 2000', 'b 2000', 'c 2000'],
+    ...['a 6000', 'b 6000', 'c 6000'],
+  ]);
+});
+
+test('after a healthy link the address that worked is asked first', async () => {
+  const healthy = { upMs: 60_000 };
+  const { tried } = await runOver({ a: () => REFUSED, b: (n) => (n === 0 ? healthy : REFUSED) }, 4);
+  expect(tried.map(({ url, at }) => `${url} ${at}`)).toEqual(['a 0', 'b 0', 'b 65000', 'a 65000']);
+});
+
+test('an address that asks for time gets it, while another one is asked as usual', async () => {
+  const busy = new LinkError('NOT_READY', 'the service is not ready (HTTP 503)', 60_000);
+  const { tried } = await runOver({ a: () => busy, b: () => REFUSED }, 8);
+  const toA = tried.filter(({ url }) => url === 'a').map(({ at }) => at);
+  expect(toA[0]).toBe(0);
+  expect(toA[1]).toBeGreaterThanOrEqual(65_000);
+  expect(tried.filter(({ url }) => url === 'b').map(({ at }) => at)).toEqual([
+    0, 2_000, 6_000, 14_000, 30_000, 62_000,
+  ]);
+});
+
+test('one address that refuses for good does not keep the agent from another one', async () => {
+  const { tried, monitor, log } = await runOver(
+    { a: () => REVOKED, b: (n) => (n < 2 ? REFUSED : { upMs: 60_000 }) },
+    4,
+  );
+  expect(tried.map(({ url }) => url)).toEqual(['a', 'b', 'b', 'b']);
+  expect(log.of('link.rejected')).toHaveLength(1);
+  expect(monitor.report.lastFailure).toMatchObject({ url: 'a', refused: true });
+});
+
+test('a refusal for good is what is shown while the other addresses only fail', async () => {
+  const clock = new FakeClock();
+  const monitor = new LinkMonitor(clock);
+  const seen: string[] = [];
+  monitor.watch(({ state, lastFailure }) => seen.push(`${state} ${lastFailure?.url ?? ''}`));
+  const drain = new AbortController();
+  let tries = 0;
+  await runAttempts(
+    (url) => {
+      tries += 1;
+      if (tries === 4) drain.abort();
+      return Promise.reject(url === 'a' ? REVOKED : REFUSED);
+    },
+    { urls: ['a', 'b'], monitor, clock, log: new MemoryLog(), random: () => 1 },
+    { drain: drain.signal, abort: new AbortController().signal },
+  );
+  expect(seen).toEqual([
+    ...['dialing ', 'rejected a', 'dialing a', 'rejected a'],
+    ...['dialing a', 'rejected a', 'dialing a', 'closed a'],
+  ]);
+});
+
+test('the report has what an admin asks for first, and times that fit', async () => {
+  const clock = new FakeClock();
+  const start = clock.now();
+  const monitor = new LinkMonitor(clock);
+  expect(monitor.report).toEqual({ state: 'idle', since: start, disconnectedSince: start });
+  monitor.dials('https://a', 'http://proxy:3128');
+  monitor.enters('dialing');
+  clock.advance(1_000);
+  monitor.failed({ url: 'https://a', reason: 'refused', refused: false });
+  monitor.waits(5_000);
+  monitor.enters('waiting');
+  expect(monitor.report).toEqual({
+    state: 'waiting',
+    since: start + 1_000,
+    url: 'https://a',
+    proxy: 'http://proxy:3128',
+    disconnectedSince: start,
+    lastFailure: { at: start + 1_000, url: 'https://a', reason: 'refused', refused: false },
+    nextTryAt: start + 6_000,
+  });
+  clock.advance(5_000);
+  monitor.waits();
+  monitor.dials('https://b', undefined);
+  monitor.welcomed('session');
+  monitor.enters('ready');
+  expect(monitor.report).toMatchObject({
+    state: 'ready',
+    session: 'session',
+    connectedSince: start + 6_000,
+    lastFailure: { reason: 'refused' },
+  });
+  expect(monitor.report).not.toHaveProperty('proxy');
+  expect(monitor.report).not.toHaveProperty('nextTryAt');
+  expect(monitor.report).not.toHaveProperty('disconnectedSince');
+  clock.advance(1_000);
+  monitor.enters('waiting');
+  expect(monitor.report).toMatchObject({ disconnectedSince: start + 7_000 });
+  expect(monitor.report).not.toHaveProperty('session');
+});
