@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** unit: no I/O. integration: real sockets and processes on loopback. directory: the real domain controllers of the lab. */
+/** unit: no I/O. integration: real sockets and processes on loopback. proxy: real HTTP proxies in containers. directory: the real domain controllers of the lab. */
 export default defineConfig({
   test: {
     restoreMocks: true,
@@ -23,6 +23,16 @@ export default defineConfig({
           name: 'integration',
           include: ['test/{contract,integration,e2e}/**/*.test.ts'],
           testTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'proxy',
+          include: ['test/proxy/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
         },
       },
       {

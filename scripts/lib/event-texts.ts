@@ -47,7 +47,8 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'link.dial_failed': {
     meaning: 'The service could not be reached; tried again, with growing breaks.',
-    action: 'Do what `reason` says: DNS, firewall, certificate (`service.caFile`), is it running?',
+    action:
+      'Do what `reason` says: DNS, firewall, proxy (`service.proxy.…`), certificate (`service.caFile`), is it running?',
   },
   'link.rejected': {
     meaning: 'The service does not let this agent in: revoked, too old, or a copied state folder.',
@@ -66,6 +67,11 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   'session.pending': {
     meaning: 'The agent is connected and gets no command before a person has approved it.',
     action: 'Compare the fingerprint, then `passback-cloud agent approve`.',
+  },
+  'link.tls_inspected': {
+    meaning:
+      'Something on the way opens TLS, under a CA that this machine trusts. It reads no password: those are sealed beneath TLS.',
+    action: 'Nothing to do if `issuer` is of your company; else find out whose it is.',
   },
   'writeback.toggled': {
     meaning: 'The service has paused or resumed writeback.',

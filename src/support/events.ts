@@ -22,6 +22,7 @@ export const EVENTS = {
   'link.handler_failed': 30105,
   'session.approved': 30106,
   'session.pending': 30107,
+  'link.tls_inspected': 30108,
   'writeback.toggled': 30200,
   'writeback.toggle_ignored': 30201,
   'writeback.paused_locally': 30202,

@@ -28,7 +28,7 @@ export class ProxyLogin {
     });
     const login = new Secret(text.replace(/\r?\n$/, ''));
     if (this.#isRefused(login)) {
-      throw this.#unusable('was refused by the proxy (HTTP 407): correct it, it is read again');
+      throw this.#unusable('was refused by the proxy: correct it, it is read again');
     }
     return login;
   }

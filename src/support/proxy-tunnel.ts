@@ -26,7 +26,7 @@ export async function openTunnel(
     const login = await proxy.login?.read();
     const headers = { host: authority(target), ...(login !== undefined && basic(login)) };
     const answer = await ask({ carrier, headers, proxy }, patience);
-    if (answer.status === 407 && login !== undefined) proxy.login?.refuse(login);
+    if (wantsLogin(answer) && login !== undefined) proxy.login?.refuse(login);
     if (!opens(answer)) throw refusal({ ...answer, target, proxy });
     return carrier;
   } catch (error) {
@@ -86,6 +86,11 @@ function opens({ status }: Answer): boolean {
   return status >= 200 && status <= 299;
 }
 
+/** tinyproxy answers to a wrong password as if it were the server. */
+function wantsLogin({ status }: Pick<Answer, 'status'>): boolean {
+  return status === 407 || status === 401;
+}
+
 function end(asked: ClientRequest): void {
   asked.on('error', () => undefined); // whatever a dying request still says was said already
   asked.destroy();
@@ -125,8 +130,9 @@ interface Refusal extends Answer {
 }
 
 function refusal({ status, schemes, target, proxy }: Refusal): ConnectError {
-  if (status === 407) {
-    return new ConnectError({ kind: 'proxy-login', reason: loginRefused(schemes, proxy) }, 'proxy');
+  if (wantsLogin({ status })) {
+    const reason = loginRefused({ status, schemes }, proxy);
+    return new ConnectError({ kind: 'proxy-login', reason }, 'proxy');
   }
   const { kind, reason: why } = REFUSALS[status] ?? NO_PROXY;
   const reason = `the proxy ${placeOf(proxy)} ${why} (HTTP ${status} to CONNECT ${authority(target)})`;
@@ -151,7 +157,6 @@ const NOT_REACHED: ConnectFailure = {
 };
 
 const REFUSALS: Readonly<Partial<Record<number, ConnectFailure>>> = {
-  401: NOT_ALLOWED,
   403: NOT_ALLOWED,
   405: NOT_ALLOWED,
   429: { kind: 'unreachable', reason: 'has too much to do' },
@@ -161,12 +166,12 @@ const REFUSALS: Readonly<Partial<Record<number, ConnectFailure>>> = {
   504: NOT_REACHED,
 };
 
-function loginRefused(schemes: readonly string[], proxy: HttpProxy): string {
+function loginRefused({ status, schemes }: Answer, proxy: HttpProxy): string {
   const place = placeOf(proxy);
   if (schemes.length > 0 && !schemes.includes('basic')) {
-    return `the proxy ${place} wants a login by ${schemes.join(' or ')} (HTTP 407), and only Basic is spoken: have it let this machine through without one, or run a local relay that logs on (cntlm, px)`;
+    return `the proxy ${place} wants a login by ${schemes.join(' or ')} (HTTP ${status}), and only Basic is spoken: have it let this machine through without one, or run a local relay that logs on (cntlm, px)`;
   }
   return proxy.login === undefined
-    ? `the proxy ${place} wants a login (HTTP 407): write user:password to a private file and name it in service.proxy.credentialsFile`
-    : `the proxy ${place} does not take the user name and password in ${proxy.login.file} (HTTP 407): correct that file, it is read again`;
+    ? `the proxy ${place} wants a login (HTTP ${status}): write user:password to a private file and name it in service.proxy.credentialsFile`
+    : `the proxy ${place} does not take the user name and password in ${proxy.login.file} (HTTP ${status}): correct that file, it is read again`;
 }

@@ -4,27 +4,34 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { docker, tryDocker } from './docker.ts';
 
-const REPOSITORY = 'passback-lab';
-
 export type Progress = (line: string) => void;
 
 /** The name of the controllers' image. Builds it when these very sources have not been built before. */
-export async function labImage(progress: Progress): Promise<string> {
-  const context = join(repositoryRoot(), 'test/lab/controller');
+export function labImage(progress: Progress): Promise<string> {
+  return builtImage('passback-lab', 'test/lab/controller', progress);
+}
+
+/** The name of an image of the repository's own, made from a folder of it that has not changed since. */
+export async function builtImage(
+  repository: string,
+  folder: string,
+  progress: Progress,
+): Promise<string> {
+  const context = join(repositoryRoot(), folder);
   const tag = await digestOf(context);
-  const image = `${REPOSITORY}:${tag}`;
+  const image = `${repository}:${tag}`;
   if ((await tryDocker(['image', 'inspect', image])).exitCode === 0) return image;
 
-  progress('Building the image of a domain controller (once, about a minute)');
+  progress(`Building the image ${repository} (once, about a minute)`);
   // The network of the host, because a bridge has no resolver on some machines.
   const built = await tryDocker(['build', '--network', 'host', '--tag', image, context]);
   if (built.exitCode !== 0) {
     throw new Error(
-      'The image of the lab cannot be built. `./scripts/lab up` prepares a machine for it. ' +
+      `The image ${repository} cannot be built. \`./scripts/lab up\` prepares a machine for it. ` +
         `The build said:\n${built.output.slice(-3_000)}`,
     );
   }
-  await removeOthers(tag);
+  await removeOthers(repository, tag);
   return image;
 }
 
@@ -43,10 +50,10 @@ async function digestOf(directory: string): Promise<string> {
   return digest.digest('hex').slice(0, 12);
 }
 
-async function removeOthers(tag: string): Promise<void> {
-  const tags = await docker(['image', 'ls', REPOSITORY, '--format', '{{.Tag}}']);
+async function removeOthers(repository: string, tag: string): Promise<void> {
+  const tags = await docker(['image', 'ls', repository, '--format', '{{.Tag}}']);
   for (const other of tags.split('\n')) {
     // Refused while a container of it runs, which is as it should be.
-    if (other !== '' && other !== tag) await tryDocker(['image', 'rm', `${REPOSITORY}:${other}`]);
+    if (other !== '' && other !== tag) await tryDocker(['image', 'rm', `${repository}:${other}`]);
   }
 }

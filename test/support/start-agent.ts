@@ -7,9 +7,9 @@ import type { Disk } from '../../src/agent/commands/journal-disk.ts';
 import type { AgentConfig } from '../../src/agent/config/agent-config.ts';
 import type { Directory } from '../../src/agent/directory/directory.ts';
 import { enroll } from '../../src/agent/identity/enroll.ts';
+import { openOutbound } from '../../src/agent/outbound.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import type { Logger } from '../../src/support/logger.ts';
-import { tlsTrust } from '../../src/support/tls-trust.ts';
 import { OPEN_GUARD } from './command-rig.ts';
 import { MemoryLog } from './memory-log.ts';
 import type { ScriptedService } from './scripted-service.ts';
@@ -23,6 +23,8 @@ export interface AgentOptions {
   readonly disk?: Disk;
   /** Where it dials; default is the issuer that it was enrolled with. */
   readonly url?: string;
+  /** How it gets there, at enrolment already; replaces members of the usual settings. */
+  readonly service?: Partial<AgentConfig['service']>;
 }
 
 /** What an agent can be enrolled at: a scripted service, or a real one. */
@@ -56,7 +58,7 @@ export class StartedAgent implements AsyncDisposable {
         name: 'test',
         version: '0.1.0',
         stateFolder: agent.stateFolder,
-        outbound: { trust: tlsTrust(service.ca) },
+        outbound: await openOutbound(agent.config.service, systemClock),
         clock: systemClock,
       },
       new AbortController().signal,
@@ -71,6 +73,7 @@ export class StartedAgent implements AsyncDisposable {
         caFile: join(this.stateFolder, '..', 'ca.pem'),
         systemCa: false,
         noProxy: [],
+        ...this.#options.service,
       },
       directory: {
         domain: 'corp.test',

@@ -23,6 +23,8 @@ export interface CertificateOptions {
 export interface TestCa {
   /** The CA's own certificate, PEM: what a client is told to trust. */
   readonly ca: string;
+  /** Its private key, PKCS #8 PEM, for what signs certificates by itself. */
+  readonly key: string;
   /** A server certificate for these host names and IP addresses. */
   issue(names: readonly string[], options?: CertificateOptions): Promise<TestCertificate>;
 }
@@ -48,6 +50,7 @@ export async function createTestCa(name = 'Passback Test CA'): Promise<TestCa> {
   const ca = certificate.toString('pem');
   return {
     ca,
+    key: await privateKeyPem(keys.privateKey),
     issue: async (names, options = {}) => ({
       ...(await issue({ subject: certificate.subject, keys }, names, options)),
       ca,

@@ -3,6 +3,7 @@ import { WebSocket, type ClientOptions } from 'ws';
 import { CONNECT_PATH, MAX_FRAME_BYTES, SUBPROTOCOL } from '../../protocol/messages.ts';
 import { ConnectError, connectFailure } from '../../support/connect-failure.ts';
 import { onAbort } from '../../support/on-abort.ts';
+import type { PresentedChain } from '../../support/presented-chain.ts';
 import { connectOut, type Outbound } from '../../support/secure-connection.ts';
 import { serviceUrl } from '../../support/service-url.ts';
 import { LinkError } from './link-error.ts';
@@ -16,21 +17,27 @@ export interface DialOptions {
 const HANDSHAKE_WITHIN_MS = 10_000;
 const CLOSE_WITHIN_MS = 2_000;
 
+export interface Dialled {
+  /** Paused: nothing it receives is lost before somebody listens. */
+  readonly socket: WebSocket;
+  readonly chain: PresentedChain | undefined;
+}
+
 /**
- * One attempt to open the WebSocket. Resolves with a paused socket: nothing it receives is lost
- * before somebody listens. Rejects with `LinkError`; an abort ends the attempt at once.
+ * One attempt to open the WebSocket. Rejects with `LinkError`; an abort ends the attempt at once.
  */
 export async function dial(
   url: string,
   { outbound, connectToken }: DialOptions,
   signal: AbortSignal,
-): Promise<WebSocket> {
+): Promise<Dialled> {
   const target = serviceUrl(url, CONNECT_PATH, 'wss');
-  const { socket } = await connectOut(target, outbound, signal).catch(failed);
+  const { socket, chain } = await connectOut(target, outbound, signal).catch(failed);
   try {
     // Only now: it is good for a minute, and all the steps before may take nearly as long.
     const token = await connectToken();
-    return await opened(new WebSocket(target, [SUBPROTOCOL], clientOptions(token, socket)), signal);
+    const opening = new WebSocket(target, [SUBPROTOCOL], clientOptions(token, socket));
+    return { socket: await opened(opening, signal), chain };
   } catch (error) {
     socket.destroy();
     throw error;

@@ -10,6 +10,8 @@ export interface LinkReport {
   readonly url?: string;
   /** The HTTP proxy on the way there; absent: none. */
   readonly proxy?: string;
+  /** Who signed the certificate that was shown last: a CA, or what inspects TLS on the way. */
+  readonly issuer?: string;
   /** The live session. */
   readonly session?: string;
   readonly connectedSince?: number;
@@ -30,7 +32,7 @@ export interface LinkFailure {
   readonly refused: boolean;
 }
 
-type Facts = Pick<LinkReport, 'url' | 'proxy' | 'session' | 'lastFailure' | 'nextTryAt'>;
+type Facts = Omit<LinkReport, 'state' | 'since' | 'connectedSince' | 'disconnectedSince'>;
 
 /** Keeps the report of one link: the loop writes it, anybody may read it or watch. */
 export class LinkMonitor {
@@ -65,8 +67,13 @@ export class LinkMonitor {
 
   /** An address is about to be dialled. */
   dials(url: string, proxy: string | undefined): void {
-    const { proxy: _, ...facts } = this.#facts;
+    const { proxy: _, issuer: __, ...facts } = this.#facts;
     this.#facts = { ...facts, url, ...(proxy !== undefined && { proxy }) };
+  }
+
+  /** TLS with it is up, and its certificate is good. */
+  verified(issuer: string | undefined): void {
+    this.#facts = { ...this.#facts, ...(issuer !== undefined && { issuer }) };
   }
 
   /** A session is about to be ready. */

@@ -6,7 +6,8 @@ import { parseJson } from '../../support/parse-json.ts';
 const MAX_BODY_BYTES = 4_096;
 const BODY_WITHIN_MS = 2_000;
 
-export const URL_CURE = 'look at service.url and at what stands in front of the service';
+export const URL_CURE =
+  'look at service.url and at what stands in front of the service, which has to let WebSockets through';
 
 /** Codes of a 401 that the next token may not meet any more. */
 const PASSING: Readonly<Partial<Record<string, string>>> = {
