@@ -8,7 +8,7 @@ import type { AgentConfig } from '../../src/agent/config/agent-config.ts';
 import type { Directory } from '../../src/agent/directory/directory.ts';
 import { enroll } from '../../src/agent/identity/enroll.ts';
 import { openOutbound } from '../../src/agent/outbound.ts';
-import { systemClock } from '../../src/support/clock.ts';
+import { systemClock, type Clock } from '../../src/support/clock.ts';
 import type { Logger } from '../../src/support/logger.ts';
 import { OPEN_GUARD } from './command-rig.ts';
 import { MemoryLog } from './memory-log.ts';
@@ -21,6 +21,8 @@ export interface AgentOptions {
   readonly log?: Logger;
   readonly drainMs?: number;
   readonly disk?: Disk;
+  /** Default is this machine's. */
+  readonly clock?: Clock;
   /** Where it dials; default is the issuer that it was enrolled with. */
   readonly url?: string;
   /** How it gets there, at enrolment already; replaces members of the usual settings. */
@@ -94,10 +96,10 @@ export class StartedAgent implements AsyncDisposable {
     this.#drain = new AbortController();
     this.#abort = new AbortController();
     const stop = { drain: this.#drain.signal, abort: this.#abort.signal };
-    const { directory, log = this.log, disk } = this.#options;
+    const { directory, log = this.log, disk, clock = systemClock } = this.#options;
     this.#ended = runAgent(this.config, stop, {
       log,
-      clock: systemClock,
+      clock,
       random: () => 0,
       openDirectory: () => Promise.resolve(directory),
       ...(disk !== undefined && { disk }),
