@@ -1,3 +1,4 @@
+import { meaningOf } from '../../src/agent/link/close-codes.ts';
 import { SCHEMA } from '../../src/cloud/config/schema.ts';
 import { CLOSE_MEANINGS } from '../../src/protocol/asyncapi-texts.ts';
 import { factsOf, operationEvents, OUTCOME_CODES } from '../../src/protocol/codes.ts';
@@ -50,12 +51,19 @@ function isOutcome(name: EventName): name is OutcomeEvent {
   return name.startsWith('refusal.');
 }
 
+const DIALS_AGAIN = 'dials again, with growing breaks';
+const ASKS_RARELY = 'stays up, says so, and asks again every 10 to 15 minutes';
+
 /** Why either side closes the socket. */
 export function closeCodeTable(): string {
   const names = Object.keys(CLOSE_CODES) as (keyof typeof CLOSE_CODES)[];
   return markdownTable(
-    ['close code', 'meaning'],
-    names.map((name) => [String(CLOSE_CODES[name]), CLOSE_MEANINGS[name]]),
+    ['close code', 'meaning', 'when the service closes with it, the agent'],
+    names.map((name) => {
+      const code = CLOSE_CODES[name];
+      const next = meaningOf(code).refused ? ASKS_RARELY : DIALS_AGAIN;
+      return [String(code), CLOSE_MEANINGS[name], next];
+    }),
   );
 }
 

@@ -7,6 +7,7 @@ import { systemClock } from '../../src/support/clock.ts';
 import { enroll, type EnrollOptions } from '../../src/agent/identity/enroll.ts';
 import { tlsTrust } from '../../src/support/tls-trust.ts';
 import { loadIdentity } from '../../src/agent/identity/load-identity.ts';
+import { ConnectProxy } from '../support/connect-proxy.ts';
 import {
   openEnrollmentDesk,
   type DeskOptions,
@@ -15,6 +16,8 @@ import {
 import { signingPair, signKeySet } from '../support/service-keys.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { createTestCa } from '../support/test-ca.ts';
+
+const TUNNEL = { kind: 'tunnel' } as const;
 
 const never = new AbortController().signal;
 
@@ -254,4 +257,47 @@ test('a damaged state file is said with its path and not quoted', async () => {
   expect(error).toMatchObject({ code: 'STATE_DAMAGED' });
   expect(String(error)).toContain(path);
   expect(String(error)).not.toContain('planted');
+});
+
+test('enrolment goes through the proxy, which reads none of it', async () => {
+  await using proxy = await ConnectProxy.start();
+  const { desk, tryEnroll } = await scene();
+  const outbound = { trust: tlsTrust(desk.ca), proxy: proxy.proxy };
+  await expect(tryEnroll({ outbound })).resolves.toMatchObject({ agentId: desk.agent });
+  expect(proxy.asked).toHaveLength(1);
+  expect(proxy.passed).not.toContain('agent one');
+});
+
+test('a proxy that wants a login ends the enrolment with where to put it', async () => {
+  await using proxy = await ConnectProxy.start({ login: 'joe:secret' });
+  const { desk, tryEnroll } = await scene();
+  const outbound = { trust: tlsTrust(desk.ca), proxy: proxy.proxy };
+  await expect(tryEnroll({ outbound })).rejects.toMatchObject({
+    code: 'PROXY_REFUSED',
+    message: expect.stringContaining('service.proxy.credentialsFile') as string,
+  });
+  expect(proxy.asked).toHaveLength(1);
+  expect(desk.bodies).toEqual([]);
+});
+
+test('a proxy that cannot reach the service, or cuts TLS, is asked again: nothing was used up', async () => {
+  const acts = [
+    { kind: 'say', text: 'HTTP/1.1 503 No\r\n\r\n' },
+    { kind: 'close' },
+    { kind: 'cut-after', bytes: 50 },
+  ] as const;
+  await using proxy = await ConnectProxy.start({ act: (index) => acts[index] ?? TUNNEL });
+  const { desk, tryEnroll } = await scene();
+  const said: string[] = [];
+  const outbound = { trust: tlsTrust(desk.ca), proxy: proxy.proxy };
+  const onRetry = (reason: string): void => {
+    said.push(reason);
+  };
+  await expect(tryEnroll({ outbound, onRetry })).resolves.toMatchObject({ agentId: desk.agent });
+  expect(said).toEqual([
+    expect.stringContaining('could not reach the service'),
+    expect.stringContaining('closed the connection'),
+    expect.stringContaining('cut'),
+  ]);
+  expect(desk.bodies).toHaveLength(1);
 });

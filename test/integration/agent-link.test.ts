@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { expect, onTestFinished, test } from 'vitest';
 import { runLink } from '../../src/agent/link/link.ts';
 import type { LinkOptions } from '../../src/agent/link/link-options.ts';
-import { LinkMonitor } from '../../src/agent/link/link-report.ts';
+import { LinkMonitor, type LinkReport } from '../../src/agent/link/link-report.ts';
 import type { LinkState } from '../../src/agent/link/link-state.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { systemClock } from '../../src/support/clock.ts';
@@ -324,14 +324,51 @@ test.each([
   [4001, 'revoked'],
   [4003, 'newer agent'],
 ])('close code %i is taken for good: the agent stays up and asks rarely', async (code, words) => {
-  const { service, log, slept, states } = await scene();
+  const { service, log, slept, states, monitor } = await scene();
   await eventually(() => log.of('link.up').length === 1);
+  const seen: LinkReport[] = [];
+  monitor.watch((report) => seen.push(report));
   service.connection().socket.close(code);
   await eventually(() => log.of('link.rejected').length === 1);
   expect(log.of('link.rejected')[0]).toMatchObject({ level: 'error' });
   expect(log.of('link.rejected')[0]?.fields.reason).toContain(words);
   expect(slept.at(-1)).toEqual(about(750_000));
   expect(states).toContain('rejected');
+  const [report] = seen;
+  expect(report).toMatchObject({
+    state: 'rejected',
+    url: service.url,
+    lastFailure: { url: service.url, refused: true },
+  });
+  expect(report?.lastFailure?.reason).toContain(words);
+  expect((report?.nextTryAt ?? 0) - (report?.since ?? 0)).toBeGreaterThanOrEqual(599_000);
+});
+
+test('addresses of one service are tried in turn at once, and the one that worked comes first', async () => {
+  const authority = await createTestCa();
+  const first = await SocketService.start({ authority, refuse: () => '503 Busy' });
+  onTestFinished(() => first[Symbol.asyncDispose]());
+  const second = await SocketService.start({ authority });
+  onTestFinished(() => second[Symbol.asyncDispose]());
+  const { log, slept, monitor } = await scene(
+    {},
+    {
+      urls: ['https://localhost:1', first.url, second.url],
+      outbound: { trust: tlsTrust(authority.ca) },
+    },
+  );
+  await eventually(() => log.of('link.up').length === 1);
+  expect(slept.filter((ms) => ms < 5_000)).toEqual([]);
+  expect(log.of('link.dial_failed').map(({ fields }) => fields.url)).toEqual([
+    'https://localhost:1',
+    first.url,
+  ]);
+  expect(monitor.report).toMatchObject({
+    state: 'ready',
+    url: second.url,
+    session: second.connection().session,
+    issuer: 'CN=Passback Test CA',
+  });
 });
 
 test('a hello that is refused for good is asked again rarely, with what the service said', async () => {

@@ -6,12 +6,14 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { SUBPROTOCOL } from '../../src/protocol/messages.ts';
-import { createTestCa } from './test-ca.ts';
+import { createTestCa, type TestCa } from './test-ca.ts';
 
 /** What one connection does, by its number (the first is 0); the default is to be a proper service. */
 export type Behaviour = (connection: Connection, index: number) => void;
 
 export interface SocketServiceOptions {
+  /** Who signs its certificate; default is a CA of its own. */
+  readonly authority?: TestCa;
   /** Answers the upgrade itself instead of accepting it, by the number of the request. */
   readonly refuse?: (index: number) => string | undefined;
   /** Default is ours. */
@@ -90,7 +92,7 @@ export class SocketService implements AsyncDisposable {
   }
 
   static async start(options: SocketServiceOptions = {}): Promise<SocketService> {
-    const authority = await createTestCa();
+    const authority = options.authority ?? (await createTestCa());
     const { cert, key } = await authority.issue(['localhost']);
     const server = createServer({ cert, key });
     const sockets = new WebSocketServer({

@@ -23,6 +23,8 @@ const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBczCCARmgAwIBAgIUX1Q8U0WcQ0t4bY0O1bJfP8S0vKkwCgYIKoZIzj0EAwIw
 -----END CERTIFICATE-----`;
 
+const A = 'https://a.b';
+
 type Disk = Readonly<Record<string, string>>;
 
 function load(
@@ -170,6 +172,24 @@ test.each([
   ['no URL', 'service: { url: "a b" }', 'service.url', 'https://reset.example.com'],
   ['a URL with a password', 'service: { url: "https://u:p@a.b" }', 'service.url', 'no user name'],
   ['a CA file that is not there', 'service: { caFile: /no }', 'service.caFile', 'does not exist'],
+  ['one URL of several that is none', 'service: { urls: [https://a.b, x] }', 'service.urls', '"x"'],
+  ['an empty list of URLs', 'service: { urls: [] }', 'service.urls', 'at least one'],
+  ['both ways to give a URL', `service: { url: ${A}, urls: [${A}] }`, 'service.urls', 'leave one'],
+  ['a proxy that is no URL', 'service: { proxy: { url: p } }', 'service.proxy.url', 'http://proxy'],
+  ['a SOCKS proxy', 'service: { proxy: { url: "socks5://p:1" } }', 'service.proxy.url', 'socks5:'],
+  [
+    'a proxy as a value',
+    'service: { proxy: "http://p:1" }',
+    'service.proxy',
+    'url, credentialsFile',
+  ],
+  ['an exception that is none', 'service: { noProxy: ["http://a"] }', 'service.noProxy', 'no host'],
+  [
+    'the password of a proxy',
+    'service: { proxy: { url: "http://p:1", password: x } }',
+    'service.proxy.password',
+    'service.proxy.credentialsFile',
+  ],
 ])('%s is told with its key and what is expected', async (_, yaml, key, words) => {
   const problems = await problemsOf(`${MINIMAL}\n${yaml}`);
   expect(problems).toEqual([{ key, problem: expect.stringContaining(words) as string }]);
@@ -350,6 +370,80 @@ test.each([
   expect(await problemsOf(yaml, { disk })).toEqual([
     { key: 'directory.bind.passwordFile', problem: expect.stringContaining(words) as string },
   ]);
+});
+
+test('one address or several come out the same way, in their order', async () => {
+  expect((await load(`${MINIMAL}\nservice: { url: ${A} }`)).service.urls).toEqual([A]);
+  const several = `${MINIMAL}\nservice: { urls: [https://b.c, ${A}] }`;
+  expect((await load(several)).service.urls).toEqual(['https://b.c', A]);
+  const env = { PASSBACK_SERVICE_URLS: `https://b.c; ${A}` };
+  expect((await load(MINIMAL, { env })).service.urls).toEqual(['https://b.c', A]);
+});
+
+test('a proxy comes out with its exceptions and files, and no secret', async () => {
+  const yaml = `${MINIMAL}
+service:
+  systemCa: false
+  proxy: { url: "http://proxy.test:3128", credentialsFile: /secrets/proxy }
+  noProxy: [localhost, .corp.test, 10.0.0.0/8]`;
+  const disk = { '/secrets/proxy': 'joe:planted:with:colons\n' };
+  const { service } = await load(yaml, { disk });
+  expect(service).toEqual({
+    urls: [],
+    systemCa: false,
+    proxy: {
+      url: 'http://proxy.test:3128',
+      setting: 'service.proxy.url',
+      credentialsFile: '/secrets/proxy',
+    },
+    noProxy: ['localhost', '.corp.test', '10.0.0.0/8'],
+  });
+});
+
+test('without a proxy of its own the agent takes that of the environment', async () => {
+  const env = { HTTPS_PROXY: 'http://proxy.test:3128', no_proxy: 'localhost,.corp.test' };
+  expect((await load(MINIMAL, { env })).service).toMatchObject({
+    proxy: { url: 'http://proxy.test:3128', setting: 'HTTPS_PROXY' },
+    noProxy: ['localhost', '.corp.test'],
+  });
+  const exempt = { ...env, PASSBACK_SERVICE_NO_PROXY: 'a.b, c.d' };
+  expect((await load(MINIMAL, { env: exempt })).service.noProxy).toEqual(['a.b', 'c.d']);
+});
+
+test('a password in the address of a proxy is refused wherever it stands, and not shown', async () => {
+  const inFile = `${MINIMAL}\nservice: { proxy: { url: "http://joe:Planted-1@p:1" } }`;
+  const inEnvironment = { HTTPS_PROXY: 'http://joe:Planted-1@p:1' };
+  for (const problems of [
+    await problemsOf(inFile),
+    await problemsOf(MINIMAL, { env: inEnvironment }),
+  ]) {
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.problem).toContain('service.proxy.credentialsFile');
+    expect(JSON.stringify(problems)).not.toContain('Planted');
+  }
+});
+
+test.each([
+  ['without a colon', 'Planted-1', 'does not hold user:password'],
+  ['without a user', ':Planted-1', 'does not hold user:password'],
+  ['without a password', 'Planted-1:', 'does not hold user:password'],
+  ['of two lines', 'joe:Planted-1\nx', 'more than one line'],
+])('a file of credentials %s is refused and not shown', async (_, text, words) => {
+  const yaml = `${MINIMAL}\nservice: { proxy: { url: "http://p:1", credentialsFile: /secrets/proxy } }`;
+  const problems = await problemsOf(yaml, { disk: { '/secrets/proxy': text } });
+  expect(problems).toEqual([
+    { key: 'service.proxy.credentialsFile', problem: expect.stringContaining(words) as string },
+  ]);
+  expect(JSON.stringify(problems)).not.toContain('Planted');
+});
+
+test('credentials where the name of their file belongs are not shown', async () => {
+  for (const value of ['joe:Planted-1', '/joe:Planted-1', '[Planted-1]', '{ a: Planted-1 }']) {
+    const yaml = `${MINIMAL}\nservice: { proxy: { url: "http://p:1", credentialsFile: "${value}" } }`;
+    const problems = await problemsOf(yaml);
+    expect(problems.map(({ key }) => key)).toEqual(['service.proxy.credentialsFile']);
+    expect(JSON.stringify(problems)).not.toContain('Planted');
+  }
 });
 
 test('a CA file without a certificate is refused', async () => {
