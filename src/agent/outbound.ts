@@ -28,7 +28,7 @@ async function openProxy(
   return {
     url,
     setting,
-    trust: tlsTrust(...system, await textOf(caFile)),
+    trust: url.startsWith('https:') ? tlsTrust(...system, await textOf(caFile)) : undefined,
     ...(credentialsFile !== undefined && { login: new ProxyLogin(credentialsFile, clock) }),
   };
 }

@@ -134,12 +134,12 @@ function refusal({ status, schemes, target, proxy }: Refusal): ConnectError {
     const reason = loginRefused({ status, schemes }, proxy);
     return new ConnectError({ kind: 'proxy-login', reason }, 'proxy');
   }
-  const { kind, reason: why } = REFUSALS[status] ?? NO_PROXY;
+  const { kind, reason: why } = REFUSALS[status] ?? NOT_A_PROXY;
   const reason = `the proxy ${placeOf(proxy)} ${why} (HTTP ${status} to CONNECT ${authority(target)})`;
   return new ConnectError({ kind, reason }, 'proxy');
 }
 
-const NO_PROXY: ConnectFailure = {
+const NOT_A_PROXY: ConnectFailure = {
   kind: 'proxy-refused',
   reason: 'does not open a tunnel; it may be no HTTP proxy',
 };

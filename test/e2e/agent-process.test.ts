@@ -42,7 +42,7 @@ beforeEach(async () => {
   await writeFile(
     config,
     stringify({
-      service: { caFile: at('ca.pem') },
+      service: { caFile: at('ca.pem'), noProxy: ['*'] }, // whatever the environment says
       directory: {
         domain: 'corp.test',
         domainControllers: [{ name: 'dc1.corp.test', address: '127.0.0.1', port }],

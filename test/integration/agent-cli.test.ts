@@ -2,6 +2,7 @@ import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { runProgram } from '../../src/agent/cli/program.ts';
+import { ConnectProxy } from '../support/connect-proxy.ts';
 import { openEnrollmentDesk } from '../support/enrollment-desk.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -221,4 +222,31 @@ test('a state folder that others can enter stops the start with the cure', async
   const ran = await passback(['run', '--config', config]);
   expect(ran.code).toBe(1);
   expect(ran.err).toContain(`chmod 700 '${state}'`);
+});
+
+test('enrolling without a configuration takes the proxy of the environment', async () => {
+  await using proxy = await ConnectProxy.start();
+  await using desk = await openEnrollmentDesk();
+  const { path, state } = await files();
+  await writeFile(join(path, 'token'), desk.token);
+  await writeFile(join(path, 'ca.pem'), desk.ca);
+  const args = [
+    ...['enroll', '--url', desk.url, '--token-file', join(path, 'token')],
+    ...['--ca-file', join(path, 'ca.pem'), '--state-folder', state],
+  ];
+  expect(await passback(args, { HTTPS_PROXY: proxy.url })).toMatchObject({ err: '', code: 0 });
+  expect(proxy.asked.map(({ target }) => target)).toEqual([new URL(desk.url).host]);
+});
+
+test('a password in HTTPS_PROXY ends enrolling and running with 78, unseen', async () => {
+  const { path, config } = await files();
+  await writeFile(join(path, 'token'), 'token');
+  const env = { HTTPS_PROXY: 'http://joe:Planted-1@proxy.test:3128' };
+  const enroll = ['enroll', '--url', 'https://localhost:1', '--token-file', join(path, 'token')];
+  for (const args of [enroll, [...enroll, '--config', config], ['run', '--config', config]]) {
+    const { err, out, code } = await passback(args, env);
+    expect(code).toBe(78);
+    expect(err).toContain('service.proxy.credentialsFile');
+    expect(err + out).not.toContain('Planted');
+  }
 });

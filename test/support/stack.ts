@@ -173,7 +173,7 @@ export class Stack implements AsyncDisposable {
     await writeFile(files.directoryCa, lab.ca);
     await writeFile(files.bind, lab.serviceAccount.password, { mode: 0o600 });
     const config = {
-      service: { caFile, url },
+      service: { caFile, url, noProxy: ['*'] }, // whatever the environment says
       directory: {
         domain: lab.domain,
         domainControllers: lab.controllers.map(({ name, address, port }) => ({

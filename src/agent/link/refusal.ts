@@ -33,7 +33,7 @@ export async function readRefusal(response: IncomingMessage): Promise<LinkError>
     case 407:
       return new LinkError(
         'PROXY_LOGIN',
-        'a proxy on the way wants a login (HTTP 407); let the agent out directly',
+        'a proxy on the way wants a login (HTTP 407): name it in service.proxy.url',
       );
     case 429:
     case 502:
