@@ -19,7 +19,11 @@ const BUNDLES = [
 export async function systemCas(bundles: readonly string[] = BUNDLES): Promise<readonly string[]> {
   const known = new Set(tls.rootCertificates.map(squeezed));
   const found = storeOfTheSystem() ?? (await firstBundle(bundles));
-  return found.filter((pem) => !known.has(squeezed(pem)) && isCertificate(pem));
+  return found.filter((pem) => {
+    const isNew = !known.has(squeezed(pem)); // newer Nodes give many of them twice
+    known.add(squeezed(pem));
+    return isNew && isCertificate(pem);
+  });
 }
 
 /** From Node 22.15 on; the only way on Windows. */

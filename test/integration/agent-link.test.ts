@@ -7,6 +7,7 @@ import type { LinkState } from '../../src/agent/link/link-state.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { tlsTrust } from '../../src/support/tls-trust.ts';
+import { ConnectProxy } from '../support/connect-proxy.ts';
 import { eventually } from '../support/eventually.ts';
 import { MemoryLog } from '../support/memory-log.ts';
 import { SocketService, type SocketServiceOptions } from '../support/socket-service.ts';
@@ -482,4 +483,31 @@ test('a flood that the agent cannot answer fast enough costs the session, not th
   for (let i = 0; i < 60_000; i++) socket.send(flood);
   await eventually(() => log.of('link.down').length === 1, 20_000);
   await eventually(() => log.of('link.up').length === 2);
+});
+
+test('a link through a proxy shows it, and a proxy that begins to open TLS is told by who signed before', async () => {
+  const inspector = await createTestCa('Gateway 7');
+  await using proxy = await ConnectProxy.start({
+    act: (index) =>
+      index === 0 ? { kind: 'tunnel' } : { kind: 'inspect', ca: inspector, upstreamCa: '' },
+  });
+  const authority = await createTestCa();
+  const { service, log, monitor } = await scene(
+    { authority },
+    { outbound: { trust: tlsTrust(authority.ca), proxy: proxy.proxy } },
+  );
+  await eventually(() => log.of('link.up').length === 1);
+  expect(monitor.report).toMatchObject({ state: 'ready', url: service.url, proxy: proxy.url });
+  service.connection().send(command);
+  await eventually(() => service.connection().frames.some(({ id }) => id === 7));
+  service.connection().socket.close(1012);
+  const [failed] = await eventually(() => {
+    const found = log.of('link.dial_failed');
+    expect(found).not.toEqual([]);
+    return found;
+  });
+  expect(failed?.fields.reason).toContain('"CN=Gateway 7"');
+  expect(failed?.fields.reason).toContain(
+    'Until now its certificate was issued by "CN=Passback Test CA"',
+  );
 });

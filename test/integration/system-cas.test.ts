@@ -18,7 +18,7 @@ test.runIf(readsBundles)(
     const path = join(folder.path, 'bundle.crt');
     const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----';
     const wellKnown = rootCertificates[0]?.replaceAll('\n', '\r\n') ?? '';
-    const text = ['# Company CA', company.ca, wellKnown, broken, other.ca].join('\n');
+    const text = ['# Company CA', company.ca, wellKnown, broken, other.ca, company.ca].join('\n');
     await writeFile(path, text);
     const found = await systemCas([join(folder.path, 'none'), path]);
     expect(found.map((pem) => pem.trim())).toEqual([company.ca.trim(), other.ca.trim()]);

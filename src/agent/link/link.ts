@@ -1,8 +1,8 @@
 import { ProtocolError } from '../../protocol/rpc.ts';
-import { looksLikeInspection, type PresentedChain } from '../../support/presented-chain.ts';
 import { proxyTo } from '../../support/secure-connection.ts';
 import type { StopSignals } from '../../support/stop-signals.ts';
 import { dial } from './dial.ts';
+import { Issuers } from './issuers.ts';
 import type { LinkOptions } from './link-options.ts';
 import { runAttempts, type Attempt } from './loop.ts';
 import { runSession } from './session.ts';
@@ -19,12 +19,14 @@ export function runLink(options: LinkOptions, stop: StopSignals): Promise<void> 
     await options.onWelcome(welcome, session);
     monitor.welcomed(welcome.session);
   };
-  const tellInspection = oncePerIssuer(options.log);
+  const issuers = new Issuers(options.log);
   const attempt: Attempt = async (url, onEvent, signals) => {
     monitor.dials(url, proxyTo(new URL(url), outbound)?.url);
-    const { socket, chain } = await dial(url, options, signals.either);
+    const { socket, chain } = await dial(url, options, signals.either).catch((error: unknown) => {
+      throw issuers.explained(url, error);
+    });
+    issuers.verified(url, chain);
     monitor.verified(chain?.issuer);
-    tellInspection(chain);
     onEvent('open');
     return runSession(socketWire(socket), { ...options, hello, onWelcome, onEvent }, signals);
   };
@@ -43,15 +45,5 @@ function oncePerSession(hello: LinkOptions['hello']): LinkOptions['hello'] {
     const [oldest] = used;
     if (used.size > SESSIONS_REMEMBERED && oldest !== undefined) used.delete(oldest);
     return hello(challenge);
-  };
-}
-
-/** A link under a CA of the company's own that opens TLS works like any other, but an admin may want to know. */
-function oncePerIssuer(log: LinkOptions['log']): (chain: PresentedChain | undefined) => void {
-  let told = '';
-  return (chain) => {
-    if (chain === undefined || chain.issuer === told) return;
-    told = chain.issuer;
-    if (looksLikeInspection(chain)) log.info('link.tls_inspected', { issuer: chain.issuer });
   };
 }
