@@ -12,18 +12,19 @@ import type { Secret } from './secret.ts';
 import { inTime, type Patience } from './socket-stage.ts';
 
 /**
- * Asks the proxy at the other end of `carrier` for a tunnel (RFC 9110 section 9.3.6) and resolves
- * with it once bytes go through to `target`. Rejects with `ConnectError` that names what the proxy
- * did; the carrier is destroyed then.
+ * Asks a proxy for a tunnel (RFC 9110 section 9.3.6) and resolves with it once bytes go through to
+ * `target`. Rejects with `ConnectError` that names what the proxy did, or with what `connect`, which
+ * opens the connection to it, rejects with; that is destroyed then.
  */
 export async function openTunnel(
   target: HostAndPort,
-  carrier: Socket,
   proxy: HttpProxy,
+  connect: () => Promise<Socket>,
   patience: Patience,
 ): Promise<Socket> {
+  const login = await proxy.login?.read();
+  const carrier = await connect();
   try {
-    const login = await proxy.login?.read();
     const headers = { host: authority(target), ...(login !== undefined && basic(login)) };
     const answer = await ask({ carrier, headers, proxy }, patience);
     if (wantsLogin(answer) && login !== undefined) proxy.login?.refuse(login);

@@ -46,7 +46,7 @@ export async function connectOut(
   const target = hostAndPort(url);
   const proxy = proxyTo(url, outbound);
   if (proxy === undefined) return secured(target, trust, patience);
-  const over = await openTunnel(target, await carrierTo(proxy, patience), proxy, patience);
+  const over = await openTunnel(target, proxy, () => carrierTo(proxy, patience), patience);
   return secured({ ...target, over }, trust, patience);
 }
 
