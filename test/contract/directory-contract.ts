@@ -21,6 +21,8 @@ export interface DirectoryHarness {
   /** One account that works and one that is locked, as `prepare` leaves them. */
   readonly ordinary: () => ContractAccount;
   readonly locked: () => ContractAccount;
+  /** The unit that the accounts are in, where the rights were delegated. */
+  readonly baseDn: string;
   /** Whether the directory says which rule a refused password broke; Windows does not. */
   readonly namesRules: boolean;
   /** Whether it knows the policy-hints control; Samba does not. */
@@ -287,6 +289,29 @@ export function directoryContract(name: string, harness: DirectoryHarness): void
         policyHints: harness.policyHints,
       });
       expect(Math.abs(health?.clockOffsetMs ?? Infinity)).toBeLessThan(5_000);
+    });
+
+    test('what was delegated is found without changing anything', async () => {
+      const account = harness.ordinary();
+      const before = await read(account);
+      const { rights, passwordExpiresAt } = await directory.selfTest([harness.baseDn], NEVER);
+      const { baseDn } = harness;
+      expect(rights).toEqual([
+        { baseDn, right: 'resetPassword', standing: 'granted' },
+        { baseDn, right: 'writeLockoutTime', standing: 'granted' },
+        { baseDn, right: 'writePwdLastSet', standing: 'granted' },
+        { right: 'unexpirePassword', standing: 'granted' },
+      ]);
+      expect(passwordExpiresAt).toBe('never');
+      expect((await read(account)).usnChanged).toBe(before.usnChanged);
+    });
+
+    test('a self-test that nobody answers is no finding', async () => {
+      await directory[Symbol.asyncDispose]();
+      await expect(directory.selfTest([harness.baseDn], NEVER)).rejects.toMatchObject({
+        name: 'DirectoryError',
+        code: 'DIRECTORY_UNREACHABLE',
+      });
     });
 
     test('a directory that was closed refuses and stays silent', async () => {

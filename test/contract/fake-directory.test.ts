@@ -11,6 +11,7 @@ function account(index: number, sam: string): ContractAccount {
 
 directoryContract('the directory in memory', {
   domain: 'CORP',
+  baseDn: 'OU=People,DC=corp,DC=test',
   namesRules: true,
   policyHints: false,
   ordinary: () => account(0, 'anna'),

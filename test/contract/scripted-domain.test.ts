@@ -40,6 +40,7 @@ function scriptedContract(name: string, dialect: Dialect): void {
 
   directoryContract(name, {
     domain: 'CORP',
+    baseDn: 'OU=People,DC=corp,DC=test',
     namesRules: dialect === 'samba',
     policyHints: dialect === 'windows',
     ordinary: () => account('anna'),

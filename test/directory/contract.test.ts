@@ -6,6 +6,7 @@ const lab = useLab();
 
 directoryContract('Active Directory', {
   domain: lab.netbios,
+  baseDn: lab.delegatedOu,
   namesRules: true,
   policyHints: false,
   ordinary: () => lab.person('anna'),

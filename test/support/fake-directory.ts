@@ -8,6 +8,8 @@ import {
   type AppliedChange,
   type Directory,
   type ReadOptions,
+  type RightFinding,
+  type SelfTest,
   type WriteTarget,
 } from '../../src/agent/directory/directory.ts';
 import type { BrokenRule } from '../../src/protocol/account.ts';
@@ -59,6 +61,7 @@ export class FakeDirectory implements Directory {
   #maxInFlight = 0;
   #closed = false;
   #health: Partial<ControllerHealth> = {};
+  #selfTest: Partial<SelfTest> = {};
 
   constructor(accounts: readonly FakeAccount[] = [], clock: Clock = systemClock) {
     this.#clock = clock;
@@ -114,6 +117,11 @@ export class FakeDirectory implements Directory {
   /** What `check` says, instead of "all is well". */
   setHealth(health: Partial<ControllerHealth>): void {
     this.#health = health;
+  }
+
+  /** What `selfTest` finds, instead of every right and a password that never expires. */
+  setSelfTest(found: Partial<SelfTest>): void {
+    this.#selfTest = found;
   }
 
   /** How often the account was changed. */
@@ -188,6 +196,19 @@ export class FakeDirectory implements Directory {
   check(_signal: AbortSignal): Promise<readonly ControllerHealth[]> {
     const well = { name: FAKE_CONTROLLER, reachable: true, bound: true, policyHints: false };
     return Promise.resolve([{ ...well, latencyMs: 0, clockOffsetMs: 0, ...this.#health }]);
+  }
+
+  async selfTest(baseDns: readonly string[], signal: AbortSignal): Promise<SelfTest> {
+    await this.#enter(signal);
+    const rights: readonly RightFinding[] = [
+      ...baseDns.flatMap((baseDn) => [
+        { baseDn, right: 'resetPassword', standing: 'granted' } as const,
+        { baseDn, right: 'writeLockoutTime', standing: 'granted' } as const,
+        { baseDn, right: 'writePwdLastSet', standing: 'granted' } as const,
+      ]),
+      { right: 'unexpirePassword', standing: 'granted' },
+    ];
+    return { controller: FAKE_CONTROLLER, rights, passwordExpiresAt: 'never', ...this.#selfTest };
   }
 
   [Symbol.asyncDispose](): Promise<void> {

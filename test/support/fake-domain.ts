@@ -6,6 +6,7 @@ import {
   type AppliedChange,
   type Directory,
   type ReadOptions,
+  type SelfTest,
   type WriteTarget,
 } from '../../src/agent/directory/directory.ts';
 import { toFiletime } from '../../src/agent/directory/filetime.ts';
@@ -160,6 +161,10 @@ export class FakeDomain implements Directory {
 
   check(): Promise<readonly ControllerHealth[]> {
     return Promise.resolve([]);
+  }
+
+  selfTest(): Promise<SelfTest> {
+    return Promise.resolve({ controller: DC1, rights: [] });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

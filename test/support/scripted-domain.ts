@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/support/clock.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { refusalIn, rejectedBind, type Dialect, type Refused } from './directory-answers.ts';
-import { guid } from './ldap-domain.ts';
+import { guid, sid } from './ldap-domain.ts';
 import type { LdapEntry, LdapRequest, LdapResult } from './ldap-messages.ts';
 import type { LdapAnswer } from './ldap-server.ts';
 import { StoredAccount, type ScriptedAccount } from './scripted-account.ts';
@@ -12,8 +12,10 @@ import {
   domainHead,
   fineGrainedPolicy,
   pdcOf,
+  permissions,
   policyDn,
   rootDse,
+  SERVICE_ACCOUNT_RID,
   serverDn,
   type ScriptedController,
 } from './scripted-entries.ts';
@@ -22,6 +24,7 @@ import { modify, type ScriptedPolicy } from './scripted-modify.ts';
 const INVOCATION_ID = '66666666-7777-4888-8999-aaaaaaaaaaaa';
 const POLICY_HINTS = ['1.2.840.113556.1.4.2239', '1.2.840.113556.1.4.2066'];
 const FIRST_RID = 1201;
+const SERVICE_ACCOUNT_GUID = '00000000-0000-4000-8000-00000000ae17';
 
 export const SERVICE_ACCOUNT = { user: 'agent@corp.test', password: 'Agent-1-password' } as const;
 
@@ -41,6 +44,10 @@ export interface ScriptedDomainOptions {
   readonly hintsEnforceAge?: boolean;
   /** Whether the service account has Unexpire Password. Default is true. */
   readonly unexpire?: boolean;
+  /** Whether the service account may read permissions. Default is true. */
+  readonly permissionsReadable?: boolean;
+  /** When the password of the service account expires, as a FILETIME. Default: never. */
+  readonly servicePasswordExpires?: string;
   readonly clock?: Clock;
 }
 
@@ -135,25 +142,61 @@ export class ScriptedDomain {
       case '':
         return [rootDse(controller, this.#controls(controller), this.#clock.now())];
       case DOMAIN_DN.toLowerCase():
-        if (scope === 0) return [domainHead(this.#policy, controller)];
-        return this.#accounts
-          .filter(({ facts, upn }) =>
-            filter?.matches({
-              objectclass: 'user',
-              samaccountname: facts.sam,
-              userprincipalname: upn,
-            }),
-          )
-          .map((account) => this.#entry(account));
+        if (scope === 0) return [this.#head(controller)];
+        return [...this.#below(dn, filter), ...this.#serviceAccount(filter)];
       case `cn=partitions,${CONFIGURATION_DN}`.toLowerCase():
         return filter?.matches(CROSS_REFERENCE.keys) === true ? [CROSS_REFERENCE.entry] : [];
       case `CN=NTDS Settings,${server}`.toLowerCase():
         return [{ dn, attributes: { invocationId: [guid(INVOCATION_ID)] } }];
       case server.toLowerCase():
         return [{ dn, attributes: { dNSHostName: [pdcOf(controller)] } }];
+      case `<guid=${SERVICE_ACCOUNT_GUID}>`:
+        return [this.#serviceEntry];
       default:
-        return this.#accountOrPolicy(dn);
+        return scope === 2 ? this.#unit(dn, filter) : this.#accountOrPolicy(dn);
     }
+  }
+
+  #head(controller: ScriptedController): LdapEntry {
+    const { dn, attributes } = domainHead(this.#policy, controller);
+    const { unexpire = true, permissionsReadable = true } = this.#options;
+    const nTSecurityDescriptor = [permissions('unexpirePassword', unexpire)];
+    return {
+      dn,
+      attributes: { ...attributes, ...(permissionsReadable && { nTSecurityDescriptor }) },
+    };
+  }
+
+  #below(unit: string, filter: LdapRequest['filter']): readonly LdapEntry[] {
+    return this.#accounts
+      .filter(({ dn, facts, upn }) => dn.endsWith(unit) && filter?.matches(keysOf(facts, upn)))
+      .map((account) => this.#entry(account));
+  }
+
+  #unit(dn: string, filter: LdapRequest['filter']): readonly LdapEntry[] | undefined {
+    const units = ['OU=People', ...this.#accounts.map(({ facts }) => facts.ou)];
+    return units.some((ou) => dn === `${ou ?? ''},${DOMAIN_DN}`)
+      ? this.#below(dn, filter)
+      : undefined;
+  }
+
+  #serviceAccount(filter: LdapRequest['filter']): readonly LdapEntry[] {
+    const { user: upn, password } = SERVICE_ACCOUNT;
+    return filter?.matches(keysOf({ sam: 'agent', password }, upn)) === true
+      ? [this.#serviceEntry]
+      : [];
+  }
+
+  get #serviceEntry(): LdapEntry {
+    const { servicePasswordExpires = '9223372036854775807' } = this.#options;
+    return {
+      dn: `CN=agent,OU=Service,${DOMAIN_DN}`,
+      attributes: {
+        objectGUID: [guid(SERVICE_ACCOUNT_GUID)],
+        objectSid: [sid(SERVICE_ACCOUNT_RID)],
+        'msDS-UserPasswordExpiryTimeComputed': [servicePasswordExpires],
+      },
+    };
   }
 
   #accountOrPolicy(dn: string): readonly LdapEntry[] | undefined {
@@ -202,8 +245,20 @@ export class ScriptedDomain {
 
   #entry(account: StoredAccount): LdapEntry {
     const { policy } = account.facts;
-    const dn = policy === undefined ? undefined : policyDn(policy);
-    return account.entry(this.#clock.now(), INVOCATION_ID, dn);
+    const policyName = policy === undefined ? undefined : policyDn(policy);
+    const { dn, attributes } = account.entry(this.#clock.now(), INVOCATION_ID, policyName);
+    const granted = account.facts.denied !== true;
+    const { permissionsReadable = true } = this.#options;
+    return {
+      dn,
+      attributes: {
+        ...attributes,
+        ...(granted && { allowedAttributesEffective: ['lockoutTime', 'pwdLastSet'] }),
+        ...(permissionsReadable && {
+          nTSecurityDescriptor: [permissions('resetPassword', granted)],
+        }),
+      },
+    };
   }
 
   #policyOf({ facts }: StoredAccount): ScriptedPolicy {
@@ -212,6 +267,17 @@ export class ScriptedDomain {
 
   #controls({ policyHints }: ScriptedController): readonly string[] {
     const hints = policyHints ?? (this.dialect === 'windows' ? POLICY_HINTS.slice(0, 1) : []);
-    return ['1.2.840.113556.1.4.319', ...hints]; // paged results
+    return ['1.2.840.113556.1.4.319', '1.2.840.113556.1.4.801', ...hints]; // paged results, SD flags
   }
+}
+
+/** What a filter finds an account by. */
+function keysOf({ sam, adminCount }: ScriptedAccount, upn: string): Record<string, string> {
+  return {
+    objectclass: 'user',
+    samaccounttype: '805306368',
+    samaccountname: sam,
+    userprincipalname: upn,
+    ...(adminCount === true && { admincount: '1' }),
+  };
 }

@@ -1,3 +1,5 @@
+import { CONTROL_RIGHTS } from '../../src/agent/directory/security-descriptor.ts';
+import { ALLOW_OBJECT, descriptor } from './descriptor.ts';
 import { sid } from './ldap-domain.ts';
 import type { LdapEntry, LdapRequest } from './ldap-messages.ts';
 import type { LdapAnswer } from './ldap-server.ts';
@@ -7,7 +9,7 @@ export const DOMAIN_DN = 'DC=corp,DC=test';
 export const CONFIGURATION_DN = `CN=Configuration,${DOMAIN_DN}`;
 
 const FIRST_NAME = 'dc1.corp.test';
-const SERVICE_ACCOUNT_RID = 1110;
+export const SERVICE_ACCOUNT_RID = 1110;
 const DOMAIN_USERS = 513;
 
 /** One controller of a scripted domain, and what is special about it. */
@@ -71,6 +73,13 @@ export function domainHead(policy: ScriptedPolicy, controller: ScriptedControlle
       fSMORoleOwner: [`CN=NTDS Settings,${serverDn(controller)}`],
     },
   };
+}
+
+/** The permission that the service account has, or has not. */
+export function permissions(right: keyof typeof CONTROL_RIGHTS, granted: boolean): Buffer {
+  const objectType = CONTROL_RIGHTS[right];
+  const entry = { type: ALLOW_OBJECT, sid: sid(SERVICE_ACCOUNT_RID), objectType };
+  return descriptor(granted ? [entry] : []);
 }
 
 export function fineGrainedPolicy(policy: ScriptedPolicy): LdapEntry['attributes'] {

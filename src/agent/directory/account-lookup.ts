@@ -1,4 +1,4 @@
-import { AndFilter, EqualityFilter, OrFilter, type Filter } from 'ldapts';
+import { AndFilter, EqualityFilter, NotFilter, OrFilter, type Filter } from 'ldapts';
 
 /** What a person typed, by its form. */
 export type ParsedName =
@@ -55,6 +55,16 @@ export function domainNameFilter(domainDn: string): AndFilter {
     filters: [
       new EqualityFilter({ attribute: 'objectClass', value: 'crossRef' }),
       new EqualityFilter({ attribute: 'nCName', value: domainDn }),
+    ],
+  });
+}
+
+/** Matches normal user accounts whose permissions are those of where they are: no AdminSDHolder's. */
+export function ordinaryAccountFilter(): AndFilter {
+  return new AndFilter({
+    filters: [
+      new EqualityFilter({ attribute: 'sAMAccountType', value: '805306368' }),
+      new NotFilter({ filter: new EqualityFilter({ attribute: 'adminCount', value: '1' }) }),
     ],
   });
 }

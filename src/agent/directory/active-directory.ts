@@ -17,11 +17,13 @@ import {
   type AppliedChange,
   type Directory,
   type ReadOptions,
+  type SelfTest,
   type WriteTarget,
 } from './directory.ts';
 import type { LdapConnection } from './ldap-connection.ts';
 import { printable, probeController } from './probe.ts';
 import type { Asking } from './queries.ts';
+import { selfTestOn } from './self-test.ts';
 import { openRoster, type ControllerSource } from './roster.ts';
 import { ServiceAccount, type BindOptions } from './service-account.ts';
 import { trust, type DomainController } from './tls-socket.ts';
@@ -57,6 +59,7 @@ export function openActiveDirectory(options: ActiveDirectoryOptions): Directory 
 class ActiveDirectory implements Directory {
   readonly #controllers: Controllers;
   readonly #affinity: Affinity;
+  readonly #user: string;
   /** For what can be said of none of its controllers. */
   readonly #name: string;
   readonly #closing = new AbortController();
@@ -68,6 +71,7 @@ class ActiveDirectory implements Directory {
     const { domainControllers, bind, clock, log } = options;
     this.#name =
       'domain' in domainControllers ? domainControllers.domain : domainControllers[0].name;
+    this.#user = bind.user;
     this.#clock = clock;
     this.#log = log;
     this.#timeouts = { ...TIMEOUTS, ...options.timeouts };
@@ -145,6 +149,19 @@ class ActiveDirectory implements Directory {
         { name: this.#name, reachable: false, bound: false, problem: printable(error.message) },
       ];
     }
+  }
+
+  async selfTest(baseDns: readonly string[], signal: AbortSignal): Promise<SelfTest> {
+    const options = { baseDns, user: this.#user };
+    return this.#controllers.firstAnswer(
+      (controller) => {
+        const test = (connection: LdapConnection): Promise<SelfTest> =>
+          selfTestOn(controller, this.#asking(controller, connection, signal), options);
+        return controller.use('read', test, signal);
+      },
+      undefined,
+      signal,
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

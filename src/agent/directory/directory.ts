@@ -23,6 +23,35 @@ export interface Directory extends AsyncDisposable {
   apply(target: WriteTarget, change: AccountChange, signal: AbortSignal): Promise<AppliedChange>;
   /** The health of every configured controller, found by asking it. Never rejects. */
   check(signal: AbortSignal): Promise<readonly ControllerHealth[]>;
+  /**
+   * What the service account may do to accounts below these base DNs, and how long its own password
+   * lasts, found by reading alone. What cannot be told is `unknown`, never `granted`.
+   */
+  selfTest(baseDns: readonly string[], signal: AbortSignal): Promise<SelfTest>;
+}
+
+export interface SelfTest {
+  /** Who was asked. */
+  readonly controller: string;
+  /** Three for each base DN, and one for the domain. */
+  readonly rights: readonly RightFinding[];
+  /**
+   * When the password of the service account expires, in epoch milliseconds; 0 when it has to be
+   * changed at once. Absent when it cannot be told.
+   */
+  readonly passwordExpiresAt?: number | 'never';
+}
+
+export interface RightStanding {
+  readonly standing: 'granted' | 'missing' | 'unknown';
+  /** Why it is not known, or what is wrong besides the right. */
+  readonly reason?: string;
+}
+
+export interface RightFinding extends RightStanding {
+  readonly right: 'resetPassword' | 'writeLockoutTime' | 'writePwdLastSet' | 'unexpirePassword';
+  /** Below which it was looked for; absent: on the domain itself. */
+  readonly baseDn?: string;
 }
 
 export type AccountAddress = { readonly objectGuid: string } | { readonly name: string };

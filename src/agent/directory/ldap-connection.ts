@@ -29,6 +29,10 @@ export interface CallLimit {
   readonly signal: AbortSignal;
 }
 
+export interface Search extends SearchOptions {
+  readonly controls?: readonly Control[];
+}
+
 export interface Modify {
   readonly changes: Change[];
   readonly controls: Control[];
@@ -89,8 +93,14 @@ export class LdapConnection implements Pooled {
     await this.#call('bind', limit, () => this.#client.bind(user, password));
   }
 
-  async search(base: string, options: SearchOptions, limit: CallLimit): Promise<readonly Entry[]> {
-    const found = await this.#call('search', limit, () => this.#client.search(base, options));
+  async search(
+    base: string,
+    { controls = [], ...options }: Search,
+    limit: CallLimit,
+  ): Promise<readonly Entry[]> {
+    const found = await this.#call('search', limit, () =>
+      this.#client.search(base, options, [...controls]),
+    );
     return found.searchEntries;
   }
 

@@ -1,12 +1,20 @@
-import { ResultCodeError, type SearchOptions } from 'ldapts';
+import { ResultCodeError } from 'ldapts';
 import type { EffectivePolicy } from '../../protocol/account.ts';
 import { ACCOUNT_ATTRIBUTES, BINARY_ATTRIBUTES } from './account-reading.ts';
-import { domainNameFilter, nameFilter, parseName, type ParsedName } from './account-lookup.ts';
+import {
+  domainNameFilter,
+  nameFilter,
+  ordinaryAccountFilter,
+  parseName,
+  type ParsedName,
+} from './account-lookup.ts';
 import { toDirectoryError, type Asked } from './ad-errors.ts';
 import { DirectoryError } from './directory.ts';
 import { DirectoryEntry } from './entry.ts';
 import { guidDn, guidText } from './guid.ts';
-import type { LdapConnection } from './ldap-connection.ts';
+import { SdFlagsControl } from './sd-flags.ts';
+import { sidText } from './sid.ts';
+import type { LdapConnection, Search } from './ldap-connection.ts';
 import {
   DOMAIN_POLICY_ATTRIBUTES,
   domainPolicy,
@@ -147,6 +155,62 @@ export async function findAccount(
   return entry.required('objectGUID', guid && guidText(guid));
 }
 
+/** So many are looked at for one that is not the agent's own. */
+const SAMPLES = 3;
+
+const PERMISSIONS = {
+  attributes: ['nTSecurityDescriptor'],
+  explicitBufferAttributes: ['nTSecurityDescriptor'],
+};
+
+/**
+ * An ordinary account below a base DN that is none of `own`, with what the service account may do
+ * to it; undefined when there is none.
+ */
+export async function readSample(
+  asking: Asking,
+  baseDn: string,
+  own: ReadonlySet<string>,
+): Promise<DirectoryEntry | undefined> {
+  const candidates = await search(asking, baseDn, 'account', {
+    scope: 'sub',
+    filter: ordinaryAccountFilter(),
+    attributes: ['objectGUID', 'objectSid'],
+    explicitBufferAttributes: ['objectGUID', 'objectSid'],
+    sizeLimit: SAMPLES,
+  });
+  const sample = candidates.find((entry) => {
+    const [sid] = entry.bytes('objectSid');
+    return sid !== undefined && !own.has(sidText(sid) ?? '');
+  });
+  if (sample === undefined) return undefined;
+  const [guid] = sample.bytes('objectGUID');
+  const objectGuid = sample.required('objectGUID', guid && guidText(guid));
+  // What is computed for who asks is made in a base search only.
+  return one(asking, guidDn(objectGuid), {
+    attributes: ['allowedAttributesEffective', ...PERMISSIONS.attributes],
+    explicitBufferAttributes: PERMISSIONS.explicitBufferAttributes,
+    controls: [new SdFlagsControl()],
+  });
+}
+
+/** The permissions on the domain itself. */
+export function readDomainRights(asking: Asking, domainDn: string): Promise<DirectoryEntry> {
+  return one(asking, domainDn, { ...PERMISSIONS, controls: [new SdFlagsControl()] });
+}
+
+/** How long the password of the account lasts that the agent binds as. */
+export async function readOwnExpiry(
+  asking: Asking,
+  user: string,
+  domainDn: string,
+): Promise<DirectoryEntry> {
+  const isName = !user.includes('=');
+  const names = (): Promise<readonly string[]> => Promise.resolve([]); // never DOMAIN\user
+  const dn = isName ? guidDn(await findAccount(asking, user, { dn: domainDn, names })) : user;
+  return one(asking, dn, { attributes: ['msDS-UserPasswordExpiryTimeComputed'] });
+}
+
 async function belongs(
   parsed: ParsedName,
   names: () => Promise<readonly string[]>,
@@ -160,7 +224,7 @@ function notFound(controller: string): never {
   });
 }
 
-async function one(asking: Asking, base: string, options: SearchOptions): Promise<DirectoryEntry> {
+async function one(asking: Asking, base: string, options: Search): Promise<DirectoryEntry> {
   const [entry] = await search(asking, base, 'domain', { ...options, scope: 'base' });
   if (entry !== undefined) return entry;
   const { controller } = asking;
@@ -175,7 +239,7 @@ async function search(
   asking: Asking,
   base: string,
   asked: Asked,
-  options: SearchOptions,
+  options: Search,
 ): Promise<readonly DirectoryEntry[]> {
   const { connection, controller, ms, signal } = asking;
   try {

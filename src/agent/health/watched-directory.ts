@@ -14,6 +14,7 @@ export function watchedDirectory(directory: Directory, onSilence: () => void): D
     read: (account, signal, options) => watch(directory.read(account, signal, options)),
     apply: (target, change, signal) => watch(directory.apply(target, change, signal)),
     check: (signal) => directory.check(signal),
+    selfTest: (baseDns, signal) => directory.selfTest(baseDns, signal),
     [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
   };
 }
