@@ -145,9 +145,21 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
     meaning: 'DNS does not name the domain controllers; those known before are used.',
     action: 'Look at DNS, or list them in `directory.domainControllers`.',
   },
+  'directory.self_test_failed': {
+    meaning: 'No controller answered when the rights of the service account were looked at.',
+    action: 'Nothing to do: `directory.down` says what is wrong, and it is tried again.',
+  },
   'status.changed': {
     meaning: 'The state of the agent: running, paused, degraded or down.',
     action: 'Do what `reasons` say; none: nothing to do.',
+  },
+  'health.listening': {
+    meaning: 'Health, metrics and status can be read at `at`, on this machine only.',
+    action: NOTHING,
+  },
+  'health.not_listening': {
+    meaning: 'Health, metrics and status cannot be read at `at`; everything else goes on.',
+    action: 'Look at `reason`: another port is `health.port`, 0 is none. It is tried again each minute.',
   },
   'reset.started': { meaning: 'A reset by the person begins.', action: NOTHING },
   'reset.applied': { meaning: 'It was applied.', action: NOTHING },

@@ -9,6 +9,7 @@ process.stderr.on('error', () => undefined);
 
 await runProgram(process.argv.slice(2), {
   env: process.env,
+  colours: process.stdout.isTTY && (process.env.NO_COLOR ?? '') === '',
   print: (text) => process.stdout.write(`${text}\n`),
   complain: (text) => process.stderr.write(`${text}\n`),
   setExitCode: (code) => {

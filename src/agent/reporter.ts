@@ -1,15 +1,11 @@
-import {
-  PROTOCOL_VERSION,
-  type GuardSummary,
-  type HelloClaims,
-  type StatusReport,
-} from '../protocol/status.ts';
+import { PROTOCOL_VERSION, type HelloClaims, type StatusReport } from '../protocol/status.ts';
 import { MAX_REPORTED, MAX_REPORTED_LENGTH, type Standing } from '../protocol/messages.ts';
 import { RpcError, UnansweredError } from '../protocol/rpc.ts';
 import { signToken } from '../protocol/tokens.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Admission } from './commands/guard/admission.ts';
 import type { GuardSettings } from './commands/guard/guard-settings.ts';
+import { guardSummary } from './guard-summary.ts';
 import type { Journal } from './commands/journal.ts';
 import type { Toggle } from './commands/toggle.ts';
 import type { StoredIdentity } from './identity/load-identity.ts';
@@ -64,7 +60,7 @@ export class Reporter {
       protocol: PROTOCOL_VERSION,
       sealingKey: identity.sealing.statement,
       capabilities: ['reset', 'change', 'unlock'],
-      guard: summaryOf(guard, admission),
+      guard: guardSummary(guard, admission),
       status: report,
       journal: { epoch, seq, head },
       toggle: toggle.state.version,
@@ -153,28 +149,6 @@ function countThatFits(signed: readonly string[]): number {
     count += 1;
   }
   return count;
-}
-
-/** As many base DNs as the protocol has room for, and as much of each. */
-const MAX_BASE_DNS = 64;
-const MAX_DN_LENGTH = 1024;
-
-function summaryOf(guard: GuardSettings, { breaker }: Admission): GuardSummary {
-  const { operations, baseDns, deniedBaseDns, limits } = guard;
-  const { allowedGroups, protectedGroups, protectedAccounts } = guard;
-  return {
-    self: [...operations.self],
-    admin: [...operations.admin],
-    baseDns: baseDns.slice(0, MAX_BASE_DNS).map((dn) => dn.slice(0, MAX_DN_LENGTH)),
-    deniedBaseDns: deniedBaseDns.length,
-    allowedGroups: allowedGroups.length,
-    protectedGroups: protectedGroups.length,
-    protectedAccounts: protectedAccounts.length,
-    allowServicePrincipalNames: guard.allowServicePrincipalNames,
-    limits,
-    breaker: { ...guard.breaker, open: breaker.open, stoppedActors: breaker.stoppedActors },
-    dryRun: guard.dryRun,
-  };
 }
 
 function stateOf({ state, reasons }: StatusReport): string {

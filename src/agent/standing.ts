@@ -1,7 +1,7 @@
-import { CLOCK_TOLERANCE_S } from '../protocol/command.ts';
 import type { Standing as Told } from '../protocol/messages.ts';
 import { timestamp } from '../protocol/shapes.ts';
 import type { Clock } from '../support/clock.ts';
+import { ClockSkew } from './health/clock-skew.ts';
 import type { Trust } from './identity/identity.ts';
 
 const DAY_MS = 86_400_000;
@@ -18,6 +18,7 @@ export interface StandingReasons {
 export class Standing {
   readonly #trust: Pick<Trust, 'number' | 'expiresAt'>;
   readonly #clock: Clock;
+  readonly #skew = new ClockSkew();
   #approved: boolean | undefined;
   /** The service's clock, carried on by the one of ours that nobody sets. */
   #heard: { readonly serverTime: number; readonly monotonic: number } | undefined;
@@ -41,9 +42,13 @@ export class Standing {
     return this.#serverTime(this.#heard) - this.#clock.now();
   }
 
+  get approved(): boolean | undefined {
+    return this.#approved;
+  }
+
   get reasons(): StandingReasons {
     const expiry = this.#expiry();
-    const warnings = [...this.#waiting(), ...this.#skew()];
+    const warnings = [...this.#waiting(), ...this.#skewWarnings()];
     return this.#trust.expiresAt <= this.#clock.now()
       ? { failures: expiry, warnings }
       : { failures: [], warnings: [...warnings, ...expiry] };
@@ -55,13 +60,13 @@ export class Standing {
       : [];
   }
 
-  #skew(): string[] {
+  #skewWarnings(): string[] {
     if (this.#heard === undefined) return [];
-    const [here, there] = [this.#clock.now(), this.#serverTime(this.#heard)];
-    if (Math.abs(there - here) <= CLOCK_TOLERANCE_S * 1000) return [];
-    return [
-      `the clocks differ by ${Math.round(Math.abs(there - here) / 1000)} s: this machine ${timestamp(here)}, the service ${timestamp(there)}; commands are refused until whichever is wrong is set (NTP)`,
-    ];
+    this.#skew.take({ here: this.#clock.now(), there: this.#serverTime(this.#heard) });
+    const words = this.#skew.inWords('the service');
+    return words === undefined
+      ? []
+      : [`${words}; commands are refused until whichever is wrong is set (NTP)`];
   }
 
   #expiry(): string[] {

@@ -22,6 +22,20 @@ export const ControllerHealth = z
 
 export type ControllerHealth = z.infer<typeof ControllerHealth>;
 
+const RightStanding = z.enum(['granted', 'missing', 'unknown']);
+
+/** What the service account may do, over all base DNs: the worst of each. Which, the reasons say. */
+export const Rights = z
+  .strictObject({
+    resetPassword: RightStanding,
+    writeLockoutTime: RightStanding,
+    writePwdLastSet: RightStanding,
+    unexpirePassword: RightStanding,
+  })
+  .meta({ id: 'Rights' });
+
+export type Rights = z.infer<typeof Rights>;
+
 /** What the agent says of itself. No personal data. */
 export const StatusReport = z
   .strictObject({
@@ -40,6 +54,10 @@ export const StatusReport = z
       sealing: Sha256,
       sealingSince: Timestamp,
       keySet: z.int().nonnegative(),
+    }),
+    rights: Rights.optional(),
+    passwordExpiresAt: Timestamp.optional().meta({
+      description: 'When the password of the service account expires; absent: never, or not known.',
     }),
     version: z.string().max(64),
     startedAt: Timestamp,

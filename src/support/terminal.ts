@@ -5,6 +5,8 @@ export type Environment = Readonly<Partial<Record<string, string>>>;
 /** What a command line program has of the outer world; tests bring their own. */
 export interface Terminal {
   readonly env: Environment;
+  /** Whether standard output is a terminal that a person may want in colours. */
+  readonly colours?: boolean;
   /** One line or more to standard output: what was asked for. */
   print(text: string): void;
   /** To standard error: what went wrong, and what is for people only. */

@@ -197,6 +197,8 @@ export class Stack implements AsyncDisposable {
         breaker: { perActor: 99_999, overall: 100_000 },
       },
       stateFolder,
+      // There may be several on this machine.
+      health: { port: 0 },
       ...agent,
     };
     await writeFile(configFile, stringify(config));

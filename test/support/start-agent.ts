@@ -21,6 +21,7 @@ export interface AgentOptions {
   readonly log?: Logger;
   readonly drainMs?: number;
   readonly disk?: Disk;
+  readonly health?: Partial<AgentConfig['health']>;
   /** Default is this machine's. */
   readonly clock?: Clock;
   /** Where it dials; default is the issuer that it was enrolled with. */
@@ -85,6 +86,7 @@ export class StartedAgent implements AsyncDisposable {
       guard: this.#options.guard ?? OPEN_GUARD,
       peers: this.#options.peers ?? [],
       stateFolder: this.stateFolder,
+      health: { port: 0, host: '127.0.0.1', ...this.#options.health },
       logging: { level: 'info' },
       concurrency: 4,
       drainMs: this.#options.drainMs ?? 5_000,

@@ -11,20 +11,16 @@ import {
   writeOrders,
   type OrdersFile,
 } from '../commands/guard/local-orders.ts';
-import { defaultStateFolder } from '../config/settings.ts';
-import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
+import { Refreshed } from '../health/local-status.ts';
 import { parseDuration } from './duration.ts';
+import { askAgent } from './local-client.ts';
+import { placeOf, withPlace, type Place, type PlaceFlags } from './place.ts';
 import { stateOwner } from './state-owner.ts';
-
-interface Flags extends ConfigFlags {
-  readonly stateFolder?: string;
-  readonly json?: true;
-}
 
 const NOTES = `
 The agent stays connected and answers PAUSED; the reset service cannot end this pause. It is kept in
-the state folder, whether the agent runs or not; a running one notices with the next command, within a
-minute at the latest. What has begun is finished. The name of your account is kept with it, for those
+the state folder, whether the agent runs or not; a running one takes it at once, and both sides show
+it. What has begun is finished. The name of your account is kept with it, for those
 who ask. Run this as the account of the agent, or as root.`;
 
 const RESUME_NOTES = `
@@ -32,8 +28,8 @@ Examples:
   passback resume --config /etc/passback/passback.yaml
   passback resume --breaker
 
-Ends the pause of this machine only: one that the reset service ordered stays. A running agent notices
-with the next command, within a minute at the latest. Run this as the account of the agent, or as root.`;
+Ends the pause of this machine only: one that the reset service ordered stays. A running agent takes
+it at once. Run this as the account of the agent, or as root.`;
 
 const PAUSE_EXAMPLES = `
 Examples:
@@ -47,25 +43,18 @@ export function addPauseCommands(program: Command, terminal: Terminal): void {
     .requiredOption('--reason <text>', 'shown to everybody who asks')
     .option('--for <time>', 'how long, such as 30m, 2h or 1d12h (default: until resume)')
     .addHelpText('after', PAUSE_EXAMPLES + NOTES)
-    .action((flags: Flags & { readonly reason: string; readonly for?: string }) =>
+    .action((flags: PlaceFlags & { readonly reason: string; readonly for?: string }) =>
       pause(flags, terminal),
     );
   withPlace(program.command('resume'))
     .description('end the pause, or with --breaker close the breaker')
     .option('--breaker', 'close the breaker, after finding out what opened it; a pause stays')
     .addHelpText('after', RESUME_NOTES)
-    .action((flags: Flags & { readonly breaker?: true }) => resume(flags, terminal));
-}
-
-function withPlace(command: Command): Command {
-  return command
-    .option('--state-folder <folder>', 'of the agent (default: stateFolder)')
-    .option(CONFIG_FLAG, CONFIG_HELP)
-    .option('--json', 'print the result as JSON');
+    .action((flags: PlaceFlags & { readonly breaker?: true }) => resume(flags, terminal));
 }
 
 async function pause(
-  flags: Flags & { readonly reason: string; readonly for?: string },
+  flags: PlaceFlags & { readonly reason: string; readonly for?: string },
   terminal: Terminal,
 ): Promise<void> {
   const reason = flags.reason.trim();
@@ -75,25 +64,29 @@ async function pause(
   const now = Date.now();
   const until =
     flags.for === undefined ? {} : { until: timestamp(now + parseDuration(flags.for, '--for')) };
-  const folder = await folderOf(flags, terminal);
+  const place = await placeOf(flags, terminal);
+  const { stateFolder: folder } = place;
   const owner = await stateOwner(folder);
   const before = await ordersIn(folder);
   const since = pauseAt(before, now)?.since ?? timestamp(now);
   const orders = { ...before, pause: { reason, since, ...until, by: whoAmI(terminal) } };
   await writeOrders(folder, orders, owner);
-  tell({ orders, trips: await openTrips(folder, orders) }, flags, terminal);
+  const taken = await poke(place);
+  tell({ orders, trips: await openTrips(folder, orders), taken }, flags, terminal);
 }
 
 async function resume(
-  flags: Flags & { readonly breaker?: true },
+  flags: PlaceFlags & { readonly breaker?: true },
   terminal: Terminal,
 ): Promise<void> {
-  const folder = await folderOf(flags, terminal);
+  const place = await placeOf(flags, terminal);
+  const { stateFolder: folder } = place;
   const owner = await stateOwner(folder);
   const before = await ordersIn(folder);
   const orders = flags.breaker === true ? await withResumed(folder, before) : withoutPause(before);
   await writeOrders(folder, orders, owner);
-  tell({ orders, trips: await openTrips(folder, orders) }, flags, terminal);
+  const taken = await poke(place);
+  tell({ orders, trips: await openTrips(folder, orders), taken }, flags, terminal);
 }
 
 /** For those who ask why nothing is written: behind sudo, whoever called it. */
@@ -141,22 +134,50 @@ async function openTrips(folder: string, { resumed }: OrdersFile): Promise<reado
 interface Standing {
   readonly orders: OrdersFile;
   readonly trips: readonly Trip[];
+  readonly taken: Taken;
 }
 
-function tell({ orders, trips }: Standing, flags: Flags, terminal: Terminal): void {
+/** Whether the running agent knows of it by now: `no` when none answers. */
+type Taken = 'yes' | 'no' | { readonly problem: string };
+
+/** Lets the running agent look at once; the order holds in any case. */
+async function poke({ socket }: Place): Promise<Taken> {
+  try {
+    const answer = await askAgent({ socket, method: 'POST', path: '/refresh' });
+    return Refreshed.safeParse(answer).success ? 'yes' : 'no';
+  } catch (error) {
+    if (error instanceof UsageError) return { problem: error.message };
+    throw error;
+  }
+}
+
+function tell({ orders, trips, taken }: Standing, flags: PlaceFlags, terminal: Terminal): void {
   const paused = pauseAt(orders, Date.now());
   const open = trips.some(({ actor }) => actor === undefined);
   const stoppedActors = trips.filter(({ actor }) => actor !== undefined).length;
   if (flags.json === true) {
     const breaker = { open, stoppedActors };
-    terminal.print(JSON.stringify({ paused: paused !== undefined, ...paused, breaker }));
+    terminal.print(
+      JSON.stringify({
+        paused: paused !== undefined,
+        ...paused,
+        breaker,
+        taken: taken === 'yes',
+      }),
+    );
     return;
   }
   const pauseLine =
     paused === undefined
       ? 'The agent is not paused at this machine.'
       : `The agent is paused ${paused.until === undefined ? 'until passback resume' : `until ${paused.until}`}: ${paused.reason}`;
-  terminal.print([pauseLine, ...breakerLines(open, stoppedActors)].join('\n'));
+  terminal.print([pauseLine, ...breakerLines(open, stoppedActors), takenLine(taken)].join('\n'));
+}
+
+function takenLine(taken: Taken): string {
+  if (taken === 'yes') return 'The running agent has taken it, and the reset service is told.';
+  if (taken === 'no') return 'No agent is running here: it holds from the start of one.';
+  return `The running agent takes it within a minute: ${taken.problem}`;
 }
 
 function breakerLines(open: boolean, stoppedActors: number): string[] {
@@ -164,12 +185,4 @@ function breakerLines(open: boolean, stoppedActors: number): string[] {
   if (open) return [`The breaker is open and everything is refused: ${next}`];
   if (stoppedActors > 0) return [`The breaker is open for ${stoppedActors} callers: ${next}`];
   return [];
-}
-
-async function folderOf(flags: Flags, terminal: Terminal): Promise<string> {
-  if (flags.stateFolder !== undefined) return flags.stateFolder;
-  const configured = flags.config !== undefined || (terminal.env.PASSBACK_CONFIG ?? '') !== '';
-  return configured
-    ? (await readConfig(flags, terminal)).stateFolder
-    : defaultStateFolder(terminal.env);
 }

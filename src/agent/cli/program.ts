@@ -6,6 +6,7 @@ import { addConfigCommand } from './config-command.ts';
 import { addEnrollCommand } from './enroll-command.ts';
 import { addPauseCommands } from './pause-commands.ts';
 import { addRunCommand } from './run-command.ts';
+import { addStatusCommand } from './status-command.ts';
 
 const DESCRIPTION =
   'The agent of Passback: applies password resets and unlocks from the reset service to Active Directory.';
@@ -15,8 +16,9 @@ First steps:
   passback config check --config /etc/passback/passback.yaml
   passback enroll --url https://reset.example.com --token-file ./token --config /etc/passback/passback.yaml
   passback run --config /etc/passback/passback.yaml
+  passback status --config /etc/passback/passback.yaml
 
-Exit codes: 0 done, 1 failed, 78 the configuration has to be corrected.`;
+Exit codes: 0 done, 1 failed, 78 the configuration has to be corrected; of status also 3, see its help.`;
 
 /**
  * Runs one command line. Resolves when it is done; what went wrong was said on standard error and
@@ -37,6 +39,7 @@ function createProgram(terminal: Terminal): Command {
   );
   addRunCommand(program, terminal);
   addEnrollCommand(program, terminal);
+  addStatusCommand(program, terminal);
   addPauseCommands(program, terminal);
   addConfigCommand(program, terminal);
   program

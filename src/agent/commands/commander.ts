@@ -31,6 +31,8 @@ export interface CommanderOptions {
   readonly trail: Trail;
   readonly toggle: Toggle;
   readonly log: Logger;
+  /** Hears how each operation that was worked on ended. Must not throw. */
+  readonly onEnded?: (ended: Outcome) => void;
   /** Drops what is running; its outcome is then found out after a restart. */
   readonly abort: AbortSignal;
 }
@@ -39,6 +41,8 @@ interface Running {
   readonly digest: string;
   readonly jti: string;
   readonly answer: Promise<string>;
+  /** When it was taken, on the monotonic clock. */
+  readonly since: number;
 }
 
 interface Arrival {
@@ -71,6 +75,12 @@ export class Commander {
   /** How many commands ended with each code since the start. */
   get counters(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#counters);
+  }
+
+  /** When the oldest command that is still worked on was taken, on the monotonic clock. */
+  get oldestSince(): number | undefined {
+    const [oldest] = this.#running.values();
+    return oldest?.since;
   }
 
   /**
@@ -287,6 +297,7 @@ export class Commander {
     this.#options.executor.admission.ended(claims, ended.code);
     const jws = await trail[kind](accepted, ended);
     this.#count(ended.code);
+    this.#options.onEnded?.(ended);
     logOutcome(log, claims, ended, fieldsOf(claims));
     return jws;
   }
@@ -294,7 +305,8 @@ export class Commander {
   #keepRunning(accepted: Accepted, work: () => Promise<string>): Promise<string> {
     const answer = work().finally(() => this.#running.delete(accepted.cmd));
     const { digest, jti } = accepted;
-    this.#running.set(accepted.cmd, { digest, jti, answer });
+    const since = this.#options.executor.clock.monotonic();
+    this.#running.set(accepted.cmd, { digest, jti, answer, since });
     return answer;
   }
 

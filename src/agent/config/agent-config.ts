@@ -26,6 +26,13 @@ export interface AgentConfig {
   /** `guard.peers`: device-key fingerprints of the directory's other agents. */
   readonly peers: readonly string[];
   readonly stateFolder: string;
+  readonly health: {
+    /** 0: none. */
+    readonly port: number;
+    readonly host: string;
+    /** Absent: the usual one of the state folder. */
+    readonly socket?: string;
+  };
   readonly logging: { readonly level: LogLevel; readonly file?: string };
   readonly concurrency: number;
   readonly drainMs: number;

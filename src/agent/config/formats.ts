@@ -66,6 +66,10 @@ export const FORMATS = {
     problem: (value) =>
       typeof value === 'boolean' ? undefined : `expected true or false, found ${shown(value)}`,
   },
+  portOrNone: whole('a port, or 0 for none,', 0, 65_535),
+  loopback: one('a loopback address, 127.0.0.1 or ::1', (text) =>
+    ['127.0.0.1', '::1'].includes(text),
+  ),
   milliseconds: whole('milliseconds', 0, 600_000),
   count: whole('a number', 1, 64),
   perHour: whole('a number', 1, 1_000_000),

@@ -236,6 +236,23 @@ export const SETTINGS: readonly Setting[] = [
     format: 'path',
   },
   {
+    key: 'health.port',
+    doc: 'Loopback port for `GET /livez`, `/readyz`, `/metrics` (Prometheus) and `/status.json`: read-only, without secrets or personal data, for whoever monitors this machine. 9464 is where exporters of OpenTelemetry expect to be scraped; 0: none. `passback status` needs no port.',
+    format: 'portOrNone',
+    default: 9464,
+  },
+  {
+    key: 'health.host',
+    doc: 'Where that port is opened: an address of this machine itself, 127.0.0.1 or ::1. There is no way to open it to the network; a local proxy with its own access rules can.',
+    format: 'loopback',
+    default: '127.0.0.1',
+  },
+  {
+    key: 'health.socket',
+    doc: 'Where `passback status`, `pause` and `resume` reach the running agent: a Unix socket (mode 0660, group `passback` where there is one) or a named pipe. Default: `control.sock` in the state folder, which only the account of the agent and root can enter; name one in a folder of its own, such as /run/passback/control.sock, to let the group in. On Windows `\\\\.\\pipe\\passback`.',
+    format: 'path',
+  },
+  {
     key: 'logging.level',
     doc: 'Least level that is logged: error (a human must act), warn, info (one line per command), debug.',
     format: 'level',

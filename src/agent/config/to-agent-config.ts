@@ -40,6 +40,9 @@ interface Checked {
   readonly 'guard.breaker.overall': number;
   readonly 'guard.dryRun': boolean;
   readonly stateFolder: string;
+  readonly 'health.port': number;
+  readonly 'health.host': string;
+  readonly 'health.socket': string | null;
   readonly 'logging.level': LogLevel;
   readonly 'logging.file': string | null;
   readonly concurrency: number;
@@ -75,6 +78,11 @@ export function toAgentConfig(
     guard: toGuardSettings(from),
     peers: from['guard.peers'],
     stateFolder: from.stateFolder,
+    health: {
+      port: from['health.port'],
+      host: from['health.host'],
+      ...(from['health.socket'] !== null && { socket: from['health.socket'] }),
+    },
     logging: {
       level: from['logging.level'],
       ...(from['logging.file'] !== null && { file: from['logging.file'] }),

@@ -103,6 +103,8 @@ export class FoundRoster implements Roster {
   #askedAt = -Infinity;
   #problem: unknown;
   #told = '';
+  /** As DNS said last; undefined before the first time. */
+  #named: readonly string[] | undefined;
   #closed = false;
 
   constructor(options: FoundRosterOptions) {
@@ -174,7 +176,15 @@ export class FoundRoster implements Roster {
     if (told === this.#told) return;
     this.#told = told;
     const { log, domain } = this.#options;
-    log.info('directory.found', { domain, controllers: names.join(' '), pdc: this.#pdc });
+    const before = this.#named;
+    this.#named = names;
+    const came = before && names.filter((name) => !before.includes(name)).join(' ');
+    const gone = before?.filter((name) => !names.includes(name)).join(' ');
+    log[gone ? 'warn' : 'info']('directory.found', {
+      ...{ domain, controllers: names.join(' '), pdc: this.#pdc },
+      ...(came && { came }),
+      ...(gone && { gone }),
+    });
     for (const problem of problems) log.warn('directory.discovery_problem', { reason: problem });
   }
 }

@@ -2,7 +2,9 @@ import type { ControllerHealth, StatusReport } from '../../protocol/status.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
 import { withDeadline } from '../../support/with-deadline.ts';
-import type { Directory } from '../directory/directory.ts';
+import { DirectoryError, type Directory, type SelfTest } from '../directory/directory.ts';
+import { ClockSkew } from './clock-skew.ts';
+import { rightsOf } from './rights.ts';
 import { buildReport, isUsable, type StatusFacts } from './status.ts';
 
 const PROBE_WITHIN_MS = 15_000;
@@ -12,8 +14,10 @@ const PROBE_AGAIN_MS = 5_000;
 
 export interface HealthOptions {
   readonly directory: Directory;
-  /** Everything but the controllers, read when a report is made. */
-  readonly facts: () => Omit<StatusFacts, 'controllers'>;
+  /** Below which the service account is to have its rights. */
+  readonly baseDns: readonly string[];
+  /** Everything but what the directory says, read when a report is made. */
+  readonly facts: () => Omit<StatusFacts, 'controllers' | 'selfTest' | 'clocks'>;
   /** Hears of each change of state or reasons at once. Must not throw. */
   readonly onChange: (report: StatusReport) => void;
   readonly clock: Clock;
@@ -25,6 +29,8 @@ export interface HealthOptions {
 export class Health {
   readonly #options: HealthOptions;
   #controllers: readonly ControllerHealth[] | undefined;
+  #selfTest: SelfTest | undefined;
+  readonly #skews = new Map<string, ClockSkew>();
   #told = '';
   #probingAgain = false;
   #hurrying = false;
@@ -34,7 +40,12 @@ export class Health {
   }
 
   get report(): StatusReport {
-    return buildReport({ ...this.#options.facts(), controllers: this.#controllers });
+    return buildReport({
+      ...this.#options.facts(),
+      controllers: this.#controllers,
+      selfTest: this.#selfTest,
+      clocks: this.#clocksInWords(),
+    });
   }
 
   /**
@@ -46,8 +57,32 @@ export class Health {
     this.#controllers = await withDeadline(PROBE_WITHIN_MS, signal, (within) =>
       directory.check(within),
     );
+    this.#compareClocks(this.#controllers);
     this.look();
     if (!this.#controllers.every(isUsable)) void this.#probeAgain();
+  }
+
+  /** Looks what the service account may do. What was found holds until it is found otherwise. Never rejects. */
+  async selfTest(): Promise<void> {
+    const { directory, baseDns, signal, log } = this.#options;
+    try {
+      this.#selfTest = await withDeadline(PROBE_WITHIN_MS, signal, (within) =>
+        directory.selfTest(baseDns, within),
+      );
+      this.look();
+    } catch (error) {
+      // Nobody answered: the probe says so, and rights do not change by that.
+      if (!(error instanceof DirectoryError)) throw error;
+      log.debug('directory.self_test_failed', { reason: error.message });
+    }
+  }
+
+  /** The same, unless all was well the last time: then it comes with the calendar. Never rejects. */
+  async selfTestAgain(): Promise<void> {
+    const granted =
+      this.#selfTest !== undefined &&
+      Object.values(rightsOf(this.#selfTest)).every((standing) => standing === 'granted');
+    if (!granted) await this.selfTest();
   }
 
   /**
@@ -71,6 +106,24 @@ export class Health {
     this.#told = now;
     log[state === 'running' ? 'info' : 'warn']('status.changed', { state, reasons });
     onChange(report);
+  }
+
+  #compareClocks(controllers: readonly ControllerHealth[]): void {
+    const here = this.#options.clock.now();
+    for (const { name, clockOffsetMs } of controllers) {
+      if (clockOffsetMs === undefined) continue;
+      const skew = this.#skews.get(name) ?? new ClockSkew();
+      this.#skews.set(name, skew);
+      skew.take({ here, there: here + clockOffsetMs });
+    }
+  }
+
+  /** Of the controllers that could be asked. */
+  #clocksInWords(): readonly string[] {
+    return (this.#controllers ?? []).flatMap(({ name, clockOffsetMs }) => {
+      const words = clockOffsetMs === undefined ? undefined : this.#skews.get(name)?.inWords(name);
+      return words === undefined ? [] : [`${words}: let both follow the same time (NTP)`];
+    });
   }
 
   async #probeAgain(): Promise<void> {

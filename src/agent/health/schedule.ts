@@ -7,6 +7,8 @@ export interface Duties {
   /** Each five minutes. */
   readonly report: () => Promise<void>;
   /** Each ten minutes. */
+  readonly selfTest: () => Promise<void>;
+  /** Each ten minutes. */
   readonly rotateKeys: () => Promise<void>;
   /** Each hour; `daily` once a day. */
   readonly compactJournal: (when: 'hourly' | 'daily') => Promise<void>;
@@ -26,6 +28,7 @@ export function startSchedule(duties: Duties): Disposable {
   const tasks = [
     cron.schedule('* * * * *', duties.probe, { ...options, name: 'probe' }),
     cron.schedule('*/5 * * * *', duties.report, { ...options, name: 'report' }),
+    cron.schedule('3-59/10 * * * *', duties.selfTest, { ...options, name: 'self-test' }),
     cron.schedule('7-59/10 * * * *', duties.rotateKeys, { ...options, name: 'rotate-keys' }),
     cron.schedule('17 * * * *', () => duties.compactJournal('hourly'), {
       ...options,

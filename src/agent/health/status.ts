@@ -1,5 +1,7 @@
 import type { ControllerHealth, StatusReport } from '../../protocol/status.ts';
 import { timestamp } from '../../protocol/shapes.ts';
+import type { SelfTest } from '../directory/directory.ts';
+import { rightsOf, selfTestReasons } from './rights.ts';
 
 /** What a status is derived from; every one a live fact, none a remembered error. */
 export interface StatusFacts {
@@ -26,6 +28,10 @@ export interface StatusFacts {
     readonly trip?: { readonly at: string; readonly count: number };
   };
   readonly dryRun: boolean;
+  /** As it was found last; undefined before the first time. */
+  readonly selfTest: SelfTest | undefined;
+  /** What is wrong with the clocks of controllers, in words. */
+  readonly clocks: readonly string[];
   /** How the agent stands with the service. */
   readonly standing: {
     readonly failures: readonly string[];
@@ -44,7 +50,7 @@ const MAX_REASON_LENGTH = 512;
 
 /** The report for these facts: the writeback state and, where it is not `running`, why. */
 export function buildReport(facts: StatusFacts): StatusReport {
-  const { at, startedAt, version, journal, keys, counters } = facts;
+  const { at, startedAt, version, journal, keys, counters, selfTest } = facts;
   const down = downReasons(facts);
   const degraded = degradedReasons(facts);
   const paused = pauseReasons(facts);
@@ -65,9 +71,17 @@ export function buildReport(facts: StatusFacts): StatusReport {
     journal,
     counters,
     keys,
+    ...(selfTest !== undefined && { rights: rightsOf(selfTest) }),
+    ...passwordExpiry(selfTest),
     version,
     startedAt: timestamp(startedAt),
   };
+}
+
+function passwordExpiry(selfTest: SelfTest | undefined): Pick<StatusReport, 'passwordExpiresAt'> {
+  const expiresAt = selfTest?.passwordExpiresAt;
+  if (expiresAt === undefined || expiresAt === 'never') return {};
+  return { passwordExpiresAt: timestamp(expiresAt) };
 }
 
 function downReasons({ controllers, journalProblem, standing }: StatusFacts): string[] {
@@ -116,6 +130,8 @@ function degradedReasons(facts: StatusFacts): string[] {
       'no domain controller has been asked yet',
     ]),
   );
+  reasons.push(...facts.clocks);
+  if (facts.selfTest !== undefined) reasons.push(...selfTestReasons(facts.selfTest, at));
   if (journal.open > 0) {
     reasons.push(
       `${journal.open} operations ended with the process before their outcome was known`,

@@ -38,6 +38,7 @@ type Facts = Omit<LinkReport, 'state' | 'since' | 'connectedSince' | 'disconnect
 export class LinkMonitor {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #watchers: ((report: LinkReport) => void)[] = [];
+  readonly #listeners: (() => void)[] = [];
   #state: LinkState = 'idle';
   #since: number;
   #sessionChangedAt: number;
@@ -63,6 +64,16 @@ export class LinkMonitor {
   /** Calls `watcher` at every change of the state with what is known then; it must not throw. */
   watch(watcher: (report: LinkReport) => void): void {
     this.#watchers.push(watcher);
+  }
+
+  /** Calls `listener` whenever the service has answered a ping; it must not throw. */
+  listen(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** The service has answered a ping. */
+  heard(): void {
+    for (const listener of this.#listeners) listener();
   }
 
   /** An address is about to be dialled. */

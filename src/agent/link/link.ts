@@ -27,6 +27,9 @@ export function runLink(options: LinkOptions, stop: StopSignals): Promise<void> 
     });
     issuers.verified(url, chain);
     monitor.verified(chain?.issuer);
+    socket.on('pong', () => {
+      monitor.heard();
+    });
     onEvent('open');
     return runSession(socketWire(socket), { ...options, hello, onWelcome, onEvent }, signals);
   };

@@ -22,6 +22,8 @@ const WELL: StatusFacts = {
   pause: undefined,
   breaker: { open: false, stoppedActors: 0 },
   dryRun: false,
+  selfTest: undefined,
+  clocks: [],
   standing: { failures: [], warnings: [] },
   keys: { device: KEY, sealing: KEY, sealingSince: new Date(AT).toISOString(), keySet: 1 },
   counters: { APPLIED: 7 },
@@ -150,6 +152,7 @@ test('a controller that is away is asked again every five seconds, and seen when
   const told: string[] = [];
   const health = new Health({
     directory,
+    baseDns: [],
     facts: () => WELL,
     onChange: ({ state }) => told.push(state),
     clock,

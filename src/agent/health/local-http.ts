@@ -1,0 +1,140 @@
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { Liveness } from './watchdog.ts';
+import type { LocalStatus, Refreshed } from './local-status.ts';
+
+/** What this machine may be shown. */
+export interface LocalView {
+  readonly liveness: () => Liveness;
+  readonly notReady: () => readonly string[];
+  readonly status: () => LocalStatus;
+  readonly metrics: () => Promise<string>;
+  readonly metricsType: string;
+}
+
+/** What may be asked for besides, where the operating system says who may ask. */
+export interface LocalControl {
+  /** Looks at once what is ordered at this machine. Never rejects. */
+  readonly refresh: () => Promise<Refreshed>;
+}
+
+interface Answer {
+  readonly code: number;
+  readonly type?: string;
+  readonly body: string;
+  readonly allow?: string;
+}
+
+const TEXT = 'text/plain; charset=utf-8';
+const JSON_TYPE = 'application/json';
+
+/** Of a program that scrapes or asks on this machine nothing more is to be expected. */
+const LIMITS = {
+  maxHeaderSize: 8 * 1024,
+  headersTimeout: 3_000,
+  requestTimeout: 5_000,
+  keepAliveTimeout: 2_000,
+  connectionsCheckingInterval: 1_000,
+} as const;
+const MAX_CONNECTIONS = 32;
+
+/** A server, not listening yet, that answers a few small questions and reads no body. */
+export function localServer(listener: RequestListener): Server {
+  const server = createServer(LIMITS, listener);
+  server.maxConnections = MAX_CONNECTIONS;
+  return server;
+}
+
+/** Read-only, for the loopback port: everybody on the machine may ask, a page in a browser may not. */
+export function healthListener(view: LocalView, hosts: ReadonlySet<string>): RequestListener {
+  return (request, response) => {
+    // A name of the attacker's that now leads here (DNS rebinding) comes along as the host.
+    const host = hostOf(request.headers.host ?? '');
+    const answer = hosts.has(host)
+      ? answerOf(request, view)
+      : { code: 421, body: `${JSON.stringify(host)} is not this machine\n` };
+    void send(request, response, answer);
+  };
+}
+
+/** For the control socket, which only the agent's account and group can open. */
+export function controlListener(view: LocalView, control: LocalControl): RequestListener {
+  return (request, response) => {
+    const isRefresh = request.url === '/refresh' && request.method === 'POST';
+    void send(request, response, isRefresh ? refresh(control) : answerOf(request, view));
+  };
+}
+
+async function refresh(control: LocalControl): Promise<Answer> {
+  return { code: 200, type: JSON_TYPE, body: JSON.stringify(await control.refresh()) };
+}
+
+function answerOf({ url, method }: IncomingMessage, view: LocalView): Answer | Promise<Answer> {
+  const answer = ANSWERS.get(url?.split('?')[0] ?? '');
+  if (answer === undefined)
+    return { code: 404, body: `there are ${[...ANSWERS.keys()].join(' ')}\n` };
+  if (method !== 'GET' && method !== 'HEAD') {
+    return { code: 405, body: 'only GET and HEAD\n', allow: 'GET, HEAD' };
+  }
+  return answer(view);
+}
+
+type Question = (view: LocalView) => Answer | Promise<Answer>;
+
+const ANSWERS: ReadonlyMap<string, Question> = new Map<string, Question>([
+  ['/livez', livez],
+  ['/readyz', readyz],
+  ['/metrics', metrics],
+  ['/status.json', status],
+]);
+
+function livez(view: LocalView): Answer {
+  const liveness = view.liveness();
+  return liveness.alive ? good : bad(liveness.stuck);
+}
+
+function readyz(view: LocalView): Answer {
+  const reasons = view.notReady();
+  return reasons.length === 0 ? good : bad(reasons);
+}
+
+async function metrics(view: LocalView): Promise<Answer> {
+  return { code: 200, type: view.metricsType, body: await view.metrics() };
+}
+
+function status(view: LocalView): Answer {
+  return { code: 200, type: JSON_TYPE, body: JSON.stringify(view.status()) };
+}
+
+const good: Answer = { code: 200, body: 'ok\n' };
+
+function bad(reasons: readonly string[]): Answer {
+  return { code: 503, body: `${reasons.join('\n')}\n` };
+}
+
+async function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  made: Answer | Promise<Answer>,
+): Promise<void> {
+  const { code, type = TEXT, body, allow } = await made;
+  request.resume(); // whatever else it says is not read
+  response.writeHead(code, {
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    ...(allow !== undefined && { Allow: allow }),
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** The host name of a Host header, without its port. */
+function hostOf(header: string): string {
+  return header.replace(/:\d{1,5}$/, '').toLowerCase();
+}

@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises';
+import { Secret } from '../support/secret.ts';
+import { openActiveDirectory } from './directory/active-directory.ts';
+import type { Directory } from './directory/directory.ts';
+import type { Parts } from './parts.ts';
+
+/** The Active Directory that the configuration names. Rejects when its CA file cannot be read. */
+export async function openConfigured({
+  config,
+  log,
+  clock,
+}: Pick<Parts, 'config' | 'log' | 'clock'>): Promise<Directory> {
+  const { domain, domainControllers, site, caFile, bind } = config.directory;
+  const [first, ...others] = domainControllers ?? [];
+  const found = { domain, ...(site !== undefined && { site }) };
+  const password = async (): Promise<Secret> =>
+    new Secret((await readFile(bind.passwordFile, 'utf8')).replace(/\r?\n$/, ''));
+  return openActiveDirectory({
+    domainControllers: first === undefined ? found : [first, ...others],
+    ...(caFile !== undefined && { ca: [await readFile(caFile, 'utf8')] }),
+    bind: { user: bind.user, password },
+    connections: config.concurrency,
+    clock,
+    log,
+  });
+}
