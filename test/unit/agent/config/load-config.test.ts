@@ -53,6 +53,18 @@ async function problemsOf(...args: Parameters<typeof load>): Promise<readonly Co
   return error.problems;
 }
 
+test.each(['0.0.0.0', '10.0.0.1', '::', 'localhost', 'passback.corp.test', ''])(
+  'health cannot be shown to the network: %j',
+  async (host) => {
+    const file = `${MINIMAL}\nhealth: { host: ${JSON.stringify(host)} }\n`;
+    await expect(load(file)).rejects.toMatchObject({
+      problems: [
+        { key: 'health.host', problem: expect.stringContaining('a loopback address') as string },
+      ],
+    });
+  },
+);
+
 test('the least that is needed gives a whole configuration with every default', async () => {
   await expect(load(MINIMAL)).resolves.toEqual({
     service: { urls: [], systemCa: true, noProxy: [] },
@@ -82,6 +94,7 @@ test('the least that is needed gives a whole configuration with every default', 
     },
     peers: [],
     stateFolder: '/var/lib/passback',
+    health: { port: 9464, host: '127.0.0.1' },
     logging: { level: 'info' },
     concurrency: 16,
     drainMs: 25_000,

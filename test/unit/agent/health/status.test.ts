@@ -175,3 +175,53 @@ test('a controller that is away is asked again every five seconds, and seen when
   });
   expect(clock.sleeping).toBe(0);
 });
+
+function healthOn(clock: FakeClock, directory: FakeDirectory, log = new MemoryLog()) {
+  const reasons: (readonly string[])[] = [];
+  const health = new Health({
+    directory,
+    baseDns: ['OU=People,DC=corp,DC=test'],
+    facts: () => ({ ...WELL, at: clock.now() }),
+    onChange: (report) => reasons.push(report.reasons),
+    clock,
+    log,
+    signal: new AbortController().signal,
+  });
+  return { health, reasons };
+}
+
+test('a controller whose clock is off is named with both clocks, once, until it is right', async () => {
+  const clock = new FakeClock(AT);
+  const directory = new FakeDirectory([], clock);
+  const { health, reasons } = healthOn(clock, directory);
+  for (const clockOffsetMs of [0, -45_000, -46_000, -44_000, 10_000]) {
+    directory.setHealth({ clockOffsetMs });
+    await health.probe();
+    clock.advance(60_000);
+  }
+  expect(reasons).toEqual([
+    [],
+    [
+      'the clocks differ by 45 s: this machine 2030-01-01T00:01:00.000Z, dc1.corp.test 2030-01-01T00:00:15.000Z: let both follow the same time (NTP)',
+    ],
+    [],
+  ]);
+});
+
+test('what the service account may do holds while nobody answers, and no longer', async () => {
+  const clock = new FakeClock(AT);
+  const directory = new FakeDirectory([], clock);
+  const { health, reasons } = healthOn(clock, directory);
+  await health.probe();
+  directory.setSelfTest({ passwordExpiresAt: AT + 7 * 86_400_000 });
+  await health.selfTest();
+  expect(health.report.rights?.resetPassword).toBe('granted');
+  await directory[Symbol.asyncDispose]();
+  await health.selfTest();
+  expect(health.report).toMatchObject({ state: 'degraded', rights: { resetPassword: 'granted' } });
+  expect(StatusReport.parse(health.report)).toEqual(health.report);
+  expect(reasons).toEqual([
+    [],
+    [expect.stringMatching(/password of the service account expires in 7/)],
+  ]);
+});
