@@ -159,7 +159,8 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'health.not_listening': {
     meaning: 'Health, metrics and status cannot be read at `at`; everything else goes on.',
-    action: 'Look at `reason`: another port is `health.port`, 0 is none. It is tried again each minute.',
+    action:
+      'Look at `reason`: another port is `health.port`, 0 is none. It is tried again each minute.',
   },
   'reset.started': { meaning: 'A reset by the person begins.', action: NOTHING },
   'reset.applied': { meaning: 'It was applied.', action: NOTHING },
