@@ -86,6 +86,10 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
     action: '`passback resume` there, when `reason` is gone.',
   },
   'writeback.resumed_locally': { meaning: 'The pause at the machine is over.', action: NOTHING },
+  'writeback.resumed': {
+    meaning: 'A pause that the service had ordered for some time is over.',
+    action: NOTHING,
+  },
   'writeback.dry_run': {
     meaning: 'The agent rehearses and writes nothing.',
     action: 'Set `guard.dryRun` to false and restart to end the rehearsal.',
@@ -228,6 +232,10 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
     meaning: 'Somebody has paused or resumed writeback; at warn: an agent did not take it.',
     action:
       '`passback-cloud resume` ends a pause; at warn: the agent hears of it when it reconnects.',
+  },
+  'cloud.writeback_resumed': {
+    meaning: 'A pause that was ordered for some time is over; agents know it by themselves.',
+    action: NOTHING,
   },
   'cloud.key_set_expires': {
     meaning: 'The key set ends soon, or (at error) has ended: then agents take no command.',

@@ -138,6 +138,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   admission.watch(onChanged);
   journal.watch(onChanged);
   const off = onAbort(stop.drain, () => void commander.drain());
+  void core.toggle.watchEnds(pauseEnded({ ...core, onChanged, log: parts.log }), clock, either);
   using _schedule = startSchedule(dutiesOf(parts, { core, health, reporter, local }));
   const ended = new AbortController();
   const refresh = async (): Promise<Refreshed> => {
@@ -156,6 +157,18 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
     ended.abort();
     await served;
   }
+}
+
+/** What a pause of the service's that comes to its own end is followed by. */
+function pauseEnded({
+  toggle,
+  onChanged,
+  log,
+}: Pick<HandlerParts, 'toggle' | 'onChanged' | 'log'>): () => void {
+  return () => {
+    log.info('writeback.resumed', { version: toggle.state.version });
+    onChanged();
+  };
 }
 
 interface Running {

@@ -97,9 +97,9 @@ async function takeToggle(
   { toggle, log, onChanged }: HandlerParts,
 ): Promise<'newer' | 'same' | 'older'> {
   const taken = await toggle.offer(statement);
-  const { version, enabled, reason } = toggle.state;
+  const { version, enabled, reason, until } = toggle.state;
   if (taken === 'newer') {
-    log.info('writeback.toggled', { version, enabled, reason });
+    log.info('writeback.toggled', { version, enabled, reason, until });
     onChanged();
   }
   if (taken === 'older') log.warn('writeback.toggle_ignored', { kept: version });

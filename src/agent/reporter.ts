@@ -1,5 +1,6 @@
-import { PROTOCOL_VERSION, type HelloClaims, type StatusReport } from '../protocol/status.ts';
+import type { HelloClaims, StatusReport } from '../protocol/status.ts';
 import { MAX_REPORTED, MAX_REPORTED_LENGTH, type Standing } from '../protocol/messages.ts';
+import { PROTOCOLS } from '../protocol/protocol-range.ts';
 import { RpcError, UnansweredError } from '../protocol/rpc.ts';
 import { signToken } from '../protocol/tokens.ts';
 import type { Clock } from '../support/clock.ts';
@@ -57,7 +58,7 @@ export class Reporter {
       nonce,
       sid: session,
       version,
-      protocol: PROTOCOL_VERSION,
+      protocols: PROTOCOLS,
       sealingKey: identity.sealing.statement,
       capabilities: ['reset', 'change', 'unlock'],
       guard: guardSummary(guard, admission),

@@ -1,6 +1,5 @@
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { CLOSE_CODES } from '../protocol/messages.ts';
 import type { Clock } from '../support/clock.ts';
@@ -15,15 +14,20 @@ import { DeviceKeys } from './keys/device-keys.ts';
 import { KeyFolder } from './keys/key-folder.ts';
 import { LiveKeys } from './keys/live-keys.ts';
 import { watchKeys } from './keys/watch-keys.ts';
+import { createHealthServer } from './health/health-server.ts';
+import { ServiceMetrics } from './health/metrics.ts';
 import { acceptUpgrades } from './link/accept-upgrades.ts';
 import { sessionDuties } from './link/duties.ts';
 import { LiveSessions } from './link/live-sessions.ts';
+import { addressOf, listen, stopListening } from './listen.ts';
 import { lockForServing } from './setup/serve-lock.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
 import type { Core } from './writeback/core.ts';
 import { Dispatcher } from './writeback/dispatcher.ts';
+import { watchPauses } from './writeback/pause.ts';
+import { readiness } from './writeback/readiness.ts';
 import { sweep } from './writeback/sweep.ts';
 
 const TIME_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
@@ -48,6 +52,8 @@ export interface CloudDeps {
 export interface RunningCloud {
   /** Where it listens, which may differ from the public URL. */
   readonly address: string;
+  /** Where `/livez`, `/readyz` and `/metrics` are. */
+  readonly healthAddress: string;
   /** Lets what is under way end, says goodbye to the agents, stops. Idempotent. */
   close(): Promise<void>;
 }
@@ -87,6 +93,7 @@ interface Parts extends CloudDeps {
 
 class Service implements RunningCloud {
   readonly #server: Server;
+  readonly #health: Server;
   readonly #parts: Parts;
   readonly #sessions = new LiveSessions();
   readonly #core: Core;
@@ -99,6 +106,7 @@ class Service implements RunningCloud {
     const { config, keys, store, clock, log } = parts;
     this.#server = server;
     this.#parts = parts;
+    const meters = new ServiceMetrics();
     this.#core = {
       issuer: config.url,
       store,
@@ -109,16 +117,25 @@ class Service implements RunningCloud {
       sessions: this.#sessions,
       clock,
       log,
+      meters,
     };
+    const [sessions, draining] = [this.#sessions, this.#draining.signal];
+    meters.watch({ core: this.#core, sessions, draining });
+    this.#health = createHealthServer({
+      metrics: meters,
+      readiness: () => readiness(this.#core, draining),
+      log,
+    });
     this.#dispatcher = new Dispatcher(this.#core);
   }
 
   get address(): string {
-    const { listen } = this.#parts.config;
-    const scheme = listen.certificateFile === undefined ? 'http' : 'https';
-    const { port } = this.#server.address() as AddressInfo; // it listens on TCP
-    const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
-    return `${scheme}://${host}:${port}`;
+    const { host, certificateFile } = this.#parts.config.listen;
+    return addressOf(this.#server, certificateFile === undefined ? 'http' : 'https', host);
+  }
+
+  get healthAddress(): string {
+    return addressOf(this.#health, 'http', this.#parts.config.health.host);
   }
 
   async start(): Promise<RunningCloud> {
@@ -138,7 +155,12 @@ class Service implements RunningCloud {
     const { config, keys, log } = this.#parts;
     void sweep(this.#core, config.retention, this.#draining.signal);
     void watchKeys(this.#core, keys, stopping);
-    log.info('cloud.started', { url: config.url, address: this.address });
+    void watchPauses(this.#core, stopping);
+    log.info('cloud.started', {
+      url: config.url,
+      address: this.address,
+      health: this.healthAddress,
+    });
     return this;
   }
 
@@ -156,38 +178,26 @@ class Service implements RunningCloud {
     for (const session of sessions) session.goodbye('the service is stopping', CLOSE_CODES.drain);
     await Promise.all(sessions.map((session) => untilAborted(session.closed)));
     await this.#stopListening();
+    await stopListening(this.#health, Promise.resolve());
     await store[Symbol.asyncDispose]();
     lock[Symbol.dispose]();
     log.info('cloud.stopped');
   }
 
   async #listen(): Promise<void> {
-    const { host, port } = this.#parts.config.listen;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error) => {
-        reject(
-          new ConfigError([
-            {
-              key: 'listen.port',
-              problem: `cannot listen on ${host} port ${port}: ${LISTEN_FAILURES[codeOf(error)] ?? codeOf(error)}`,
-            },
-          ]),
-        );
-      });
-      this.#server.listen(port, host, resolve);
-    });
+    const { config } = this.#parts;
+    await listen(this.#server, 'listen', config.listen);
+    try {
+      await listen(this.#health, 'health', config.health);
+    } catch (error) {
+      await this.#stopListening();
+      throw error;
+    }
   }
 
   async #stopListening(): Promise<void> {
-    const closed = new Promise<void>((resolve) => {
-      this.#server.close(() => {
-        resolve();
-      });
-    });
-    this.#server.closeIdleConnections();
-    await Promise.race([closed, this.#parts.clock.sleep(2_000, new AbortController().signal)]);
-    this.#server.closeAllConnections();
-    await closed;
+    const grace = this.#parts.clock.sleep(2_000, new AbortController().signal);
+    await stopListening(this.#server, grace);
   }
 }
 
@@ -217,18 +227,6 @@ function createServer(
       : createHttpsServer({ ...TIME_LIMITS, ...tls, handshakeTimeout, minVersion: 'TLSv1.2' });
   server.maxConnections = connections;
   return server;
-}
-
-const LISTEN_FAILURES: Readonly<Partial<Record<string, string>>> = {
-  EADDRINUSE: 'it is in use; choose another port or stop what uses it',
-  EACCES:
-    'this account may not open it; ports below 1024 need CAP_NET_BIND_SERVICE, or choose another',
-  EADDRNOTAVAIL: 'this machine does not have that address; look at listen.host',
-  ENOTFOUND: 'that host name is not known; look at listen.host',
-};
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import * as enrollment from './enrollment.ts';
 import * as keys from './keys.ts';
 import * as messages from './messages.ts';
 import * as outcome from './outcome.ts';
+import * as protocolRange from './protocol-range.ts';
 import * as sealed from './sealed.ts';
 import * as shapes from './shapes.ts';
 import * as status from './status.ts';
@@ -14,7 +15,10 @@ import { TOKENS, typOf, type TokenName } from './tokens.ts';
 
 const { CLOSE_CODES, FROM_AGENT, FROM_SERVICE, RPC_ERRORS } = messages;
 
-const MODULES = [account, command, enrollment, keys, messages, outcome, sealed, shapes, status];
+const MODULES = [
+  ...[account, command, enrollment, keys, messages],
+  ...[outcome, protocolRange, sealed, shapes, status],
+];
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -59,7 +63,7 @@ export function asyncApiDocument(): Json {
 function info(): Json {
   return {
     title: 'Passback link',
-    version: `${status.PROTOCOL_VERSION}.0.0`,
+    version: `${protocolRange.PROTOCOL_VERSION}.0.0`,
     license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     description:
       'What the agent (`passback`) and the reset service (`passback-cloud`) say to each other: JSON-RPC 2.0 in text frames, ' +

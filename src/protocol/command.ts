@@ -119,7 +119,22 @@ export const ToggleClaims = z
     enabled: z.boolean(),
     reason: z.string().max(512),
     by: Actor,
+    until: Timestamp.optional().meta({
+      description:
+        'When a pause ends, by the clock of whoever is asked; nothing more is said then. Absent: with a later statement.',
+    }),
   })
   .meta({ id: 'ToggleClaims' });
 
 export type ToggleClaims = z.infer<typeof ToggleClaims>;
+
+/** A pause that somebody forgot has to end in sight of whoever ordered it; a longer one is ordered without an end. */
+export const MAX_PAUSE_MS = 30 * 24 * 3600_000;
+
+/** Whether a toggle lets writes through at a time: a pause is over when its time is. */
+export function isWritable(
+  { enabled, until }: { readonly enabled: boolean; readonly until?: number | undefined },
+  now: number,
+): boolean {
+  return enabled || (until !== undefined && now >= until);
+}

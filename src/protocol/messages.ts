@@ -80,7 +80,12 @@ export type Standing = z.infer<typeof Standing>;
 
 /** What the service answers to a hello that it accepts. */
 export const Welcome = z
-  .strictObject({ session: Uuid, ...standing, oldestVersion: z.string().max(64) })
+  .strictObject({
+    session: Uuid,
+    ...standing,
+    protocol: z.int().positive().meta({ description: 'The highest that both sides speak.' }),
+    oldestVersion: z.string().max(64),
+  })
   .meta({ id: 'Welcome' });
 
 export type Welcome = z.infer<typeof Welcome>;

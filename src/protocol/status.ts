@@ -1,14 +1,12 @@
 import { z } from 'zod';
 import { Op } from './command.ts';
+import { ProtocolRange } from './protocol-range.ts';
 import { CompactJws, HostName, Seconds, Sha256, ShortText, Timestamp, Uuid } from './shapes.ts';
-
-/** Bumped when a message changes in a way that an older peer cannot read. */
-export const PROTOCOL_VERSION = 1;
 
 export const WritebackState = z.enum(['running', 'paused', 'degraded', 'down']);
 
 export const ControllerHealth = z
-  .strictObject({
+  .object({
     name: HostName,
     reachable: z.boolean(),
     bound: z.boolean(),
@@ -38,18 +36,18 @@ export type Rights = z.infer<typeof Rights>;
 
 /** What the agent says of itself. No personal data. */
 export const StatusReport = z
-  .strictObject({
+  .object({
     at: Timestamp,
     state: WritebackState,
     reasons: z.array(ShortText).max(16),
     controllers: z.array(ControllerHealth).max(64),
-    journal: z.strictObject({
+    journal: z.object({
       epoch: Uuid,
       seq: z.int().nonnegative(),
       open: z.int().nonnegative(),
     }),
     counters: z.record(z.string().max(64), z.int().nonnegative()),
-    keys: z.strictObject({
+    keys: z.object({
       device: Sha256,
       sealing: Sha256,
       sealingSince: Timestamp,
@@ -68,11 +66,11 @@ export type StatusReport = z.infer<typeof StatusReport>;
 
 const PerHour = z.int().positive();
 
-const PerCaller = z.strictObject({ self: PerHour, admin: PerHour });
+const PerCaller = z.object({ self: PerHour, admin: PerHour });
 
 /** What the agent's own configuration allows; shown, never negotiated. */
 export const GuardSummary = z
-  .strictObject({
+  .object({
     self: z.array(Op),
     admin: z.array(Op),
     baseDns: z.array(z.string().max(1024)).max(64),
@@ -82,14 +80,14 @@ export const GuardSummary = z
     protectedGroups: z.int().nonnegative(),
     protectedAccounts: z.int().nonnegative(),
     allowServicePrincipalNames: z.boolean(),
-    limits: z.strictObject({
+    limits: z.object({
       perAccount: PerHour,
       perActor: PerCaller,
       overall: PerHour,
       wrongPasswords: PerHour,
       inspections: PerCaller,
     }),
-    breaker: z.strictObject({
+    breaker: z.object({
       windowMinutes: z.int().positive(),
       perActor: z.int().positive(),
       overall: z.int().positive(),
@@ -108,9 +106,13 @@ const MonotonicMs = z.int().nonnegative().meta({
     'The monotonic clock of the agent when it made this, in milliseconds; each command says how far it has come since.',
 });
 
-/** The claims of `agent.hello` and of the answer to `session.renew` (typ `passback-hello+jwt`). */
+/**
+ * The claims of `agent.hello` and of the answer to `session.renew` (typ `passback-hello+jwt`). It is
+ * read before a protocol is agreed on: what is in it keeps its meaning for ever, and what a newer
+ * agent says on top of that, here and in what it tells of itself, is left out.
+ */
 export const HelloClaims = z
-  .strictObject({
+  .object({
     iss: Uuid,
     aud: z.url(),
     iat: Seconds,
@@ -118,12 +120,12 @@ export const HelloClaims = z
     nonce: Sha256,
     sid: Uuid,
     version: z.string().max(64),
-    protocol: z.int().positive(),
+    protocols: ProtocolRange,
     sealingKey: CompactJws,
     capabilities: z.array(z.string().max(64)).max(32),
     guard: GuardSummary,
     status: StatusReport,
-    journal: z.strictObject({ epoch: Uuid, seq: z.int().nonnegative(), head: Sha256 }),
+    journal: z.object({ epoch: Uuid, seq: z.int().nonnegative(), head: Sha256 }),
     toggle: z.int().nonnegative().meta({
       description:
         'The highest version of the writeback toggle that was taken; 0 before the first.',
@@ -144,7 +146,7 @@ export const ConnectClaims = z.strictObject({
 });
 
 /** The claims of `agent.status` (typ `passback-status+jwt`). */
-export const StatusClaims = z.strictObject({
+export const StatusClaims = z.object({
   iss: Uuid,
   aud: z.url(),
   iat: Seconds,

@@ -59,7 +59,7 @@ test('a reset travels the whole way, and what crosses the link tells nobody the 
 
 test('the hello says what the agent is, what its guard allows and where its journal stands', async () => {
   expect(service.session.hello).toMatchObject({
-    protocol: 1,
+    protocols: { min: 1, max: 1 },
     version: '0.1.0',
     journal: { seq: 0 },
     guard: { baseDns: ['OU=People,DC=corp,DC=test'], dryRun: false },

@@ -201,7 +201,7 @@ test('a session whose other end is dead makes room for the new one', async () =>
   expect((await submitOperation(cloud, prepared)).body.status).toBe('applied');
 });
 
-test('a hello with another nonce, session, key or protocol ends the session', async () => {
+test('a hello with another nonce, session or key ends the session', async () => {
   await agent.join();
   const nonce = sha256('another');
   await expect(agent.connect({ nonce })).rejects.toMatchObject({ code: 'WRONG_NONCE' });
@@ -209,16 +209,50 @@ test('a hello with another nonce, session, key or protocol ends the session', as
   await expect(agent.connect({ aud: 'https://other.example' })).rejects.toMatchObject({
     code: 'WRONG_AUDIENCE',
   });
-  await expect(agent.connect({ protocol: 9 })).rejects.toMatchObject({ code: 'UPGRADE_REQUIRED' });
-  await expect(agent.connect({ version: '0.0.1' })).rejects.toMatchObject({
-    code: 'UPGRADE_REQUIRED',
-  });
   const mallory = await ScriptedAgent.create(cloud);
   await expect(
     agent.connect({ sealingKey: await mallory.sealingStatement() }),
   ).rejects.toMatchObject({ code: 'SEALING_KEY_REFUSED' });
   await eventually(() => agent.connect());
 });
+
+test('an agent that speaks more than this service works with the highest that both speak', async () => {
+  await agent.join();
+  const later = { protocols: { min: 1, max: 7 }, version: '9.0.0', mood: 'good' };
+  const { welcome } = await agent.connect(later);
+  expect(welcome.protocol).toBe(1);
+  const done = await submitOperation(cloud, await prepareOperation(cloud));
+  expect(done.body.status).toBe('applied');
+});
+
+test.each([
+  [
+    { protocols: { min: 8, max: 9 } },
+    /speaks protocols 8 to 9, the service .* protocol 1: update the service/,
+  ],
+  [
+    { version: '0.0.1' },
+    /has version 0\.0\.1, this service works with 0\.1\.0 or newer: update the agent/,
+  ],
+])(
+  'an agent that cannot be served is closed with 4003, in words on both sides',
+  async (bend, words) => {
+    await agent.join();
+    const refused = await agent.connect(bend).then(
+      () => undefined,
+      (error: unknown) => error as Error & { code: string },
+    );
+    expect(refused).toMatchObject({
+      code: 'UPGRADE_REQUIRED',
+      message: expect.stringMatching(words) as string,
+    });
+    const [line] = cloud.log
+      .of('cloud.link_refused')
+      .filter(({ fields }) => fields.code === 'UPGRADE_REQUIRED');
+    expect(line?.fields.reason).toMatch(words);
+    await eventually(() => agent.closeCodes.at(-1) === 4003);
+  },
+);
 
 test('a hello of an earlier session cannot be used again', async () => {
   await agent.join();

@@ -29,6 +29,8 @@ export class Program implements AsyncDisposable {
     const main = join(ROOT, MAIN[name]);
     this.process = spawn(process.execPath, ['--enable-source-maps', main, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
+      // Tests run next to each other, and to a demonstration.
+      env: { ...process.env, ...(name === 'cloud' && { PASSBACK_CLOUD_HEALTH_PORT: '0' }) },
     });
     this.process.stdout?.on('data', (data: Buffer) => (this.#stdout += data.toString()));
     this.process.stderr?.on('data', (data: Buffer) => (this.#stderr += data.toString()));

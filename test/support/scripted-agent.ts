@@ -114,6 +114,8 @@ export class ScriptedAgent implements AsyncDisposable {
   readonly commands: ReceivedCommand[] = [];
   readonly inspections: InspectClaims[] = [];
   readonly toggles: ToggleClaims[] = [];
+  /** What its connections were closed with, in order. */
+  readonly closeCodes: number[] = [];
   /** What each renewal said, in order. */
   readonly renewals: Standing[] = [];
   /** Claims that replace the honest ones in the hello of a renewal. */
@@ -299,7 +301,8 @@ export class ScriptedAgent implements AsyncDisposable {
     socket.on('message', (data) => {
       peer.receive((data as Buffer).toString('utf8'));
     });
-    socket.on('close', () => {
+    socket.on('close', (code) => {
+      this.closeCodes.push(code);
       peer.close();
     });
     socket.resume();
@@ -324,7 +327,7 @@ export class ScriptedAgent implements AsyncDisposable {
         nonce: '',
         sid: '',
         version: '0.1.0',
-        protocol: 1,
+        protocols: { min: 1, max: 1 },
         sealingKey: await this.sealingStatement(),
         capabilities: [],
         guard: GUARD,

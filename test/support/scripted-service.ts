@@ -209,6 +209,7 @@ export class ScriptedService implements AsyncDisposable {
         approved: this.approved,
         keySet: await this.keySet(),
         peers: [],
+        protocol: 1,
         oldestVersion: '0.1.0',
         ...this.welcome,
       };

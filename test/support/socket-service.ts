@@ -71,6 +71,7 @@ export class Connection {
       approved: true,
       keySet: 'a.b.c',
       peers: [],
+      protocol: 1,
       oldestVersion: '0.1.0',
     };
   }

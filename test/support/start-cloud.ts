@@ -71,6 +71,8 @@ export interface TestCloud extends AsyncDisposable {
   /** Stops the service and starts it again on the same data folder and port. */
   restart(): Promise<void>;
   stop(): Promise<void>;
+  /** What the health listener answers. */
+  health(path: string): Promise<{ readonly status: number; readonly text: string }>;
   start(): Promise<void>;
   /** Looks into the database beside the service. */
   inspect<T>(look: (store: Store) => Promise<T>): Promise<T>;
@@ -107,6 +109,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
         url: issuer,
         dataFolder: folder.path,
         listen,
+        health: { host: '127.0.0.1', port: 0 },
         logging: { level: 'debug' },
         sessionMs: options.sessionMs ?? 43_200_000,
         drainMs: 2_000,
@@ -138,6 +141,10 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
     },
     start,
     stop,
+    health: async (path) => {
+      const response = await fetch(new URL(path, running?.healthAddress));
+      return { status: response.status, text: await response.text() };
+    },
     restart: async () => {
       await stop();
       await start();
@@ -158,7 +165,8 @@ async function serve(folder: DataFolder, config: object): Promise<RunningCloud> 
   await writeFile(folder.config, stringify(config));
   const program = new Program('cloud', ['serve', '--data', folder.path]);
   const [, address = ''] = await program.printed(/"address":"(https:[^"]+)"/);
-  return { address, close: () => program[Symbol.asyncDispose]() };
+  const [, healthAddress = ''] = await program.printed(/"health":"(http:[^"]+)"/);
+  return { address, healthAddress, close: () => program[Symbol.asyncDispose]() };
 }
 
 async function makeTls(): Promise<TestTls> {

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { type Command } from 'commander';
 import { ShortText, timestamp } from '../../protocol/shapes.ts';
+import { parseDuration } from '../../support/duration.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import { breakerFile, readTrips, type Trip } from '../commands/guard/breaker-file.ts';
@@ -12,7 +13,6 @@ import {
   type OrdersFile,
 } from '../commands/guard/local-orders.ts';
 import { Refreshed } from '../health/local-status.ts';
-import { parseDuration } from './duration.ts';
 import { askAgent } from './local-client.ts';
 import { placeOf, withPlace, type Place, type PlaceFlags } from './place.ts';
 import { stateOwner } from './state-owner.ts';

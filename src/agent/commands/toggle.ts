@@ -1,7 +1,9 @@
 import { decodeJwt } from 'jose';
-import { CLOCK_TOLERANCE_S, ToggleClaims } from '../../protocol/command.ts';
+import { CLOCK_TOLERANCE_S, isWritable, ToggleClaims } from '../../protocol/command.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
+import type { Clock } from '../../support/clock.ts';
+import { onAbort } from '../../support/on-abort.ts';
 import type { Journal } from './journal.ts';
 import type { Verifier } from './verify.ts';
 
@@ -10,27 +12,58 @@ export interface ToggleState {
   readonly version: number;
   readonly enabled: boolean;
   readonly reason: string;
+  /** When the pause ends by itself. */
+  readonly until?: string;
 }
 
-const NEVER_SET: ToggleState = { version: 0, enabled: true, reason: '' };
+/** What was stated; `until` is epoch milliseconds. */
+interface Stated {
+  readonly version: number;
+  readonly enabled: boolean;
+  readonly reason: string;
+  readonly until?: number;
+}
+
+const NEVER_SET: Stated = { version: 0, enabled: true, reason: '' };
+
+/** Somebody may set the wall clock while the end of a pause is waited for. */
+const LOOK_EVERY_MS = 30_000;
 
 /** The newest signed statement, kept in the journal; older ones are ignored. */
 export class Toggle {
   readonly #journal: Journal;
   readonly #verifier: Verifier;
-  #state: ToggleState;
+  #stated: Stated;
+  #changed = new AbortController();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(journal: Journal, verifier: Verifier) {
     this.#journal = journal;
     this.#verifier = verifier;
     // Its signature was verified when it was written; the key may have been rotated out since.
-    this.#state =
-      journal.toggle === undefined ? NEVER_SET : ToggleClaims.parse(decodeJwt(journal.toggle));
+    this.#stated =
+      journal.toggle === undefined
+        ? NEVER_SET
+        : toStated(ToggleClaims.parse(decodeJwt(journal.toggle)));
   }
 
+  /** As of now: a pause whose time is over holds nobody back, whether the service can be reached or not. */
   get state(): ToggleState {
-    return this.#state;
+    const { version, reason, until } = this.#stated;
+    if (isWritable(this.#stated, this.#verifier.now())) return { version, enabled: true, reason };
+    const ends = until === undefined ? {} : { until: timestamp(until) };
+    return { version, enabled: false, reason, ...ends };
+  }
+
+  /** Calls `onEnd` whenever a pause ends because its time is over. Resolves when `signal` aborts. */
+  async watchEnds(onEnd: () => void, clock: Clock, signal: AbortSignal): Promise<void> {
+    let wasPaused = !this.state.enabled;
+    while (!signal.aborted) {
+      await this.#untilWorthALook(clock, signal);
+      const isPaused = !this.state.enabled;
+      if (wasPaused && !isPaused && !this.#stated.enabled) onEnd();
+      wasPaused = isPaused;
+    }
   }
 
   /** Takes a statement: durably when it is newer. Rejects with `TokenError` when it is not the service's. */
@@ -48,17 +81,45 @@ export class Toggle {
       audience: directory,
       issuer,
     });
-    const { version, enabled, reason } = claims;
+    const stated = toStated(claims);
+    const { version, enabled, until } = stated;
+    const known = this.#stated;
     refuseFuture(version, now());
-    if (version < this.#state.version) return 'older';
-    if (version === this.#state.version) {
+    if (version < known.version) return 'older';
+    if (version === known.version) {
       // Two statements of one version that differ: the first one heard stays.
-      return enabled === this.#state.enabled ? 'same' : 'older';
+      return enabled === known.enabled && until === known.until ? 'same' : 'older';
     }
     await this.#journal.append({ type: 'toggle', version, jws: statement });
-    this.#state = { version, enabled, reason };
+    this.#stated = stated;
+    this.#changed.abort();
+    this.#changed = new AbortController();
     return 'newer';
   }
+
+  /** Resolves when another statement was taken, or when the pause may be over. */
+  async #untilWorthALook(clock: Clock, signal: AbortSignal): Promise<void> {
+    const wake = new AbortController();
+    const stop = (): void => {
+      wake.abort();
+    };
+    const offs = [onAbort(signal, stop), onAbort(this.#changed.signal, stop)];
+    const { enabled, until } = this.#stated;
+    const leftMs = enabled || until === undefined ? 0 : until - clock.now();
+    if (leftMs > 0) await clock.sleep(Math.min(leftMs, LOOK_EVERY_MS), wake.signal);
+    else await aborted(wake.signal);
+    for (const off of offs) off();
+  }
+}
+
+function toStated({ version, enabled, reason, until }: ToggleClaims): Stated {
+  return { version, enabled, reason, ...(until !== undefined && { until: Date.parse(until) }) };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    onAbort(signal, resolve);
+  });
 }
 
 /**

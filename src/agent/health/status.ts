@@ -13,7 +13,11 @@ export interface StatusFacts {
   readonly journal: StatusReport['journal'];
   /** Why the journal cannot be written; undefined while it can. */
   readonly journalProblem: string | undefined;
-  readonly toggle: { readonly enabled: boolean; readonly reason: string };
+  readonly toggle: {
+    readonly enabled: boolean;
+    readonly reason: string;
+    readonly until?: string | undefined;
+  };
   /** What is ordered at this machine; undefined: nothing. */
   readonly pause:
     | {
@@ -112,7 +116,8 @@ function pauseReasons({ pause, breaker, toggle }: StatusFacts): string[] {
     );
   }
   if (!toggle.enabled) {
-    reasons.push(`paused by the service${toggle.reason === '' ? '' : `: ${toggle.reason}`}`);
+    const end = toggle.until === undefined ? '' : ` until ${toggle.until}`;
+    reasons.push(`paused by the service${end}${toggle.reason === '' ? '' : `: ${toggle.reason}`}`);
   }
   return reasons;
 }

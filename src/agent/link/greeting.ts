@@ -1,4 +1,5 @@
 import type { FromService, Params, Welcome } from '../../protocol/messages.ts';
+import { commonProtocol, PROTOCOLS, protocolsInWords } from '../../protocol/protocol-range.ts';
 import { ProtocolError } from '../../protocol/rpc.ts';
 import type { Clock } from '../../support/clock.ts';
 import { unlessAborted, within } from './time-limit.ts';
@@ -31,6 +32,12 @@ export async function greet(
   if (challenge === undefined) throw new ProtocolError('no challenge within 5 s');
   const statement = await hello(challenge);
   const welcome = await within(WELCOME_WITHIN_MS, clock, signal, (limit) => send(statement, limit));
-  if (welcome.session === challenge.session) return welcome;
-  throw new ProtocolError('the welcome is for another session than the challenge');
+  if (welcome.session !== challenge.session) {
+    throw new ProtocolError('the welcome is for another session than the challenge');
+  }
+  const { protocol } = welcome;
+  if (commonProtocol({ min: protocol, max: protocol }) !== undefined) return welcome;
+  throw new ProtocolError(
+    `the service wants protocol ${protocol}, this agent speaks ${protocolsInWords(PROTOCOLS)}`,
+  );
 }

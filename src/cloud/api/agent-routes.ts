@@ -3,7 +3,7 @@ import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { EnrollRequest, EnrollResponse } from '../../protocol/enrollment.ts';
 import { ENROLL_PATH } from '../../protocol/messages.ts';
 import { timestamp } from '../../protocol/shapes.ts';
-import { viewAgents } from '../writeback/connectivity.ts';
+import { viewAgents, viewOf } from '../writeback/connectivity.ts';
 import { approveAgent, revokeAgent } from '../writeback/decide-agents.ts';
 import { createEnrollmentToken, enroll } from '../writeback/enroll.ts';
 import { requireScope } from './authenticate.ts';
@@ -94,12 +94,12 @@ export function agentRoutes(app: OpenAPIHono<ApiEnv>, { core }: ApiOptions): voi
     const { id } = c.req.valid('param');
     const { fingerprint } = c.req.valid('json');
     const agent = await approveAgent(core, callerOf(c.get('apiKey')), { id, fingerprint });
-    return c.json(viewAgent({ agent, connected: core.sessions.find(id) !== undefined }), 200);
+    return c.json(viewAgent(viewOf(core, agent)), 200);
   });
 
   app.openapi(revokeRoute, async (c) => {
     const { id } = c.req.valid('param');
     const agent = await revokeAgent(core, callerOf(c.get('apiKey')), id);
-    return c.json(viewAgent({ agent, connected: false }), 200);
+    return c.json(viewAgent(viewOf(core, agent)), 200);
   });
 }

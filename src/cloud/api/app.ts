@@ -8,6 +8,7 @@ import { ENROLL_PATH } from '../../protocol/messages.ts';
 import { isFault } from '../../support/errors.ts';
 import type { ApiKeyRecord } from '../store/records.ts';
 import { maskError } from '../writeback/mask.ts';
+import { readiness } from '../writeback/readiness.ts';
 import { ServiceError } from '../writeback/service-error.ts';
 import { agentRoutes } from './agent-routes.ts';
 import { authenticate } from './authenticate.ts';
@@ -72,14 +73,26 @@ function requestId({ core }: ApiOptions): MiddlewareHandler<ApiEnv> {
     const { method } = c.req;
     const path = routePath(c, -1); // as the routes spell it: whatever else is in a path is the caller's
     const ms = Math.round(core.clock.monotonic() - startedAt);
+    const { status } = c.res;
+    core.meters.requestServed({
+      method: methodOf(method),
+      route: path,
+      status,
+      seconds: ms / 1000,
+    });
     core.log.debug('cloud.request_served', {
       requestId: id,
       method,
       path,
-      status: c.res.status,
+      status,
       ms,
     });
   };
+}
+
+/** A method is the caller's own text, too. */
+function methodOf(method: string): string {
+  return ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'].includes(method) ? method : 'OTHER';
 }
 
 const noStore: MiddlewareHandler = async (c, next) => {
@@ -117,13 +130,9 @@ function tooLarge(c: Context): Response {
 function healthRoutes(app: OpenAPIHono<ApiEnv>, { core, draining }: ApiOptions): void {
   app.get('/livez', (c) => c.text('ok\n'));
   app.get('/readyz', async (c) => {
-    if (draining.aborted) return c.text('stopping\n', 503);
-    try {
-      await core.store.ping();
-      return c.text('ok\n');
-    } catch {
-      return c.text('the database does not answer\n', 503); // the log of the next request says why
-    }
+    const problem = await readiness(core, draining);
+    // Strangers can ask this: what is wrong is told on the health listener.
+    return problem === undefined ? c.text('ok\n') : c.text('not ready\n', 503);
   });
 }
 

@@ -94,18 +94,34 @@ export const OperationView = z
   .meta({ id: 'OperationView' });
 
 export const ToggleRequest = z
-  .strictObject({ enabled: z.boolean(), reason: ShortText.default('') })
+  .strictObject({
+    enabled: z.boolean(),
+    reason: ShortText.default(''),
+    until: Timestamp.optional().meta({
+      description: 'When a pause ends by itself, at most 30 days from now; absent: with a resume.',
+    }),
+    forSeconds: z.int().positive().optional().meta({
+      description: 'The same, from now on.',
+    }),
+  })
   .meta({ id: 'ToggleRequest' });
 
 export const ToggleView = z
   .object({
-    enabled: z.boolean(),
+    enabled: z.boolean().meta({ description: 'Now: a pause whose time is over is none.' }),
     version: z.int(),
     reason: z.string(),
     by: z.string(),
     at: Timestamp,
+    until: Timestamp.optional().meta({
+      description: 'When the pause ends, or has ended, by itself.',
+    }),
   })
   .meta({ id: 'ToggleView' });
+
+export const ToggleAnswer = ToggleView.extend({
+  wasEnabled: z.boolean().meta({ description: 'Whether it was on before.' }),
+}).meta({ id: 'ToggleAnswer' });
 
 export const AgentView = z
   .object({
@@ -113,6 +129,7 @@ export const AgentView = z
     name: z.string(),
     state: z.enum(['pending', 'approved', 'revoked']),
     connected: z.boolean(),
+    outdated: z.boolean().meta({ description: 'It is older than this service.' }),
     fingerprint: Sha256,
     version: z.string(),
     enrolledAt: Timestamp,
@@ -122,6 +139,10 @@ export const AgentView = z
     sealingKey: z.object({ kid: Sha256, since: Timestamp }),
     guard: GuardSummary.optional(),
     report: StatusReport.optional(),
+    turnedAway: z
+      .object({ at: Timestamp, version: z.string(), reason: z.string() })
+      .optional()
+      .meta({ description: 'Why it was not let in the last time that it tried: it is too old.' }),
   })
   .meta({ id: 'AgentView' });
 
@@ -139,6 +160,8 @@ export const StatusView = z
   .object({
     directory: DirectoryId,
     connectivity: z.enum(CONNECTIVITY),
+    summary: z.string().meta({ description: 'The same in words.' }),
+    action: z.string().optional().meta({ description: 'What to do about it.' }),
     writeback: ToggleView,
     pendingOperations: z.int(),
     agents: z.array(AgentView),

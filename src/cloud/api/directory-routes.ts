@@ -8,7 +8,7 @@ import {
   DirectoryParam,
   StatusView,
   ToggleRequest,
-  ToggleView,
+  ToggleAnswer,
 } from './bodies.ts';
 import type { ApiEnv, ApiOptions } from './context.ts';
 import { body, json, problems, SECURITY } from './route.ts';
@@ -36,7 +36,7 @@ const toggleRoute = createRoute({
   middleware: requireScope('admin'),
   request: { params: DirectoryParam, body: body(ToggleRequest) },
   responses: {
-    200: json(ToggleView, 'The toggle, signed and handed to every agent.'),
+    200: json(ToggleAnswer, 'The toggle, signed and handed to every agent.'),
     ...problems,
   },
 });
@@ -52,17 +52,19 @@ const auditRoute = createRoute({
   responses: { 200: json(AuditView, 'One page.'), ...problems },
 });
 
-export function directoryRoutes(app: OpenAPIHono<ApiEnv>, { core }: ApiOptions): void {
+export function directoryRoutes(app: OpenAPIHono<ApiEnv>, { core, draining }: ApiOptions): void {
   app.openapi(statusRoute, async (c) => {
     const id = c.req.valid('param').directory;
     const directory = await core.store.directories.find(id);
     if (directory === undefined) throw new TypeError(`status: no directory ${id}`); // its key exists
-    const status = await directoryStatus(core, directory);
+    const status = await directoryStatus(core, directory, draining);
     return c.json(
       {
         directory: id,
         connectivity: status.connectivity,
-        writeback: viewToggle(directory.toggle),
+        summary: status.summary,
+        ...(status.action !== undefined && { action: status.action }),
+        writeback: viewToggle(directory.toggle, core.clock.now()),
         pendingOperations: status.pendingOperations,
         agents: status.agents.map(viewAgent),
       },
@@ -72,11 +74,9 @@ export function directoryRoutes(app: OpenAPIHono<ApiEnv>, { core }: ApiOptions):
 
   app.openapi(toggleRoute, async (c) => {
     const { directory, actor } = c.get('apiKey');
-    const { enabled, reason } = c.req.valid('json');
-    return c.json(
-      viewToggle(await setToggle(core, directory, { enabled, reason, by: actor })),
-      200,
-    );
+    const wish = { ...c.req.valid('json'), by: actor };
+    const { toggle, wasPaused } = await setToggle(core, directory, wish);
+    return c.json({ ...viewToggle(toggle, core.clock.now()), wasEnabled: !wasPaused }, 200);
   });
 
   app.openapi(auditRoute, async (c) => {

@@ -1,10 +1,11 @@
 import type { z } from '@hono/zod-openapi';
 import { factsOf } from '../../protocol/codes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
-import type { AuditRecord, OperationRecord, Toggle } from '../store/records.ts';
+import type { AuditRecord, Moment, OperationRecord, Toggle } from '../store/records.ts';
 import type { Caller } from '../writeback/caller.ts';
 import type { AgentView as Agent } from '../writeback/connectivity.ts';
 import { maskResult } from '../writeback/mask.ts';
+import { isPaused } from '../writeback/pause.ts';
 import type { Prepared } from '../writeback/prepare.ts';
 import type {
   AgentView,
@@ -62,24 +63,28 @@ function viewCode(
   return { code, meaning, action: said ?? action, ...(retry !== undefined && { retry }) };
 }
 
-export function viewToggle({
-  enabled,
-  version,
-  reason,
-  by,
-  at,
-}: Toggle): z.infer<typeof ToggleView> {
-  return { enabled, version, reason, by, at: timestamp(at) };
+/** The toggle as it holds now. */
+export function viewToggle(toggle: Toggle, now: Moment): z.infer<typeof ToggleView> {
+  const { version, reason, by, at, until } = toggle;
+  return {
+    enabled: !isPaused(toggle, now),
+    version,
+    reason,
+    by,
+    at: timestamp(at),
+    ...(until !== undefined && { until: timestamp(until) }),
+  };
 }
 
-export function viewAgent({ agent, connected }: Agent): z.infer<typeof AgentView> {
+export function viewAgent({ agent, connected, outdated }: Agent): z.infer<typeof AgentView> {
   const { id, name, state, version, deviceKey, sealingKey, sealingSince } = agent;
-  const { enrolledAt, decidedAt, decidedBy, seenAt, guard, report } = agent;
+  const { enrolledAt, decidedAt, decidedBy, seenAt, guard, report, turnedAway } = agent;
   return {
     id,
     name,
     state,
     connected,
+    outdated,
     fingerprint: deviceKey.kid,
     version,
     enrolledAt: timestamp(enrolledAt),
@@ -89,6 +94,9 @@ export function viewAgent({ agent, connected }: Agent): z.infer<typeof AgentView
     sealingKey: { kid: sealingKey.kid, since: timestamp(sealingSince) },
     ...(guard !== undefined && { guard }),
     ...(report !== undefined && { report }),
+    ...(turnedAway !== undefined && {
+      turnedAway: { ...turnedAway, at: timestamp(turnedAway.at) },
+    }),
   };
 }
 

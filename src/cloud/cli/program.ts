@@ -30,7 +30,7 @@ First steps:
   passback run ... (there)
   passback-cloud operate reset --account anna@corp.example.com --url https://reset.example.com --key-file ./admin.key --directory corp
 
-Exit codes: 0 done, 1 failed, 2 refused, 3 not known (yet), 78 configuration or keys have to be corrected.`;
+Exit codes: 0 done, 1 failed, 2 refused (\`status\`: not up), 3 not known (yet), 78 configuration or keys have to be corrected.`;
 
 /**
  * Runs one command line. Resolves when it is done; what went wrong was said on standard error and

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
+import type { z } from 'zod';
 import { ShortText } from '../../protocol/shapes.ts';
 import {
   AgentList,
@@ -8,14 +9,20 @@ import {
   OperationView,
   StatusView,
   TokenView,
-  ToggleView,
+  ToggleAnswer,
+  type ToggleRequest,
 } from '../api/bodies.ts';
+import { MAX_PAUSE_MS } from '../../protocol/command.ts';
+import { parseDuration } from '../../support/duration.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import { ApiClient, ApiError, type ApiFlags } from './api-client.ts';
 import { againWith, wholeNumber, withApiFlags } from './api-flags.ts';
+import { EXIT } from './exit-codes.ts';
 import { writeNewFile } from './new-file.ts';
 import { agentLine, agentTable, printable, statusText, type Wanted } from './status-text.ts';
 import type { Terminal } from './terminal.ts';
+
+const MAX_PAUSE_DAYS = MAX_PAUSE_MS / (24 * 3600_000);
 
 interface Flags extends ApiFlags {
   readonly json?: true;
@@ -34,14 +41,18 @@ Example:
 
 const PAUSE_EXAMPLE = `
 Example:
-  passback-cloud pause --reason "domain controllers are being moved" ${API}
+  passback-cloud pause --reason "domain controllers are being moved" --for 2h ${API}
 
-\`passback-cloud resume\` ends it. A pause that was ordered at an agent's machine is another one.`;
+\`passback-cloud resume\` ends it; with --for (at most 30d) it ends by itself, also at agents that cannot reach
+the service then. Ordered again, it has the new reason and the new end. What is being written is finished. A pause that was ordered at an agent's machine is another one.`;
 
 const STATUS_NOTES = `
-Connected is: up (an agent works), degraded (one is connected, and something is wrong), cannot-connect
-(none is connected), waiting-for-approval, not-configured (no agent yet). What an agent says of itself
-is at most five minutes old, and news are told at once.`;
+Connected is: up, outdated (up, and an agent should be updated), degraded (something is wrong), paused,
+too-old (an agent is not served before it is updated), cannot-connect (none is connected),
+waiting-for-approval, not-configured (no agent yet), service-at-fault (this service is not ready). What
+an agent says of itself is at most five minutes old, and news are told at once.
+
+Exit codes: 0 up, 2 anything else of these, 1 the service could not be asked.`;
 
 const CLOSE_EXAMPLE = `
 Example:
@@ -123,23 +134,39 @@ function addAgent(program: Command, terminal: Terminal): void {
 }
 
 function addToggle(program: Command, terminal: Terminal): void {
-  const set = async (flags: Flags, enabled: boolean, reason: string): Promise<void> => {
+  const set = async (flags: Flags, body: z.input<typeof ToggleRequest>): Promise<void> => {
     const client = await ApiClient.open(flags);
-    const toggle = await client.call('PUT', 'writeback', ToggleView, { body: { enabled, reason } });
-    const line = enabled
-      ? `Writeback is on (version ${toggle.version}).`
-      : `Writeback is paused (version ${toggle.version}) until \`passback-cloud resume\`.`;
-    const local = enabled && flags.json !== true ? await localPauses(client) : [];
-    say(terminal, flags, toggle, [line, ...local].join('\n'));
+    const toggle = await client.call('PUT', 'writeback', ToggleAnswer, { body });
+    const local = body.enabled && flags.json !== true ? await localPauses(client) : [];
+    say(terminal, flags, toggle, [toggleLine(toggle), ...local].join('\n'));
   };
   withApiFlags(program.command('pause'))
     .description('pause writeback; agents stay connected and refuse new commands')
     .requiredOption('--reason <text>', 'shown to everybody who asks', reasonText)
+    .option('--for <time>', 'how long, such as 30m, 2h or 1d12h (default: until resume)')
     .addHelpText('after', PAUSE_EXAMPLE)
-    .action((flags: Flags & { readonly reason: string }) => set(flags, false, flags.reason));
+    .action((flags: Flags & { readonly reason: string; readonly for?: string }) => {
+      const { reason, for: time } = flags;
+      const ms = time === undefined ? undefined : parseDuration(time, '--for', MAX_PAUSE_DAYS);
+      return set(flags, {
+        ...{ enabled: false, reason },
+        ...(ms !== undefined && { forSeconds: ms / 1000 }),
+      });
+    });
   withApiFlags(program.command('resume'))
     .description('turn writeback on again')
-    .action((flags: Flags) => set(flags, true, ''));
+    .action((flags: Flags) => set(flags, { enabled: true }));
+}
+
+function toggleLine({ enabled, wasEnabled, version, until }: z.infer<typeof ToggleAnswer>): string {
+  if (enabled) {
+    return wasEnabled
+      ? `Writeback was on already; the agents have been told so again (version ${version}).`
+      : `Writeback is on (version ${version}).`;
+  }
+  const end = until === undefined ? '' : `${until}, or `;
+  const still = wasEnabled ? 'is paused' : 'was paused already; it is paused from now on';
+  return `Writeback ${still} (version ${version}) until ${end}\`passback-cloud resume\`.`;
 }
 
 /** What agents have said of pauses that were ordered at their machines, as far as this key may see it. */
@@ -165,9 +192,28 @@ function addStatus(program: Command, terminal: Terminal): void {
     .option('--all', 'revoked agents, too')
     .addHelpText('after', STATUS_NOTES)
     .action(async (flags: Flags & Wanted) => {
-      const status = await (await ApiClient.open(flags)).call('GET', 'status', StatusView);
-      say(terminal, flags, status, statusText(status, flags));
+      const client = await ApiClient.open(flags);
+      try {
+        const status = await client.call('GET', 'status', StatusView);
+        say(terminal, flags, status, statusText(status, flags));
+        if (status.connectivity !== 'up') terminal.setExitCode(EXIT.notUp);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status < 500) throw error;
+        sayAtFault(terminal, flags, error);
+      }
     });
+}
+
+/** It answers, or what stands in front of it does, but cannot say how the directory is. */
+function sayAtFault(terminal: Terminal, flags: Flags, { message, status }: ApiError): void {
+  const { directory } = flags;
+  const connectivity = 'service-at-fault';
+  const summary = `the service cannot say how it is connected (HTTP ${status}): ${message}`;
+  const action =
+    'Look at /readyz of its health listener and at its log; the agents are not to blame.';
+  const words = `Directory ${directory}: ${connectivity}\n${printable(summary)}. ${action}`;
+  say(terminal, flags, { directory, connectivity, summary, action }, words);
+  terminal.setExitCode(EXIT.notUp);
 }
 
 function addAudit(program: Command, terminal: Terminal): void {

@@ -19,14 +19,15 @@ export function agentTable(agents: readonly Agent[], { all }: Wanted): string {
 
 /** How a directory is connected and what each agent says of itself, for a person at a terminal. */
 export function statusText(status: z.infer<typeof StatusView>, { all }: Wanted): string {
-  const { directory, connectivity, writeback, pendingOperations, agents } = status;
+  const { directory, connectivity, summary, action, writeback, pendingOperations, agents } = status;
   const shown = agents.filter(({ state }) => all === true || state !== 'revoked');
   const toggle = writeback.enabled
     ? 'on'
-    : `paused (${printable(writeback.reason)}) by ${printable(writeback.by)} since ${writeback.at}`;
+    : `paused (${printable(writeback.reason)}) by ${printable(writeback.by)} since ${writeback.at}${writeback.until === undefined ? '' : ` until ${writeback.until}`}`;
   const [head = '', ...lines] = tableOf(shown);
   return [
     `Directory ${directory}: ${connectivity}; writeback ${toggle}; ${pendingOperations} operations pending`,
+    `${printable(summary)}.${action === undefined ? '' : ` ${printable(action)}`}`,
     ...(shown.length === 0 ? ['No agents: make a token with `passback-cloud token`'] : ['', head]),
     ...shown.flatMap((agent, index) => [lines[index] ?? '', ...details(agent)]),
     ...hiddenLines(agents, shown),
@@ -58,10 +59,13 @@ function hiddenLines(all: readonly Agent[], shown: readonly Agent[]): readonly s
   return [`(${count === 1 ? '1 revoked agent' : `${count} revoked agents`} not shown; see --all)`];
 }
 
-function details({ state, connected, seenAt, report, guard }: Agent): readonly string[] {
+function details(agent: Agent): readonly string[] {
+  const { state, connected, outdated, version, seenAt, report, guard, turnedAway } = agent;
   if (state === 'revoked') return [];
   return [
     ...(connected || seenAt === undefined ? [] : [`last seen ${seenAt}`]),
+    ...(turnedAway === undefined ? [] : [`turned away at ${turnedAway.at}: ${turnedAway.reason}`]),
+    ...(outdated ? [`version ${version} is older than the service: update it`] : []),
     ...(report?.reasons ?? []),
     ...(guard === undefined ? [] : guardLines(guard)),
     ...(report === undefined ? [] : [counterLine(report)]),

@@ -14,6 +14,8 @@ export interface CloudConfig {
     readonly certificateFile?: string;
     readonly keyFile?: string;
   };
+  /** Where `/livez`, `/readyz` and `/metrics` are; port 0: any that is free. */
+  readonly health: { readonly host: string; readonly port: number };
   readonly logging: { readonly level: LogLevel; readonly file?: string };
   /** An agent's session is renewed this often. */
   readonly sessionMs: number;

@@ -63,7 +63,7 @@ async function readTree(file: string): Promise<Record<string, unknown>> {
 
 /** convict takes a text for a group without a word. */
 function checkGroups(tree: Record<string, unknown>): void {
-  const problems = ['listen', 'logging', 'retention']
+  const problems = ['listen', 'health', 'logging', 'retention']
     .filter((key) => !isTree(tree[key] ?? {}))
     .map((key) => ({ key, problem: 'expected a group of settings, indented below it' }));
   if (problems.length > 0) throw new ConfigError(problems);
@@ -113,6 +113,7 @@ function toCloudConfig(raw: RawConfig, base: string): CloudConfig {
       ...(certificateFile !== '' && { certificateFile: resolve(base, certificateFile) }),
       ...(keyFile !== '' && { keyFile: resolve(base, keyFile) }),
     },
+    health: raw.health,
     logging: { level, ...(file !== '' && { file: resolve(base, file) }) },
     sessionMs: raw.sessionMs,
     drainMs: raw.drainMs,

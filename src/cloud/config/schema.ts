@@ -11,6 +11,7 @@ export interface RawConfig {
     readonly certificateFile: string;
     readonly keyFile: string;
   };
+  readonly health: { readonly host: string; readonly port: number };
   readonly logging: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly file: string };
   readonly sessionMs: number;
   readonly drainMs: number;
@@ -69,6 +70,20 @@ export const SCHEMA: Schema<RawConfig> = {
       ...PATH,
       default: '',
       env: 'PASSBACK_CLOUD_LISTEN_KEY_FILE',
+    },
+  },
+  health: {
+    host: {
+      doc: 'Address for /livez, /readyz and /metrics: plain HTTP without a key, so none that strangers reach',
+      ...format('an address or a host name of this machine', isFilled),
+      default: '127.0.0.1',
+      env: 'PASSBACK_CLOUD_HEALTH_HOST',
+    },
+    port: {
+      doc: 'Port for them; 0: any that is free, named in the log',
+      ...whole('a port', 0, 65_535),
+      default: 9465,
+      env: 'PASSBACK_CLOUD_HEALTH_PORT',
     },
   },
   logging: {

@@ -41,6 +41,7 @@ export function acceptUpgrades(server: Pick<Server, 'on'>, options: UpgradeOptio
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     if (deciding >= MAX_DECIDING || options.draining.aborted) {
+      options.core.meters.upgradeRefused('NOT_READY');
       refuse(socket, { status: 503, code: 'NOT_READY', detail: 'the service is not ready' });
       return;
     }
@@ -126,6 +127,7 @@ function logRefusal(core: Core, request: IncomingMessage, refusal: UpgradeRefusa
   const { status, code, reason } = refusal;
   const remote = request.socket.remoteAddress;
   core.log.warn('cloud.link_refused', { status, code, reason, remote });
+  core.meters.upgradeRefused(code);
 }
 
 /** An answer by hand: no WebSocket was made, and none will be on this connection. */

@@ -17,7 +17,9 @@ import type { LiveSessions } from './live-sessions.ts';
 export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties {
   return {
     hello: (session, said) => acceptHello(session, said, { core, sessions }),
-    renewed: (session, said) => takeHello(session, said, core),
+    renewed: async (session, said) => {
+      await takeHello(session, said, core);
+    },
     renew: (session) => renewSession(core, session),
     status: async (session, status) => {
       const agent = await mustFind(core, session);

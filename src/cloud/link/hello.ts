@@ -1,6 +1,7 @@
 import { CLOSE_CODES, RPC_ERRORS, type Standing, type Welcome } from '../../protocol/messages.ts';
+import { commonProtocol } from '../../protocol/protocol-range.ts';
 import { RpcError } from '../../protocol/rpc.ts';
-import { PROTOCOL_VERSION, type HelloClaims } from '../../protocol/status.ts';
+import type { HelloClaims } from '../../protocol/status.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
 import type { AgentRecord } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
@@ -11,7 +12,7 @@ import { takeSealingKey } from '../writeback/sealing-key.ts';
 import { announce, renewSession, saysMore, standingOf } from '../writeback/standing.ts';
 import type { LinkSession } from './link-session.ts';
 import type { LiveSessions } from './live-sessions.ts';
-import { isOlder, OLDEST_VERSION } from './versions.ts';
+import { isOlder, OLDEST_VERSION, whyNotServed } from '../writeback/versions.ts';
 
 /** A hello and the nonce that it has to be made over. */
 export interface Said {
@@ -32,17 +33,21 @@ export async function acceptHello(
   said: Said,
   { core, sessions }: Deps,
 ): Promise<Welcome> {
-  await takeHello(session, said, core);
-  return welcome(session, { core, sessions });
+  const protocol = await takeHello(session, said, core);
+  return welcome(session, protocol, { core, sessions });
 }
 
-/** Takes the hello that a renewal asked for, or rejects with `RpcError` and ends the session. */
-export async function takeHello(session: LinkSession, said: Said, core: Core): Promise<void> {
+/**
+ * Takes a hello, also the one that a renewal asked for, and gives the protocol to speak; or rejects
+ * with `RpcError` and ends the session.
+ */
+export async function takeHello(session: LinkSession, said: Said, core: Core): Promise<number> {
   const agent = await core.store.agents.find(session.agentId);
   if (agent === undefined || agent.state === 'revoked') {
     throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
   }
   const claims = await verifyHello(session, agent, { ...said, core });
+  const protocol = await mustBeServed(session, claims, core);
   session.reckon(claims.monotonicMs);
   const sealing = await takeSealingKey(core, agent, claims.sealingKey).catch((error: unknown) => {
     throw error instanceof TokenError
@@ -68,9 +73,11 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
       trail,
       guard: claims.guard,
       report: claims.status,
+      turnedAway: undefined,
       ...sealing,
     });
   });
+  return protocol;
 }
 
 /**
@@ -104,10 +111,25 @@ async function verifyHello(
   if (claims.nonce !== nonce || claims.sid !== session.id) {
     throw notAccepted(session, 'WRONG_NONCE');
   }
-  if (claims.protocol !== PROTOCOL_VERSION || isOlder(claims.version, OLDEST_VERSION)) {
-    throw refused(session, CLOSE_CODES.upgradeRequired, 'UPGRADE_REQUIRED');
-  }
   return claims;
+}
+
+/** The protocol to speak with an agent. One that is too old is turned away, and shown so to admins. */
+async function mustBeServed(
+  session: LinkSession,
+  { version, protocols }: HelloClaims,
+  core: Core,
+): Promise<number> {
+  const protocol = commonProtocol(protocols);
+  if (protocol !== undefined && !isOlder(version, OLDEST_VERSION)) return protocol;
+  const reason = whyNotServed({ version, protocols });
+  const { agentId: agent, id } = session;
+  const code = 'UPGRADE_REQUIRED';
+  core.log.warn('cloud.link_refused', { agent, session: id, code, reason });
+  core.meters.upgradeRefused(code);
+  const at = core.clock.now();
+  await core.store.agents.update(agent, { turnedAway: { at, version, reason } });
+  throw refused(session, CLOSE_CODES.upgradeRequired, code, reason);
 }
 
 /** Two machines that know the time differently cannot tell from each other who is right: a person has to hear of both. */
@@ -124,7 +146,11 @@ function isAboutTime(code: string): boolean {
 const SET_CLOCKS = 'set whichever clock is wrong (NTP)';
 
 /** Registers first and asks for the approval afterwards, so that an approval in between is not missed. */
-async function welcome(session: LinkSession, { core, sessions }: Deps): Promise<Welcome> {
+async function welcome(
+  session: LinkSession,
+  protocol: number,
+  { core, sessions }: Deps,
+): Promise<Welcome> {
   const agent = await core.store.agents.find(session.agentId);
   if (agent === undefined || agent.state === 'revoked') {
     throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
@@ -143,7 +169,7 @@ async function welcome(session: LinkSession, { core, sessions }: Deps): Promise<
     sessions.ready(session);
     void catchUp(session, standing, core);
   });
-  return { session: session.id, ...standing, oldestVersion: OLDEST_VERSION };
+  return { session: session.id, ...standing, protocol, oldestVersion: OLDEST_VERSION };
 }
 
 /** Somebody may have changed something between the making of the welcome and its sending. */
@@ -175,7 +201,6 @@ function refused(
 
 const MESSAGES: Partial<Record<string, string>> = {
   AGENT_REVOKED: 'this agent was revoked',
-  UPGRADE_REQUIRED: `this service needs agents of version ${OLDEST_VERSION} or newer`,
   JOURNAL_WENT_BACKWARDS: 'the journal is older than what this service has seen; enrol again',
   JOURNAL_REPLACED: 'the journal is not the one this service knows; enrol again',
   JOURNAL_FORKED: 'the journal differs from what this service has seen; enrol again',

@@ -4,6 +4,8 @@ import type { LinkSession } from './link-session.ts';
 
 const PROBE_WITHIN_MS = 2_000;
 
+export type SessionState = 'greeting' | 'unapproved' | 'working' | 'unwell';
+
 /** Who is connected: at most one session of an agent. */
 export class LiveSessions implements AgentSessions {
   readonly #open = new Map<string, LinkSession>();
@@ -79,8 +81,22 @@ export class LiveSessions implements AgentSessions {
     this.#changed();
   }
 
+  /** Every connection with its state. */
+  census(): readonly { readonly directory: string; readonly state: SessionState }[] {
+    return this.all().map((session) => ({
+      directory: session.directory,
+      state: this.#stateOf(session),
+    }));
+  }
+
   all(): readonly LinkSession[] {
     return [...this.#open.values()];
+  }
+
+  #stateOf(session: LinkSession): SessionState {
+    if (this.#ready.get(session.agentId) !== session) return 'greeting';
+    if (!session.approved) return 'unapproved';
+    return session.healthy ? 'working' : 'unwell';
   }
 
   #remove(session: LinkSession): void {

@@ -1,5 +1,11 @@
 import type { Kysely, Selectable, Updateable } from 'kysely';
-import type { AgentRecord, AgentState, OutcomeTrail, ReplacedSealing } from './records.ts';
+import type {
+  AgentRecord,
+  AgentState,
+  OutcomeTrail,
+  ReplacedSealing,
+  TurnedAway,
+} from './records.ts';
 import type { AgentChange, Agents } from './store.ts';
 import type { AgentTable, Tables } from './tables.ts';
 
@@ -64,6 +70,7 @@ function toRow(agent: AgentRecord): Selectable<AgentTable> {
     trail: toJson(agent.trail),
     guard: toJson(agent.guard),
     report: toJson(agent.report),
+    turned_away: toJson(agent.turnedAway),
   };
 }
 
@@ -83,6 +90,8 @@ function toChange(change: AgentChange): Updateable<AgentTable> {
     guard: guard && JSON.stringify(guard),
     report: report && JSON.stringify(report),
   };
+  // The one that is taken back; nothing else that an agent has said ever is.
+  if ('turnedAway' in change) columns.turned_away = toJson(change.turnedAway);
   return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
 }
 
@@ -116,6 +125,9 @@ function toRecord(row: Selectable<AgentTable>): AgentRecord {
     }),
     ...(row.report !== null && {
       report: JSON.parse(row.report) as NonNullable<AgentRecord['report']>,
+    }),
+    ...(row.turned_away !== null && {
+      turnedAway: JSON.parse(row.turned_away) as TurnedAway,
     }),
   };
 }

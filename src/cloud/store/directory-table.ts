@@ -35,6 +35,26 @@ export function directoryTable(db: Kysely<Tables>): Directories {
         .executeTakeFirst();
       return updated.numUpdatedRows === 1n;
     },
+    unnotedEnds: async (now) => {
+      const rows = await db
+        .selectFrom('directories')
+        .selectAll()
+        .where('toggle_enabled', '=', 0)
+        .where('toggle_until', '<=', now)
+        .where('toggle_end_noted', 'is', null)
+        .execute();
+      return rows.map(toRecord);
+    },
+    noteEnd: async (id, version) => {
+      const updated = await db
+        .updateTable('directories')
+        .set({ toggle_end_noted: 1 })
+        .where('id', '=', id)
+        .where('toggle_version', '=', version)
+        .where('toggle_end_noted', 'is', null)
+        .executeTakeFirst();
+      return updated.numUpdatedRows === 1n;
+    },
   };
 }
 
@@ -45,6 +65,8 @@ function toToggleColumns(toggle: Toggle): Omit<DirectoryTable, 'id' | 'created_a
     toggle_reason: toggle.reason,
     toggle_by: toggle.by,
     toggle_at: toggle.at,
+    toggle_until: toggle.until ?? null,
+    toggle_end_noted: null,
   };
 }
 
@@ -58,6 +80,7 @@ function toRecord(row: Selectable<DirectoryTable>): DirectoryRecord {
       reason: row.toggle_reason,
       by: row.toggle_by,
       at: row.toggle_at,
+      ...(row.toggle_until !== null && { until: row.toggle_until }),
     },
   };
 }

@@ -3,6 +3,8 @@ import type { Kysely, Migration, MigrationProvider } from 'kysely';
 /** Forward only; a migration that was released is never edited. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '001-first': { up: first },
+  '002-timed-pause': { up: timedPause },
+  '003-turned-away': { up: turnedAway },
 };
 
 export const migrations: MigrationProvider = {
@@ -15,6 +17,15 @@ async function first(db: Kysely<unknown>): Promise<void> {
   await createAccess(db);
   await createOperations(db);
   await createAudit(db);
+}
+
+async function timedPause(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('directories').addColumn('toggle_until', 'bigint').execute();
+  await db.schema.alterTable('directories').addColumn('toggle_end_noted', 'integer').execute();
+}
+
+async function turnedAway(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('agents').addColumn('turned_away', 'text').execute();
 }
 
 async function createDirectories(db: Kysely<unknown>): Promise<void> {

@@ -14,6 +14,8 @@ export interface Toggle {
   readonly reason: string;
   readonly by: string;
   readonly at: Moment;
+  /** When the pause ends by itself. */
+  readonly until?: Moment;
 }
 
 export interface DirectoryRecord {
@@ -61,6 +63,16 @@ export interface AgentRecord {
   readonly trail?: OutcomeTrail;
   readonly guard?: GuardSummary;
   readonly report?: StatusReport;
+  /** Why its last hello was not accepted as too old (or too new); gone with the next that is. */
+  readonly turnedAway?: TurnedAway | undefined;
+}
+
+/** A hello with which there is no common protocol, or of a version that is served no more. */
+export interface TurnedAway {
+  readonly at: Moment;
+  /** What it said of itself. */
+  readonly version: string;
+  readonly reason: string;
 }
 
 export interface ReplacedSealing {

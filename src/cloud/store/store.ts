@@ -41,6 +41,10 @@ export interface Directories {
   list(): Promise<readonly DirectoryRecord[]>;
   /** False when the stored version is not `replaced` any more. */
   setToggle(id: string, toggle: Toggle, replaced: number): Promise<boolean>;
+  /** Directories whose timed pause is over by now, with nobody having noted that. */
+  unnotedEnds(now: Moment): Promise<readonly DirectoryRecord[]>;
+  /** Notes that the timed pause of this version is over; false when somebody else did, or it was replaced. */
+  noteEnd(id: string, version: number): Promise<boolean>;
 }
 
 export type AgentChange = Partial<
@@ -58,6 +62,7 @@ export type AgentChange = Partial<
     | 'trail'
     | 'guard'
     | 'report'
+    | 'turnedAway'
   >
 >;
 

@@ -19,6 +19,9 @@ export interface DirectoryTable {
   toggle_reason: string;
   toggle_by: string;
   toggle_at: number;
+  toggle_until: number | null;
+  /** Whether the end of the timed pause is in the audit. */
+  toggle_end_noted: number | null;
 }
 
 export interface AgentTable {
@@ -40,6 +43,7 @@ export interface AgentTable {
   trail: string | null;
   guard: string | null;
   report: string | null;
+  turned_away: string | null;
 }
 
 export interface EnrollmentTable {

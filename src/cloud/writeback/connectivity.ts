@@ -1,22 +1,63 @@
-import { PROTOCOL_VERSION } from '../../protocol/status.ts';
-import type { AgentRecord, DirectoryRecord } from '../store/records.ts';
+import { packageVersion } from '../../support/version.ts';
+import type { AgentRecord, DirectoryRecord, Moment } from '../store/records.ts';
 import type { Core } from './core.ts';
+import { isPaused, pauseInWords } from './pause.ts';
+import { readiness } from './readiness.ts';
+import { isOlder } from './versions.ts';
 
-/** How a directory is connected, as an admin is shown it. */
-export const CONNECTIVITY = [
-  'up',
-  'degraded',
-  'cannot-connect',
-  'waiting-for-approval',
-  'not-configured',
-] as const;
+/** How a directory is connected, as an admin is shown it: what it means, and what to do. */
+const STATES = {
+  up: { words: 'up and running', action: undefined },
+  outdated: {
+    words: 'up and running, but an agent is older than this service',
+    action: 'Update the agents that are marked below; they work until then.',
+  },
+  degraded: {
+    words: 'an agent is connected, and something is wrong',
+    action: 'Look at what the agents say below, and do that.',
+  },
+  paused: {
+    words: 'writeback is paused',
+    action:
+      'When the reason is gone, run `passback-cloud resume`; where an agent says that it was paused at its machine, `passback resume` there.',
+  },
+  'too-old': {
+    words: 'an agent is too old to be served',
+    action: 'Update it; it tries again within a quarter of an hour, at once when it is restarted.',
+  },
+  'cannot-connect': {
+    words: 'no agent is connected',
+    action:
+      'Look at the machine of the agent (`passback status`), at its log, and at the proxies and firewalls between it and this service.',
+  },
+  'waiting-for-approval': {
+    words: 'an agent is enrolled and waits for its approval',
+    action: 'Compare its fingerprint on its machine, then run `passback-cloud agent approve`.',
+  },
+  'not-configured': {
+    words: 'no agent is enrolled',
+    action:
+      'Make a token with `passback-cloud token` and run `passback enroll` on a machine inside the network.',
+  },
+  'service-at-fault': {
+    words: 'this service itself is not ready',
+    action: 'Do what it says about itself, and look at its log; the agents are not to blame.',
+  },
+} as const satisfies Record<
+  string,
+  { readonly words: string; readonly action: string | undefined }
+>;
 
-export type Connectivity = (typeof CONNECTIVITY)[number];
+export type Connectivity = keyof typeof STATES;
+
+export const CONNECTIVITY = Object.keys(STATES) as readonly Connectivity[];
 
 export interface DirectoryStatus {
   readonly directory: DirectoryRecord;
   readonly connectivity: Connectivity;
-  readonly protocol: number;
+  /** The same in words, with the facts of this directory. */
+  readonly summary: string;
+  readonly action: string | undefined;
   readonly pendingOperations: number;
   readonly agents: readonly AgentView[];
 }
@@ -24,18 +65,22 @@ export interface DirectoryStatus {
 export interface AgentView {
   readonly agent: AgentRecord;
   readonly connected: boolean;
+  /** Whether it would be worth updating. */
+  readonly outdated: boolean;
 }
 
 /** What the service knows of a directory and its agents now. */
 export async function directoryStatus(
   core: Core,
   directory: DirectoryRecord,
+  draining: AbortSignal,
 ): Promise<DirectoryStatus> {
   const agents = await viewAgents(core, directory.id);
+  const now = core.clock.now();
+  const ownFault = await readiness(core, draining);
   return {
     directory,
-    connectivity: connectivityOf(agents),
-    protocol: PROTOCOL_VERSION,
+    ...describe({ directory, agents, ownFault, now }),
     pendingOperations: await core.store.operations.countPending(directory.id),
     agents,
   };
@@ -44,20 +89,67 @@ export async function directoryStatus(
 /** A directory's agents and who of them is connected. */
 export async function viewAgents(core: Core, directory: string): Promise<readonly AgentView[]> {
   const agents = await core.store.agents.list(directory);
-  return agents.map((agent) => ({
-    agent,
-    connected: core.sessions.find(agent.id) !== undefined,
-  }));
+  return agents.map((agent) => viewOf(core, agent));
 }
 
-function connectivityOf(views: readonly AgentView[]): Connectivity {
-  const approved = views.filter(({ agent }) => agent.state === 'approved');
+/** An agent, and whether it is connected. */
+export function viewOf(core: Core, agent: AgentRecord): AgentView {
+  return {
+    agent,
+    connected: agent.state !== 'revoked' && core.sessions.find(agent.id) !== undefined,
+    outdated: agent.state !== 'revoked' && isOlder(agent.version, packageVersion()),
+  };
+}
+
+/** The facts that a connectivity state is derived from. */
+export interface ConnectivityFacts {
+  readonly directory: Pick<DirectoryRecord, 'toggle'>;
+  readonly agents: readonly AgentView[];
+  /** Why this service is not ready; undefined when it is. */
+  readonly ownFault: string | undefined;
+  readonly now: Moment;
+}
+
+/** The connectivity state with its words. Pure. */
+export function describe(
+  facts: ConnectivityFacts,
+): Pick<DirectoryStatus, 'connectivity' | 'summary' | 'action'> {
+  const connectivity = connectivityOf(facts);
+  const { words, action } = STATES[connectivity];
+  const detail = detailOf(connectivity, facts);
+  return { connectivity, summary: detail === undefined ? words : `${words}: ${detail}`, action };
+}
+
+function connectivityOf({ directory, agents, ownFault, now }: ConnectivityFacts): Connectivity {
+  if (ownFault !== undefined) return 'service-at-fault';
+  const approved = agents.filter(({ agent }) => agent.state === 'approved');
   if (approved.length === 0) {
-    const pending = views.some(({ agent }) => agent.state === 'pending');
-    return pending ? 'waiting-for-approval' : 'not-configured';
+    const isPending = agents.some(({ agent }) => agent.state === 'pending');
+    return isPending ? 'waiting-for-approval' : 'not-configured';
   }
   const connected = approved.filter((view) => view.connected);
-  if (connected.length === 0) return 'cannot-connect';
-  const running = connected.some(({ agent }) => (agent.report?.state ?? 'running') === 'running');
-  return running ? 'up' : 'degraded';
+  if (connected.length === 0) {
+    return approved.some(isTurnedAway) ? 'too-old' : 'cannot-connect';
+  }
+  const states = new Set(connected.map(({ agent }) => agent.report?.state ?? 'running'));
+  if (states.size === 1 && states.has('down')) return 'degraded';
+  if (isPaused(directory.toggle, now)) return 'paused';
+  if (states.has('running')) return connected.some(({ outdated }) => outdated) ? 'outdated' : 'up';
+  return states.has('degraded') ? 'degraded' : 'paused';
+}
+
+function detailOf(
+  connectivity: Connectivity,
+  { directory, agents, ownFault, now }: ConnectivityFacts,
+): string | undefined {
+  if (connectivity === 'service-at-fault') return ownFault;
+  if (connectivity === 'too-old') return agents.find(isTurnedAway)?.agent.turnedAway?.reason;
+  if (connectivity !== 'paused') return undefined;
+  return isPaused(directory.toggle, now)
+    ? pauseInWords(directory.toggle)
+    : 'at the agents, not by this service';
+}
+
+function isTurnedAway({ agent, connected }: AgentView): boolean {
+  return agent.state === 'approved' && !connected && agent.turnedAway !== undefined;
 }

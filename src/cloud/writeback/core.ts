@@ -4,6 +4,7 @@ import type { DeviceKeys } from '../keys/device-keys.ts';
 import type { ServiceKeys } from '../keys/service-keys.ts';
 import type { Store } from '../store/store.ts';
 import type { AgentSessions } from './agent-session.ts';
+import type { Meters } from './meters.ts';
 
 /** What every part of the service's work with agents needs. */
 export interface Core {
@@ -15,6 +16,7 @@ export interface Core {
   readonly sessions: AgentSessions;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly meters: Meters;
 }
 
 /** RFC 7519 NumericDate of now. */

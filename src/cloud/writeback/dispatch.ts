@@ -85,7 +85,9 @@ export async function carryOut(
 ): Promise<OperationRecord | undefined> {
   const { session, record } = dispatch;
   core.log.debug('cloud.operation_dispatched', { cmd: operation.id, ...idsOf(session) });
+  const startedAt = core.clock.monotonic();
   const { signed, controller } = await send(core, dispatch, signal);
+  core.meters.dispatched(signed !== undefined, (core.clock.monotonic() - startedAt) / 1000);
   if (signed !== undefined) {
     const outcome = await verifyOutcome(signed, {
       dispatch,

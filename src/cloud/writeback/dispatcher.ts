@@ -137,6 +137,7 @@ export class Dispatcher {
   }
 
   #logEnd({ id, directory, op, by, actor, state, result, objectGuid }: OperationRecord): void {
+    this.#core.meters.operationEnded(op, result?.code ?? state);
     this.#core.log.info('cloud.operation_finished', {
       cmd: id,
       directory,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { EffectivePolicy } from '../../protocol/account.ts';
+import type { AccountState, EffectivePolicy } from '../../protocol/account.ts';
 import { bindingText, type SecretBinding } from '../../protocol/canonical.ts';
 import type { Operation } from '../../protocol/codes.ts';
 import { OPERATION_LIFETIME_MS, type InspectClaims } from '../../protocol/command.ts';
@@ -10,6 +10,7 @@ import { askAgents } from './ask-agents.ts';
 import type { Caller } from './caller.ts';
 import type { Core } from './core.ts';
 import { resolveOptions, type WishedOptions } from './operation-options.ts';
+import { isPaused, pauseInWords } from './pause.ts';
 import { ServiceError } from './service-error.ts';
 
 export interface Wish {
@@ -50,7 +51,7 @@ export async function prepare(
 ): Promise<Prepared> {
   const options = resolveOptions(wish.op, wish.options);
   await refuseWhilePaused(core, caller.directory);
-  const account = await askAgents(core, { ...caller, op: wish.op, account: wish.account }, signal);
+  const account = await ask(core, caller, wish, signal);
   const recipients = (await core.store.agents.list(caller.directory))
     .filter(({ state }) => state === 'approved')
     .map(toRecipientKey);
@@ -81,6 +82,23 @@ export async function prepare(
   return { operation, recipients, binding, aad: bindingText(binding), policy: account.policy };
 }
 
+async function ask(
+  core: Core,
+  caller: Caller,
+  { op, account }: Wish,
+  signal: AbortSignal,
+): Promise<AccountState> {
+  const startedAt = core.clock.monotonic();
+  let allowed = false;
+  try {
+    const state = await askAgents(core, { ...caller, op, account }, signal);
+    allowed = true;
+    return state;
+  } finally {
+    core.meters.prepared(allowed, (core.clock.monotonic() - startedAt) / 1000);
+  }
+}
+
 /** What the secret of an operation is bound to. */
 export function bindingOf(operation: PreparedOperation): SecretBinding {
   return {
@@ -96,11 +114,11 @@ export function bindingOf(operation: PreparedOperation): SecretBinding {
 
 async function refuseWhilePaused(core: Core, directoryId: string): Promise<void> {
   const directory = await core.store.directories.find(directoryId);
-  if (directory?.toggle.enabled !== false) return;
-  const { reason, by, at } = directory.toggle;
-  const why = reason === '' ? '' : `: ${reason}`;
+  if (directory === undefined || !isPaused(directory.toggle, core.clock.now())) return;
+  const { until } = directory.toggle;
   throw new ServiceError('PAUSED', {
-    detail: `writeback is paused by ${by} since ${timestamp(at)}${why}`,
+    detail: pauseInWords(directory.toggle),
+    ...(until !== undefined && { notBefore: timestamp(until) }),
     action: 'When the reason is gone, run `passback-cloud resume`.',
   });
 }

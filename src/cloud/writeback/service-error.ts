@@ -8,6 +8,7 @@ const OWN_CODES = {
   NO_ANSWER: 'later',
   AGENT_MISBEHAVED: 'admin',
   INVALID_OPTIONS: 'never',
+  INVALID_PAUSE: 'never',
   UNKNOWN_OPERATION: 'never',
   OPERATION_CONFLICT: 'never',
   WRONG_BINDING: 'never',

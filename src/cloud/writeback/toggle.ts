@@ -1,14 +1,16 @@
 import { CLOCK_TOLERANCE_S } from '../../protocol/command.ts';
+import { timestamp } from '../../protocol/shapes.ts';
 import { signToken } from '../../protocol/tokens.ts';
 import { messageOf } from '../../support/errors.ts';
 import type { DirectoryRecord, Toggle } from '../store/records.ts';
 import { nowSeconds, type Core } from './core.ts';
+import { endOfPause, isPaused, type WishedEnd } from './pause.ts';
 
 const PUSH_WITHIN_MS = 10_000;
 
 /** The current toggle of a directory as the signed statement that agents take. */
 export function signToggle(core: Core, directory: DirectoryRecord): Promise<string> {
-  const { version, enabled, reason, by } = directory.toggle;
+  const { version, enabled, reason, by, until } = directory.toggle;
   return signToken(
     'writeback',
     {
@@ -19,29 +21,56 @@ export function signToggle(core: Core, directory: DirectoryRecord): Promise<stri
       enabled,
       reason,
       by,
+      ...(until !== undefined && { until: timestamp(until) }),
     },
     core.keys.signing,
   );
 }
 
-/** Turns writeback on or off: durably, in the audit, and at every connected agent. */
+export interface WishedToggle extends WishedEnd {
+  readonly enabled: boolean;
+  readonly reason: string;
+  readonly by: string;
+}
+
+export interface SetToggle {
+  readonly toggle: Toggle;
+  /** Whether it was on, or paused, before: then only the agents have been told again. */
+  readonly wasPaused: boolean;
+}
+
+/**
+ * Turns writeback on or off: durably, in the audit, and at every connected agent. A pause that is
+ * ordered during a pause replaces its reason and its end. Rejects with `ServiceError`.
+ */
 export async function setToggle(
   core: Core,
   directoryId: string,
-  wish: { readonly enabled: boolean; readonly reason: string; readonly by: string },
-): Promise<Toggle> {
+  { enabled: wished, reason, by, ...end }: WishedToggle,
+): Promise<SetToggle> {
+  let wasPaused = false;
   const directory = await core.store.atomically(async (store) => {
     const found = await store.directories.find(directoryId);
     if (found === undefined) throw new TypeError(`setToggle: no directory ${directoryId}`);
     const at = core.clock.now();
-    const toggle = { version: nextVersion(found.toggle.version, at), ...wish, at };
+    const until = endOfPause(end, wished, at);
+    wasPaused = isPaused(found.toggle, at);
+    const toggle: Toggle = {
+      version: nextVersion(found.toggle.version, at),
+      ...{ enabled: wished, reason, by, at },
+      ...(until !== undefined && { until }),
+    };
     await store.directories.setToggle(directoryId, toggle, found.toggle.version);
     await store.audit.append({
       at,
       directory: directoryId,
-      actor: wish.by,
-      action: wish.enabled ? 'writeback.enabled' : 'writeback.paused',
-      detail: { version: toggle.version, reason: wish.reason },
+      actor: by,
+      action: wished ? 'writeback.enabled' : 'writeback.paused',
+      detail: {
+        version: toggle.version,
+        reason,
+        ...(until !== undefined && { until: timestamp(until) }),
+      },
     });
     return { ...found, toggle };
   });
@@ -52,7 +81,7 @@ export async function setToggle(
       .approved(directoryId)
       .map((session) => pushToggle(core, directory, session.agentId)),
   );
-  return directory.toggle;
+  return { toggle: directory.toggle, wasPaused };
 }
 
 /**

@@ -210,8 +210,10 @@ test.each(NAMES)(
   'a %s token with a claim too many, too few or of the wrong type is malformed',
   async (name) => {
     const claims = sample(name);
-    expect(await refusal(name, await forged(name, { ...claims, nonsense: 1 }))).toBe('MALFORMED');
-    expect(await refusal(name, await forged(name, { ...claims, nbf: NOW_S }))).toBe('MALFORMED');
+    // A newer agent may say more of itself.
+    const tooMany = name === 'hello' || name === 'status' ? 'accepted' : 'MALFORMED';
+    expect(await refusal(name, await forged(name, { ...claims, nonsense: 1 }))).toBe(tooMany);
+    expect(await refusal(name, await forged(name, { ...claims, nbf: NOW_S }))).toBe(tooMany);
     for (const claim of Object.keys(claims)) {
       const { [claim]: _, ...rest } = claims as Record<string, unknown>;
       const wrong = await forged(name, { ...rest, [claim]: { wrong: true } });

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { FrameBudget } from '../../../../src/cloud/link/frame-budget.ts';
 import { ReplayCache } from '../../../../src/cloud/link/replay-cache.ts';
-import { isOlder } from '../../../../src/cloud/link/versions.ts';
+import { isOlder } from '../../../../src/cloud/writeback/versions.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
 test('an id is taken once until its time is over', () => {

@@ -1,0 +1,58 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Logger } from '../../support/logger.ts';
+import type { ServiceMetrics } from './metrics.ts';
+
+export interface HealthOptions {
+  readonly metrics: ServiceMetrics;
+  /** Why the service cannot do its work; undefined when it can. Never rejects. */
+  readonly readiness: () => Promise<string | undefined>;
+  readonly log: Logger;
+}
+
+const TEXT = 'text/plain; charset=utf-8';
+
+/**
+ * What supervisors and Prometheus ask: `/livez`, `/readyz`, `/metrics`; nothing can be changed
+ * here. It has no key and no TLS, so it listens where strangers cannot reach it.
+ */
+export function createHealthServer(options: HealthOptions): Server {
+  const server = createServer(
+    { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000 },
+    (request, response) => {
+      const path = (request.url ?? '').split('?', 1)[0] ?? '';
+      if (request.method !== 'GET' && request.method !== 'HEAD') {
+        answer(response, 405, 'only GET\n');
+        return;
+      }
+      route(path, response, options).catch((error: unknown) => {
+        const name = error instanceof Error ? error.name : typeof error;
+        options.log.error('cloud.request_failed', { path, name });
+        answer(response, 500, 'look at the log\n');
+      });
+    },
+  );
+  server.maxConnections = 64;
+  return server;
+}
+
+async function route(
+  path: string,
+  response: ServerResponse,
+  { metrics, readiness }: HealthOptions,
+): Promise<void> {
+  if (path === '/livez') {
+    answer(response, 200, 'ok\n');
+  } else if (path === '/readyz') {
+    const problem = await readiness();
+    answer(response, problem === undefined ? 200 : 503, `${problem ?? 'ok'}\n`);
+  } else if (path === '/metrics') {
+    answer(response, 200, await metrics.text(), metrics.contentType);
+  } else {
+    answer(response, 404, 'there are /livez, /readyz and /metrics\n');
+  }
+}
+
+function answer(response: ServerResponse, status: number, text: string, type = TEXT): void {
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+  response.end(text);
+}
