@@ -12,7 +12,8 @@ const FROM_AGENT: Meanings<FromAgent> = {
     'The write of a command is about to begin. Without it or an answer within 3 s the service gives the session up.',
   'outcome.report':
     'Outcomes that may never have arrived: their answer was lost with its session, or nobody asked. They complete the trail; what became of an operation is still asked for.',
-  'session.goodbye': 'The agent is stopping; it finishes what it has begun and takes nothing new.',
+  'session.goodbye':
+    'The agent is stopping; it finishes what it has begun and takes nothing new. The service says goodbye, too: after that nothing comes.',
 };
 
 const FROM_SERVICE: Meanings<FromService> = {
@@ -20,7 +21,7 @@ const FROM_SERVICE: Meanings<FromService> = {
   'session.renew':
     'Says anew what a welcome says and asks for a fresh hello, without losing the session: before it gets too old, and when the key set, a sealing key or the approval has changed.',
   'session.goodbye':
-    'The service is stopping or moving; the agent dials again, after the time given.',
+    'The service is stopping or moving; the agent dials again, after the time given. In answer to the goodbye of the agent: nothing more will be asked.',
   'account.inspect':
     'Reads one account: its state, the baseline for a write, the policy that applies, and what the guard would say.',
   'command.execute':

@@ -43,6 +43,23 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       expect(await store.directories.list()).toHaveLength(1);
     });
 
+    test('tells once that a timed pause is over, and never of one that was replaced', async () => {
+      const paused = { ...toggle(NOW, false), until: NOW + 60 };
+      await store.directories.setToggle('corp', paused, 1);
+      expect((await store.directories.find('corp'))?.toggle).toEqual(paused);
+      expect(await store.directories.unnotedEnds(NOW + 59)).toEqual([]);
+      expect(await store.directories.unnotedEnds(NOW + 60)).toMatchObject([{ toggle: paused }]);
+      expect(await store.directories.noteEnd('corp', 1)).toBe(false);
+      expect(await store.directories.noteEnd('corp', NOW)).toBe(true);
+      expect(await store.directories.noteEnd('corp', NOW)).toBe(false);
+      expect(await store.directories.unnotedEnds(NOW + 60)).toEqual([]);
+      const again = { ...toggle(NOW + 1, false), until: NOW + 90 };
+      await store.directories.setToggle('corp', again, NOW);
+      expect(await store.directories.unnotedEnds(NOW + 90)).toMatchObject([{ toggle: again }]);
+      await store.directories.setToggle('corp', toggle(NOW + 2, true), NOW + 1);
+      expect(await store.directories.unnotedEnds(NOW + 90)).toEqual([]);
+    });
+
     test('replaces a toggle only by who has seen the last one', async () => {
       expect(await store.directories.setToggle('corp', toggle(NOW + 1, false), 2)).toBe(false);
       expect(await store.directories.setToggle('corp', toggle(NOW, false), 1)).toBe(true);

@@ -417,7 +417,7 @@ test('a goodbye of the service is honoured with its waiting time', async () => {
   expect(slept).toContainEqual(about(47_500));
 });
 
-test('draining answers what is in flight, says goodbye, closes with 1001', async () => {
+test('draining says goodbye, answers what comes until the service has heard of it, closes with 1001', async () => {
   let finish: () => void = () => undefined;
   const { service, log, drain, ended, states } = await scene(
     {},
@@ -442,6 +442,9 @@ test('draining answers what is in flight, says goodbye, closes with 1001', async
   await eventually(() => connection.frames.some(({ id }) => id === 8));
   drain.abort();
   await eventually(() => states.includes('draining'));
+  connection.send({ id: 9, method: 'account.inspect', params: { request: 'r.e.q' } });
+  connection.send({ method: 'session.goodbye', params: { reason: 'go' } });
+  await eventually(() => connection.frames.some(({ id }) => id === 9));
   expect(connection.closed).toBeUndefined();
   finish();
   await ended;
@@ -450,9 +453,10 @@ test('draining answers what is in flight, says goodbye, closes with 1001', async
   });
   const last = connection.frames.slice(-2);
   expect(last).toMatchObject([
+    { id: 9, result: { inspection: 'i.n.s' } },
     { id: 7, result: { outcome: 'o.u.t' } },
-    { method: 'session.goodbye' },
   ]);
+  expect(connection.frames.at(-3)).toMatchObject({ method: 'session.goodbye' });
   expect(service.upgrades).toBe(1);
   expect(states.at(-1)).toBe('closed');
 });

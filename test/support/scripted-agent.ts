@@ -114,6 +114,8 @@ export class ScriptedAgent implements AsyncDisposable {
   readonly commands: ReceivedCommand[] = [];
   readonly inspections: InspectClaims[] = [];
   readonly toggles: ToggleClaims[] = [];
+  /** How often the service has said goodbye. */
+  goodbyes = 0;
   /** What its connections were closed with, in order. */
   readonly closeCodes: number[] = [];
   /** What each renewal said, in order. */
@@ -277,7 +279,10 @@ export class ScriptedAgent implements AsyncDisposable {
           challenge(params);
           return undefined;
         },
-        'session.goodbye': () => undefined,
+        'session.goodbye': () => {
+          this.goodbyes += 1;
+          return undefined;
+        },
         'session.renew': async ({ nonce, ...standing }) => {
           this.renewals.push(standing);
           const { session: sid } = await challenged;

@@ -268,6 +268,7 @@ export class ServiceSession {
         },
         'session.goodbye': ({ reason }) => {
           this.goodbye = reason;
+          this.peer.notify('session.goodbye', { reason });
           return undefined;
         },
       },

@@ -67,6 +67,9 @@ export async function runSession(
   }
 }
 
+/** A service that knows of no answer to a goodbye is not waited for any longer. */
+const HEARD_WITHIN_MS = 500;
+
 class Session implements SessionHandle {
   #id = '';
   readonly #wire: Wire;
@@ -75,6 +78,8 @@ class Session implements SessionHandle {
   readonly #challenged: Promise<Challenge>;
   readonly #inFlight = new InFlight();
   readonly #ended = new AbortController();
+  /** Aborted when the service has said goodbye. */
+  readonly #heard = new AbortController();
   #readyAt: number | undefined;
   /** Why this side ends the session; undefined while it does not. */
   #closing: Closing | undefined;
@@ -142,17 +147,27 @@ class Session implements SessionHandle {
     this.#wire.terminate();
   }
 
-  /** Lets calls in flight end and be answered, says goodbye, closes. */
+  /** Says goodbye, lets what has come until the service heard of that end and be answered, closes. */
   async drain(): Promise<void> {
     const { clock, drainMs, onEvent } = this.#options;
     this.#closing ??= { reason: STOPPING, refused: false };
     if (this.#readyAt !== undefined) {
       onEvent('drain');
-      await Promise.race([this.#inFlight.idle(), clock.sleep(drainMs, this.ended)]);
-      await nextTurn(); // the last answers leave a few microtasks after their calls have ended
       this.#peer.notify('session.goodbye', { reason: STOPPING });
+      await Promise.race([this.#quiet(), clock.sleep(drainMs, this.ended)]);
+      await nextTurn(); // the last answers leave a few microtasks after their calls have ended
     }
     this.#wire.close(CLOSE_CODES.drain, STOPPING);
+  }
+
+  /**
+   * Resolves when nothing is left to answer. A command that came when nobody listened any more would
+   * count as begun, and other agents would have to wait until it cannot be.
+   */
+  async #quiet(): Promise<void> {
+    const { clock } = this.#options;
+    await Promise.race([aborted(this.#heard.signal), clock.sleep(HEARD_WITHIN_MS, this.ended)]);
+    await this.#inFlight.idle();
   }
 
   #end(code: number): SessionEnd {
@@ -236,7 +251,9 @@ class Session implements SessionHandle {
         return undefined;
       },
       'session.goodbye': (goodbye) => {
-        this.#farewell = goodbye;
+        // In answer to ours it says that nothing more will come.
+        if (this.#closing === undefined) this.#farewell = goodbye;
+        this.#heard.abort();
         return undefined;
       },
       'session.renew': this.#serving('session.renew'),
@@ -263,4 +280,10 @@ class Session implements SessionHandle {
     const name = error instanceof Error ? error.name : typeof error;
     this.#options.log.error('link.handler_failed', { session: this.#id, method, name, where });
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    onAbort(signal, resolve);
+  });
 }

@@ -69,6 +69,7 @@ export class LinkSession implements AgentSession {
   readonly deviceKey: PublicKey;
   approved = false;
   healthy = true;
+  leaving = false;
   readonly #socket: WebSocket;
   readonly #options: LinkSessionOptions;
   readonly #peer: Peer<FromAgent, FromService>;
@@ -260,7 +261,12 @@ export class LinkSession implements AgentSession {
         this.#onBegan(notice);
         return undefined;
       },
-      'session.goodbye': () => undefined,
+      'session.goodbye': ({ reason }) => {
+        this.leaving = true;
+        // What was sent before this is still answered; the agent waits for it.
+        this.#peer.notify('session.goodbye', { reason });
+        return undefined;
+      },
     };
   }
 

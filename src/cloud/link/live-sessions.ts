@@ -24,7 +24,7 @@ export class LiveSessions implements AgentSessions {
   }
 
   approved(directory: string): readonly LinkSession[] {
-    return this.welcomed(directory).filter((session) => session.approved);
+    return this.welcomed(directory).filter(({ approved, leaving }) => approved && !leaving);
   }
 
   approve(agentId: string): void {

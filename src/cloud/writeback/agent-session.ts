@@ -12,6 +12,8 @@ export interface AgentSession {
   readonly healthy: boolean;
   /** Whether a person has approved the agent; nothing is asked of it before. */
   readonly approved: boolean;
+  /** It has said goodbye: what it is handed from now on may never be answered. */
+  readonly leaving: boolean;
   /** Aborts when the socket is gone. */
   readonly closed: AbortSignal;
   /**
@@ -45,7 +47,7 @@ export interface AgentSessions {
   find(agentId: string): AgentSession | undefined;
   /** Every session that was welcomed, or those of one directory. */
   welcomed(directory?: string): readonly AgentSession[];
-  /** The sessions of a directory's approved agents. */
+  /** The sessions of a directory's approved agents that are there to stay. */
   approved(directory: string): readonly AgentSession[];
   /** Makes a live session count as approved at once. */
   approve(agentId: string): void;

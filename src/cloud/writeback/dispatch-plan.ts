@@ -105,7 +105,10 @@ function readyAt(
   const fences = open
     .filter(({ agent }) => agent !== agentId)
     .map(({ lostAt }) => (lostAt ?? Number.POSITIVE_INFINITY) + FENCE_MS);
-  const refusals = refusalsOf(agentId, dispatches);
+  // Whoever was stopping is back.
+  const refusals = refusalsOf(agentId, dispatches).filter(
+    ({ code, session }) => code !== 'DRAINING' || session === id,
+  );
   const backoffs = refusals
     .slice(-1)
     .map(({ answeredAt = 0 }) => answeredAt + backoffMs(refusals.length));

@@ -10,6 +10,7 @@ import type { AgentSession } from './agent-session.ts';
 import { raiseAlarm } from './alarm.ts';
 import { commandClaims } from './command-token.ts';
 import type { Core } from './core.ts';
+import { openDispatches } from './dispatch-plan.ts';
 import { settle } from './settle.ts';
 import { verifyOutcome } from './verify-outcome.ts';
 
@@ -75,7 +76,7 @@ async function setByOthers(
 /**
  * Hands a dispatch to its agent, and writes down what came of it: its verified outcome, or that
  * there was none. Resolves either way, with the operation if that ended it; aborting `signal`
- * leaves the dispatch open.
+ * leaves the dispatch open. An agent that has said goodbye since is not handed it at all.
  */
 export async function carryOut(
   core: Core,
@@ -84,6 +85,13 @@ export async function carryOut(
   signal: AbortSignal,
 ): Promise<OperationRecord | undefined> {
   const { session, record } = dispatch;
+  if (session.leaving && isFirstAt(dispatch)) {
+    await core.store.operations.updateDispatch(record.jti, {
+      answeredAt: core.clock.now(),
+      code: 'DRAINING',
+    });
+    return undefined;
+  }
   core.log.debug('cloud.operation_dispatched', { cmd: operation.id, ...idsOf(session) });
   const startedAt = core.clock.monotonic();
   const { signed, controller } = await send(core, dispatch, signal);
@@ -104,6 +112,14 @@ export async function carryOut(
     ...(controller !== undefined && { controller }),
   });
   return undefined;
+}
+
+/**
+ * Whether the agent has nothing of this operation that it left unanswered: an answer, also one that
+ * was given for it, says what became of all that it was handed before.
+ */
+function isFirstAt({ record, earlier }: Dispatch): boolean {
+  return openDispatches(earlier).every(({ agent }) => agent !== record.agent);
 }
 
 interface Sent {

@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest';
+import type { AgentRecord, Toggle } from '../../../../src/cloud/store/records.ts';
+import {
+  CONNECTIVITY,
+  describe,
+  type AgentView,
+  type ConnectivityFacts,
+} from '../../../../src/cloud/writeback/connectivity.ts';
+import type { StatusReport } from '../../../../src/protocol/status.ts';
+
+const NOW = Date.UTC(2030, 0, 1);
+const ON: Toggle = { version: 1, enabled: true, reason: '', by: 'anna', at: NOW };
+const PAUSED: Toggle = { ...ON, enabled: false, reason: 'a move' };
+
+function view(
+  state: StatusReport['state'] | undefined,
+  more: Partial<AgentRecord & AgentView> = {},
+): AgentView {
+  const { connected = true, outdated = false, ...record } = more;
+  const report = state === undefined ? {} : { report: { state } };
+  const agent = { id: 'a', state: 'approved', ...report, ...record } as unknown as AgentRecord;
+  return { agent, connected, outdated };
+}
+
+const away = { connected: false };
+const turnedAway = { at: NOW, version: '0.0.1', reason: 'version 0.0.1 is too old' };
+
+const CASES: readonly (readonly [string, Partial<ConnectivityFacts>, string, RegExp])[] = [
+  ['an agent runs', { agents: [view('running')] }, 'up', /up and running$/],
+  ['one of two runs', { agents: [view('down'), view('running')] }, 'up', /up and running$/],
+  ['an agent has not said how it is', { agents: [view(undefined)] }, 'up', /up/],
+  ['one is old', { agents: [view('running', { outdated: true })] }, 'outdated', /older than/],
+  ['the only one is unwell', { agents: [view('degraded')] }, 'degraded', /wrong/],
+  ['the only one is down', { agents: [view('down')] }, 'degraded', /wrong/],
+  ['the only one is away', { agents: [view('running', away)] }, 'cannot-connect', /no agent is/],
+  [
+    'the only one was turned away',
+    { agents: [view('running', { ...away, turnedAway })] },
+    'too-old',
+    /too old to be served: version 0\.0\.1/,
+  ],
+  [
+    'one was turned away, another one works',
+    { agents: [view('running'), view('running', { ...away, turnedAway })] },
+    'up',
+    /up/,
+  ],
+  ['there is none', { agents: [] }, 'not-configured', /no agent is enrolled/],
+  [
+    'all were revoked',
+    { agents: [view('running', { ...away, state: 'revoked' })] },
+    'not-configured',
+    /enrolled/,
+  ],
+  [
+    'one is new',
+    { agents: [view(undefined, { state: 'pending' })] },
+    'waiting-for-approval',
+    /waits/,
+  ],
+  [
+    'the service has paused',
+    { agents: [view('running')], directory: { toggle: PAUSED } },
+    'paused',
+    /paused by anna since 2030-01-01T00:00:00\.000Z: a move/,
+  ],
+  [
+    'the pause of the service is over',
+    { agents: [view('running')], directory: { toggle: { ...PAUSED, until: NOW } } },
+    'up',
+    /up/,
+  ],
+  [
+    'the service has paused, but nothing would work anyway',
+    { agents: [view('down')], directory: { toggle: PAUSED } },
+    'degraded',
+    /wrong/,
+  ],
+  ['all are paused on site', { agents: [view('paused')] }, 'paused', /at the agents/],
+  ['one is paused on site', { agents: [view('paused'), view('running')] }, 'up', /up/],
+  [
+    'the service is not ready',
+    { agents: [view('running')], ownFault: 'its database does not answer' },
+    'service-at-fault',
+    /its database does not answer/,
+  ],
+];
+
+test.each(CASES)('%s', (_, facts, connectivity, words) => {
+  const base = { directory: { toggle: ON }, agents: [], ownFault: undefined, now: NOW };
+  const said = describe({ ...base, ...facts });
+  expect(said.connectivity).toBe(connectivity);
+  expect(said.summary).toMatch(words);
+  expect(said.action === undefined).toBe(connectivity === 'up');
+});
+
+test('every state has a case', () => {
+  expect(new Set(CASES.map(([, , state]) => state))).toEqual(new Set(CONNECTIVITY));
+});
