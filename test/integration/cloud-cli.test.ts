@@ -315,6 +315,30 @@ async function apiFlags(cloud: TestCloud): Promise<readonly string[]> {
   return [...url, '--directory', TEST_DIRECTORY];
 }
 
+test('the status says by its exit code whether the directory is up, in words otherwise', async () => {
+  await using cloud = await startTestCloud();
+  const flags = await apiFlags(cloud);
+  const nobody = await run(['status', ...flags]);
+  expect(nobody.code).toBe(2);
+  expect(nobody.out).toContain('not-configured');
+  expect(nobody.out).toContain('passback-cloud token');
+  await using agent = await ScriptedAgent.create(cloud);
+  await agent.join();
+  await agent.connect();
+  expect((await run(['status', ...flags])).code).toBe(0);
+  const paused = await run(['pause', '--reason', 'a move', '--for', '2h', ...flags]);
+  expect(paused.out).toMatch(
+    /^Writeback is paused \(version \d+\) until 20\S+Z, or `passback-cloud/,
+  );
+  const status = await run(['status', ...flags, '--json']);
+  expect(status.code).toBe(2);
+  expect(JSON.parse(status.out)).toMatchObject({ connectivity: 'paused' });
+  expect((await run(['pause', '--reason', 'x', ...flags])).out).toContain('was paused already');
+  expect((await run(['resume', ...flags])).out).toContain('Writeback is on (');
+  expect((await run(['resume', ...flags])).out).toContain('was on already');
+  expect((await run(['pause', '--reason', 'x', '--for', '31d', ...flags])).err).toContain('30d');
+});
+
 test('the status says in the words of each agent why it does not work', async () => {
   await using cloud = await startTestCloud();
   await using agent = await ScriptedAgent.create(cloud);
@@ -329,7 +353,7 @@ test('the status says in the words of each agent why it does not work', async ()
   await eventually(async () => {
     const { out } = await run(['status', ...flags]);
     expect(out).toContain('\n    dry run: nothing is written\n    paused at the agent: ?audit');
-    expect(out).toMatch(/^Directory corp: .*; writeback on; 0 operations pending\n\nAGENT +NAME /);
+    expect(out).toMatch(/^Directory corp: paused; writeback on; 0 operations pending\nwriteback is paused: at the agents, .*\n\nAGENT +NAME /);
     expect(out).toMatch(
       / {4}guard: self nothing; admin reset, .*; below .*\n +per hour: \d+ per account, /,
     );
