@@ -141,11 +141,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   void core.toggle.watchEnds(pauseEnded({ ...core, onChanged, log: parts.log }), clock, either);
   using _schedule = startSchedule(dutiesOf(parts, { core, health, reporter, local }));
   const ended = new AbortController();
-  const refresh = async (): Promise<Refreshed> => {
-    await admission.refresh();
-    return { paused: admission.pause !== undefined };
-  };
-  const served = local.serve({ refresh }, ended.signal);
+  const served = local.serve({ refresh: () => refreshOrders(admission) }, ended.signal);
   try {
     const firstLook = firstProbe(health, local);
     await rotateKeys(parts, reporter);
@@ -157,6 +153,12 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
     ended.abort();
     await served;
   }
+}
+
+/** Takes what somebody at this machine has just ordered. */
+async function refreshOrders(admission: Admission): Promise<Refreshed> {
+  await admission.refresh();
+  return { paused: admission.pause !== undefined };
 }
 
 /** What a pause of the service's that comes to its own end is followed by. */
