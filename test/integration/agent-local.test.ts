@@ -203,9 +203,13 @@ test('without a session the agent is alive, not ready, and says what it tries', 
     );
   });
   expect((await ask('/livez')).code).toBe(200);
-  expect(await passback('status')).toMatchObject({
-    code: 3,
-    out: expect.stringMatching(/Link: +waiting since .*\n +last failure .*\n +next try /) as string,
+  await eventually(async () => {
+    expect(await passback('status')).toMatchObject({
+      code: 3,
+      out: expect.stringMatching(
+        /Link: +waiting since .*\n +last failure .*\n +next try /,
+      ) as string,
+    });
   });
 });
 

@@ -1,5 +1,3 @@
-import { readFile, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MAX_FRAME_BYTES } from '../../src/protocol/messages.ts';
@@ -11,6 +9,7 @@ import { eventually } from '../support/eventually.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
 import { resetClaims } from '../support/make-command.ts';
 import { ScriptedService } from '../support/scripted-service.ts';
+import { searchSecrets } from '../support/search-secrets.ts';
 import { SmallDisk } from '../support/small-disk.ts';
 import { StartedAgent } from '../support/start-agent.ts';
 
@@ -50,11 +49,13 @@ test('a reset travels the whole way, and what crosses the link tells nobody the 
   expect(chain?.seq).toBe(1);
   expect(directory.passwordOf(ann)).toBe(PASSWORD);
   expect(service.session.began).toHaveLength(1);
-  const state = await readdir(agent.stateFolder);
-  const files = await Promise.all(
-    state.map((name) => readFile(join(agent.stateFolder, name), 'utf8')),
-  );
-  expect(agent.log.text() + service.session.frames.join() + files.join()).not.toContain('Planted');
+  expect(
+    await searchSecrets({ password: PASSWORD }, [
+      agent.stateFolder,
+      { name: 'log', content: agent.log.text() },
+      { name: 'frames', content: service.session.frames.join('\n') },
+    ]),
+  ).toEqual([]);
 });
 
 test('the hello says what the agent is, what its guard allows and where its journal stands', async () => {

@@ -153,15 +153,25 @@ class ActiveDirectory implements Directory {
 
   async selfTest(baseDns: readonly string[], signal: AbortSignal): Promise<SelfTest> {
     const options = { baseDns, user: this.#user };
-    return this.#controllers.firstAnswer(
-      (controller) => {
-        const test = (connection: LdapConnection): Promise<SelfTest> =>
-          selfTestOn(controller, this.#asking(controller, connection, signal), options);
-        return controller.use('read', test, signal);
-      },
-      undefined,
-      signal,
-    );
+    const giveUp = new AbortController();
+    const ask: Ask<SelfTest> = (controller) => {
+      const test = (connection: LdapConnection): Promise<SelfTest> =>
+        selfTestOn(controller, this.#asking(controller, connection, giveUp.signal), options);
+      return controller.use('read', test, giveUp.signal);
+    };
+    const limit = { ms: this.#timeouts.totalMs, clock: this.#clock, signal };
+    try {
+      return await within(
+        this.#controllers.firstAnswer(ask, undefined, giveUp.signal),
+        limit,
+        (why) => {
+          const reason = why === 'timeout' ? `no answer within ${limit.ms} ms` : 'stopped';
+          return new DirectoryError('DIRECTORY_UNREACHABLE', `looking at the rights: ${reason}`);
+        },
+      );
+    } finally {
+      giveUp.abort('over');
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
