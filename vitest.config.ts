@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** unit: no I/O. integration: real sockets and processes on loopback. directory: the real domain controllers of the lab. */
+/** unit: no I/O. integration: real sockets and processes on loopback. postgres: a real PostgreSQL server. directory: the real domain controllers of the lab. */
 export default defineConfig({
   test: {
     restoreMocks: true,
@@ -23,6 +23,17 @@ export default defineConfig({
           name: 'integration',
           include: ['test/{contract,integration,e2e}/**/*.test.ts'],
           testTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'postgres',
+          include: ['test/postgres/**/*.test.ts'],
+          globalSetup: ['test/lab/postgres-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
         },
       },
       {

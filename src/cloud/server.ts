@@ -19,7 +19,7 @@ import { acceptUpgrades } from './link/accept-upgrades.ts';
 import { sessionDuties } from './link/duties.ts';
 import { LiveSessions } from './link/live-sessions.ts';
 import { lockForServing } from './setup/serve-lock.ts';
-import { openSqliteStore } from './store/sqlite.ts';
+import { openStore } from './store/open-store.ts';
 import type { Store } from './store/store.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
 import type { Core } from './writeback/core.ts';
@@ -67,7 +67,7 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
   let store: Store | undefined;
   try {
     await keyFolder.sweep(deps.clock.now());
-    store = await openSqliteStore(folder.database);
+    store = await openStore(config);
     const server = createServer(tls, deps.limits ?? LIMITS);
     const service = new Service(server, { ...deps, config, keys, store, lock });
     return await service.start();

@@ -4,27 +4,56 @@ import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { docker, tryDocker } from './docker.ts';
 
-const REPOSITORY = 'passback-lab';
-
 export type Progress = (line: string) => void;
 
+/** An image that is built from a folder below `test/lab`. */
+interface ImageSource {
+  readonly repository: string;
+  readonly folder: string;
+  readonly what: string;
+}
+
+const CONTROLLER: ImageSource = {
+  repository: 'passback-lab',
+  folder: 'controller',
+  what: 'a domain controller',
+};
+
+const POSTGRES: ImageSource = {
+  repository: 'passback-lab-postgres',
+  folder: 'postgres',
+  what: 'a PostgreSQL server',
+};
+
 /** The name of the controllers' image. Builds it when these very sources have not been built before. */
-export async function labImage(progress: Progress): Promise<string> {
-  const context = join(repositoryRoot(), 'test/lab/controller');
+export function labImage(progress: Progress): Promise<string> {
+  return builtImage(CONTROLLER, progress);
+}
+
+/** The name of the database server's image. Builds it when these very sources have not been built before. */
+export function postgresImage(progress: Progress): Promise<string> {
+  return builtImage(POSTGRES, progress);
+}
+
+async function builtImage(
+  { repository, folder, what }: ImageSource,
+  progress: Progress,
+): Promise<string> {
+  const context = join(repositoryRoot(), 'test/lab', folder);
   const tag = await digestOf(context);
-  const image = `${REPOSITORY}:${tag}`;
+  const image = `${repository}:${tag}`;
   if ((await tryDocker(['image', 'inspect', image])).exitCode === 0) return image;
 
-  progress('Building the image of a domain controller (once, about a minute)');
+  progress(`Building the image of ${what} (once, about a minute)`);
   // The network of the host, because a bridge has no resolver on some machines.
   const built = await tryDocker(['build', '--network', 'host', '--tag', image, context]);
   if (built.exitCode !== 0) {
     throw new Error(
-      'The image of the lab cannot be built. `./scripts/lab up` prepares a machine for it. ' +
+      `The image of ${what} cannot be built. \`./scripts/lab up\` prepares a machine for it. ` +
         `The build said:\n${built.output.slice(-3_000)}`,
     );
   }
-  await removeOthers(tag);
+  await removeOthers(repository, tag);
   return image;
 }
 
@@ -43,10 +72,10 @@ async function digestOf(directory: string): Promise<string> {
   return digest.digest('hex').slice(0, 12);
 }
 
-async function removeOthers(tag: string): Promise<void> {
-  const tags = await docker(['image', 'ls', REPOSITORY, '--format', '{{.Tag}}']);
+async function removeOthers(repository: string, tag: string): Promise<void> {
+  const tags = await docker(['image', 'ls', repository, '--format', '{{.Tag}}']);
   for (const other of tags.split('\n')) {
     // Refused while a container of it runs, which is as it should be.
-    if (other !== '' && other !== tag) await tryDocker(['image', 'rm', `${REPOSITORY}:${other}`]);
+    if (other !== '' && other !== tag) await tryDocker(['image', 'rm', `${repository}:${other}`]);
   }
 }

@@ -1,3 +1,4 @@
+import type { PostgresSettings } from '../store/postgres-place.ts';
 import type { Retention } from '../writeback/sweep.ts';
 import type { LogLevel } from '../../support/winston-logger.ts';
 
@@ -14,6 +15,8 @@ export interface CloudConfig {
     readonly certificateFile?: string;
     readonly keyFile?: string;
   };
+  /** Absent: SQLite, a file in the data folder. */
+  readonly database?: PostgresSettings;
   readonly logging: { readonly level: LogLevel; readonly file?: string };
   /** An agent's session is renewed this often. */
   readonly sessionMs: number;

@@ -1,4 +1,5 @@
 import type { Schema } from 'convict';
+import { DEFAULT_POOL_SIZE } from '../store/postgres-place.ts';
 import { shown } from '../../support/shown.ts';
 
 /** What convict yields; an empty text stands for "not set". */
@@ -10,6 +11,11 @@ export interface RawConfig {
     readonly port: number;
     readonly certificateFile: string;
     readonly keyFile: string;
+  };
+  readonly database: {
+    readonly urlFile: string;
+    readonly caFile: string;
+    readonly poolSize: number;
   };
   readonly logging: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly file: string };
   readonly sessionMs: number;
@@ -27,6 +33,17 @@ interface Format {
 }
 
 const PATH = format('a path', (value) => typeof value === 'string');
+/** Whoever gives the URL instead of the file has a password in a place that others can read. */
+const URL_FILE: Format = {
+  expected: 'a path',
+  sensitive: true,
+  format: (value) => {
+    if (typeof value === 'string' && !value.includes('://')) return;
+    throw new Error(
+      'expected the path of a file that holds the URL, because there is a password in it, found something else',
+    );
+  },
+};
 const LEVEL = format('one of error, warn, info, debug', (value) =>
   ['error', 'warn', 'info', 'debug'].includes(value as string),
 );
@@ -69,6 +86,26 @@ export const SCHEMA: Schema<RawConfig> = {
       ...PATH,
       default: '',
       env: 'PASSBACK_CLOUD_LISTEN_KEY_FILE',
+    },
+  },
+  database: {
+    urlFile: {
+      doc: 'Private file with the postgres:// URL of a PostgreSQL database; none: SQLite in the data folder',
+      ...URL_FILE,
+      default: '',
+      env: 'PASSBACK_CLOUD_DATABASE_URL_FILE',
+    },
+    caFile: {
+      doc: 'PEM file with the CA of the database server; none: those of the system',
+      ...PATH,
+      default: '',
+      env: 'PASSBACK_CLOUD_DATABASE_CA_FILE',
+    },
+    poolSize: {
+      doc: 'Connections to PostgreSQL that this process opens at the most, besides the one it listens on',
+      ...whole('connections', 2, 200),
+      default: DEFAULT_POOL_SIZE,
+      env: 'PASSBACK_CLOUD_DATABASE_POOL_SIZE',
     },
   },
   logging: {

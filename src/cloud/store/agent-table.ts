@@ -4,7 +4,7 @@ import type { AgentChange, Agents } from './store.ts';
 import type { AgentTable, Tables } from './tables.ts';
 
 /** `Agents` on a database. */
-export function agentTable(db: Kysely<Tables>): Agents {
+export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolean }): Agents {
   return {
     add: async (agent) => {
       const added = await db
@@ -15,7 +15,12 @@ export function agentTable(db: Kysely<Tables>): Agents {
       return added.numInsertedOrUpdatedRows === 1n;
     },
     find: async (id) => {
-      const row = await db.selectFrom('agents').selectAll().where('id', '=', id).executeTakeFirst();
+      const row = await db
+        .selectFrom('agents')
+        .selectAll()
+        .where('id', '=', id)
+        .$if(lock, (query) => query.forNoKeyUpdate())
+        .executeTakeFirst();
       return row && toRecord(row);
     },
     list: async (directory) => {
@@ -33,6 +38,7 @@ export function agentTable(db: Kysely<Tables>): Agents {
         .selectFrom('agents')
         .select('trail')
         .where('id', '=', id)
+        .$if(lock, (query) => query.forNoKeyUpdate())
         .executeTakeFirst();
       return toTrail(row?.trail ?? null);
     },

@@ -25,7 +25,9 @@ export interface Store extends AsyncDisposable {
   readonly audit: Audit;
   /**
    * Runs `work` in one transaction: all of it counts or none. `work` must use only the store it is
-   * given, and must not wait for anything but it.
+   * given, and must not wait for anything but it; it may be run again, from the start, when another
+   * transaction got in its way. A directory or an agent that it reads by its id, or whose trail it
+   * reads, stays as it was read until the end.
    */
   atomically<T>(work: (store: Store) => Promise<T>): Promise<T>;
   /** Leaves nothing in the database's files of what was deleted or replaced by now. */
