@@ -33,6 +33,14 @@ export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolea
         .execute();
       return rows.map(toRecord);
     },
+    decided: async (since) => {
+      const rows = await db
+        .selectFrom('agents')
+        .select(['id', 'state'])
+        .where('decided_at', '>=', since)
+        .execute();
+      return rows.map(({ id, state }) => ({ id, state: state as AgentState }));
+    },
     trail: async (id) => {
       const row = await db
         .selectFrom('agents')

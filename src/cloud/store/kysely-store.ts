@@ -3,6 +3,7 @@ import { enrollmentTable, apiKeyTable } from './access-tables.ts';
 import { agentTable } from './agent-table.ts';
 import { auditTable } from './audit-table.ts';
 import { directoryTable } from './directory-table.ts';
+import { nodeTables } from './node-tables.ts';
 import { migrations } from './migrations.ts';
 import { operationTable } from './operation-table.ts';
 import { StoreError, type Store } from './store.ts';
@@ -14,6 +15,8 @@ export interface Dialect {
   /** Whether a transaction has failed only because of another one, so that running it again helps. */
   readonly isInTheWay: (error: unknown) => boolean;
   readonly tries: number;
+  /** Whether several processes can share the database. */
+  readonly hasNodes: boolean;
   /** Whether transactions run side by side, so that rows have to be locked by who reads them to change them. */
   readonly lockRows: boolean;
 }
@@ -28,6 +31,7 @@ export function kyselyStore(db: Kysely<Tables>, dialect: Dialect): Store {
     apiKeys: apiKeyTable(db),
     operations: operationTable(db),
     audit: auditTable(db),
+    ...(dialect.hasNodes && { nodes: nodeTables(db) }),
     atomically: (work) => inTransaction(db, dialect, work),
     scrub: dialect.scrub,
     ping: async () => {

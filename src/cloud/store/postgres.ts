@@ -14,12 +14,18 @@ const TRIES = 6;
 /** Opens a database and brings its schema up to date. Rejects with `StoreError`, which names the cure. */
 export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
   await bringUpToDate(place);
+  return postgresStore(place);
+}
+
+/** The store on a database whose schema is up to date. */
+export function postgresStore(place: PostgresPlace): Store {
   const db = openKysely(place, TIMEOUTS);
   return kyselyStore(db, {
     // Deleted rows stay in the files until vacuum and the write-ahead log have moved on: OPERATING says so.
     scrub: () => Promise.resolve(),
     isInTheWay,
     tries: TRIES,
+    hasNodes: true,
     lockRows: true,
   });
 }

@@ -22,7 +22,13 @@ export async function openSqliteStore(path: string): Promise<Store> {
     await sql`pragma wal_checkpoint(truncate)`.execute(db);
   };
   // One connection: transactions wait for each other.
-  return kyselyStore(db, { scrub, isInTheWay: () => false, tries: 1, lockRows: false });
+  return kyselyStore(db, {
+    scrub,
+    isInTheWay: () => false,
+    tries: 1,
+    hasNodes: false,
+    lockRows: false,
+  });
 }
 
 /** SQLite gives its journals the mode of the database file, so that has to be right from the start. */

@@ -1,0 +1,129 @@
+import type { Clock } from '../../support/clock.ts';
+import type { ServiceKeys } from '../keys/service-keys.ts';
+import type { Nodes } from '../store/nodes.ts';
+import type { OperationRecord } from '../store/records.ts';
+import { StoreError, type Store } from '../store/store.ts';
+import { NotOurs, type Relay } from '../writeback/relay.ts';
+import { commandPurpose } from './command-purpose.ts';
+import { Follower } from './follower.ts';
+import type { HintKind } from './hints.ts';
+import { whoRuns } from './who-runs.ts';
+
+/** No hint comes: then it is looked up this often. */
+const LOOK_EVERY_MS = 2_000;
+
+/** The other node gives the agent 45 s, and then says so. */
+const FOLLOW_MS = 60_000;
+
+export interface ClusterRelayOptions {
+  readonly store: Store;
+  readonly keys: () => ServiceKeys;
+  readonly clock: Clock;
+  readonly own: () => string;
+  readonly tell: (kind: HintKind, id: string, node?: string) => void;
+}
+
+/** `Relay` over the rows of a database that the nodes share. */
+export class ClusterRelay implements Relay {
+  readonly #options: ClusterRelayOptions;
+  /** Who follows which operation's dispatch. */
+  readonly #followers = new Map<string, Follower>();
+
+  constructor(options: ClusterRelayOptions) {
+    this.#options = options;
+  }
+
+  assign: Relay['assign'] = async (store, operation) => {
+    const { own, clock } = this.#options;
+    const { runners } = nodesOf(store);
+    const node = own();
+    if (!(await runners.take(node, operation))) {
+      throw new StoreError('store: this node was taken for dead by another one; try again');
+    }
+    const { runner, orphans } = whoRuns(node, await runners.unfinished(operation));
+    await runners.assign(orphans, runner, clock.now());
+    return { runner, isOwn: runner === node, orphans };
+  };
+
+  assigned: Relay['assigned'] = ({ id }, { runner, isOwn, orphans }) => {
+    if (isOwn) return;
+    for (const each of [...orphans, id]) this.#options.tell('run', each, runner);
+  };
+
+  asRunner: Relay['asRunner'] = (operation, work) => {
+    const { store, own } = this.#options;
+    return store.atomically(async (inside) => {
+      if (await nodesOf(inside).runners.mayDecide(own(), operation.id)) return work(inside);
+      throw new NotOurs(`${operation.id} is over, or another node runs it`);
+    });
+  };
+
+  toRecord: Relay['toRecord'] = async ({ record, session, command }) => {
+    if (session.node === undefined) return record;
+    const { storage } = this.#options.keys();
+    const wrapped = await storage.wrap(command, commandPurpose(record.jti));
+    return { ...record, relay: { node: session.node, command: wrapped } };
+  };
+
+  follow: Relay['follow'] = async (operation, dispatch, signal) => {
+    const { clock, tell } = this.#options;
+    const { record, session } = dispatch;
+    const follower = new Follower(clock);
+    this.#followers.set(operation.id, follower);
+    const until = clock.monotonic() + FOLLOW_MS;
+    tell('dispatch', record.jti, session.node);
+    try {
+      for (;;) {
+        await follower.wait(LOOK_EVERY_MS, [signal, session.closed]);
+        const isOver = session.closed.aborted || clock.monotonic() >= until;
+        const settled = await this.#settled(operation, record.jti);
+        if (settled !== undefined) return settled.final ? settled : undefined;
+        if (signal.aborted) return undefined;
+        if (!isOver) continue;
+        const { operations } = this.#options.store;
+        await operations.updateDispatch(record.jti, { lostAt: clock.now() });
+        return undefined;
+      }
+    } finally {
+      if (this.#followers.get(operation.id) === follower) this.#followers.delete(operation.id);
+    }
+  };
+
+  dispatches: Relay['dispatches'] = async (store, operation) => {
+    await nodesOf(store).runners.hold(operation);
+    return store.operations.dispatches(operation);
+  };
+
+  announce(operation: string): void {
+    this.#options.tell('operation', operation);
+  }
+
+  /** Nothing by itself: what nobody runs is found by the sweep. */
+  inherit(): Promise<readonly OperationRecord[]> {
+    return Promise.resolve([]);
+  }
+
+  /** Something has become of an operation on another node; false when nobody here follows it. */
+  wake(operation: string): boolean {
+    const follower = this.#followers.get(operation);
+    follower?.wake();
+    return follower !== undefined;
+  }
+
+  /** The operation as it is, if this dispatch is not open any more. */
+  async #settled(operation: OperationRecord, jti: string): Promise<OperationRecord | undefined> {
+    const { operations } = this.#options.store;
+    const all = await operations.dispatches(operation.id);
+    const own = all.find((each) => each.jti === jti);
+    if (own !== undefined && own.answeredAt === undefined && own.lostAt === undefined) {
+      return undefined;
+    }
+    return (await operations.find(operation.id)) ?? operation;
+  }
+}
+
+/** A store of a cluster's has them, in transactions, too. */
+export function nodesOf({ nodes }: Store): Nodes {
+  if (nodes === undefined) throw new TypeError('nodesOf: this database is for one node');
+  return nodes;
+}
