@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Client } from 'pg';
+import { Client, type ClientConfig } from 'pg';
 import { Secret } from '../../src/support/secret.ts';
 import type { PostgresPlace } from '../../src/cloud/store/postgres-place.ts';
 import { eventually } from '../support/eventually.ts';
@@ -14,8 +14,8 @@ export interface PostgresServer extends PostgresDescription {
   createDatabase(): Promise<PostgresPlace>;
   /** A way in that is not right. */
   placeOf(part?: Partial<PostgresPlace>): PostgresPlace;
-  /** The line that goes into `database.urlFile`. */
-  urlOf(place: PostgresPlace): string;
+  /** How the superuser connects. */
+  adminOf(database: string): ClientConfig;
   /** Runs a statement as the superuser. */
   query<T extends object>(
     database: string,
@@ -41,14 +41,15 @@ export function postgresServer(description: PostgresDescription): PostgresServer
     poolSize: 5,
     ...part,
   });
+  const adminOf = (database: string): ClientConfig => ({
+    host: '127.0.0.1',
+    port,
+    user: 'postgres',
+    password: PASSWORD,
+    database,
+  });
   const query: PostgresServer['query'] = async (database, text, values = []) => {
-    const client = new Client({
-      host: '127.0.0.1',
-      port,
-      user: 'postgres',
-      password: PASSWORD,
-      database,
-    });
+    const client = new Client(adminOf(database));
     await client.connect();
     try {
       return (await client.query(text, [...values])).rows as never[];
@@ -63,8 +64,7 @@ export function postgresServer(description: PostgresDescription): PostgresServer
     ...description,
     placeOf,
     query,
-    urlOf: ({ host, user, password, database, tls }) =>
-      `postgres://${user}:${password.reveal()}@${host}:${port}/${database}${tls === undefined ? '' : '?sslmode=verify-full'}`,
+    adminOf,
     createDatabase: async () => {
       const name = `t_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
       await query('postgres', `create role ${name} login password '${PASSWORD}'`);

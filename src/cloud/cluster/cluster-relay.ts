@@ -1,7 +1,7 @@
 import type { Clock } from '../../support/clock.ts';
 import type { ServiceKeys } from '../keys/service-keys.ts';
 import type { Nodes } from '../store/nodes.ts';
-import type { OperationRecord } from '../store/records.ts';
+import type { DispatchRecord, OperationRecord } from '../store/records.ts';
 import { StoreError, type Store } from '../store/store.ts';
 import { NotOurs, type Relay } from '../writeback/relay.ts';
 import { commandPurpose } from './command-purpose.ts';
@@ -76,11 +76,15 @@ export class ClusterRelay implements Relay {
       for (;;) {
         await follower.wait(LOOK_EVERY_MS, [signal, session.closed]);
         const isOver = session.closed.aborted || clock.monotonic() >= until;
-        const settled = await this.#settled(operation, record.jti);
-        if (settled !== undefined) return settled.final ? settled : undefined;
-        if (signal.aborted) return undefined;
-        if (!isOver) continue;
         const { operations } = this.#options.store;
+        const now = (await operations.dispatches(operation.id)).find(isSame(record));
+        if (now?.answeredAt !== undefined) {
+          const answered = await operations.find(operation.id);
+          return answered?.final === true ? answered : undefined;
+        }
+        if (signal.aborted) return undefined;
+        if (now?.lostAt === undefined && !isOver) continue;
+        // Also when the other node says when: agents are kept apart by the clock of this one.
         await operations.updateDispatch(record.jti, { lostAt: clock.now() });
         return undefined;
       }
@@ -109,17 +113,10 @@ export class ClusterRelay implements Relay {
     follower?.wake();
     return follower !== undefined;
   }
+}
 
-  /** The operation as it is, if this dispatch is not open any more. */
-  async #settled(operation: OperationRecord, jti: string): Promise<OperationRecord | undefined> {
-    const { operations } = this.#options.store;
-    const all = await operations.dispatches(operation.id);
-    const own = all.find((each) => each.jti === jti);
-    if (own !== undefined && own.answeredAt === undefined && own.lostAt === undefined) {
-      return undefined;
-    }
-    return (await operations.find(operation.id)) ?? operation;
-  }
+function isSame({ jti }: DispatchRecord): (other: DispatchRecord) => boolean {
+  return (other) => other.jti === jti;
 }
 
 /** A store of a cluster's has them, in transactions, too. */

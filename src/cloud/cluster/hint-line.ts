@@ -8,6 +8,8 @@ import { channelOf, formatHint, parseHint, type Hint } from './hints.ts';
 
 /** A line that has gone silent is noticed by the next sign of life. */
 const TIMEOUTS = { statementMs: 4_000, lockMs: 4_000 };
+/** What an administrator of the database sees the connection as. */
+export const HINTS = 'passback-cloud hints';
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 2_000;
 const MAX_QUEUED = 10_000;
@@ -35,23 +37,18 @@ export interface HintLineOptions {
 export class HintLine {
   readonly #options: HintLineOptions;
   readonly #closed = new AbortController();
-  #node: string;
+  #node = '';
   #client: Client | undefined;
   #queue: (readonly [string, string])[] = [];
   #isSending = false;
   #ended: Promise<void> = Promise.resolve();
 
-  constructor(node: string, options: HintLineOptions) {
-    this.#node = node;
+  constructor(options: HintLineOptions) {
     this.#options = options;
   }
 
   start(): void {
     this.#ended = this.#run();
-  }
-
-  get isUp(): boolean {
-    return this.#client !== undefined;
   }
 
   /** Says a hint to one node, or to all. Never waits, never fails. */
@@ -61,7 +58,7 @@ export class HintLine {
     if (!this.#isSending) void this.#flush(this.#client);
   }
 
-  /** Goes by another name from now on. */
+  /** Listens for this node from now on. */
   rename(node: string): void {
     this.#node = node;
     this.#client?.end().catch(() => undefined);
@@ -71,6 +68,10 @@ export class HintLine {
     this.#closed.abort();
     await this.#client?.end().catch(() => undefined);
     await this.#ended;
+  }
+
+  get #isClosed(): boolean {
+    return this.#closed.signal.aborted;
   }
 
   /** All that has come together while the statement before was on its way goes with the next. */
@@ -96,9 +97,8 @@ export class HintLine {
     let failures = 0;
     while (!this.#closed.signal.aborted) {
       const reason = await this.#connection();
-      if (this.#closed.signal.aborted) return;
       failures = reason === undefined ? 0 : failures + 1;
-      if (failures === 1) log.warn('cloud.hints_down', { reason });
+      if (failures === 1 && !this.#isClosed) log.warn('cloud.hints_down', { reason });
       const waitMs = Math.min(RETRY_MAX_MS, RETRY_FIRST_MS * 2 ** failures);
       await clock.sleep(waitMs * (0.5 + random() / 2), this.#closed.signal);
     }
@@ -106,7 +106,7 @@ export class HintLine {
 
   /** One connection from its beginning to its end; resolves with why there was none. */
   async #connection(): Promise<string | undefined> {
-    const client = new Client(connectionOf(this.#options.place, TIMEOUTS));
+    const client = new Client(connectionOf(this.#options.place, TIMEOUTS, HINTS));
     const ended = new Promise<void>((resolve) => {
       client.once('end', resolve);
       client.on('error', () => {
@@ -127,7 +127,7 @@ export class HintLine {
       client.end().catch(() => undefined);
       return storeErrorOf(error).message;
     }
-    if (this.#closed.signal.aborted) {
+    if (this.#isClosed) {
       await client.end();
       return undefined;
     }

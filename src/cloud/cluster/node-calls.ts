@@ -25,8 +25,10 @@ export interface NodeCallsOptions {
   readonly own: () => string;
   readonly tell: (kind: 'call' | 'answer', id: string, node: string) => void;
   /** Does what another node asks; a rejection with `RpcError` or `UnansweredError` is the answer. */
-  readonly answer: (call: Call, signal: AbortSignal) => Promise<string>;
+  readonly answer: Answering;
 }
+
+export type Answering = (call: Call, signal: AbortSignal) => Promise<string>;
 
 /** Whoever asked has given up by then. */
 const ANSWER_WITHIN_MS = 30_000;

@@ -99,10 +99,12 @@ export class OwnSessions implements Elsewhere {
     await this.look(missing.map(({ session }) => session.agentId));
     for (const entered of missing) {
       // Nobody has taken it over: the table was emptied, as after a crash of the database server.
-      if (this.#entered.get(entered.session.agentId) !== entered) continue;
+      const { session } = entered;
+      if (this.#entered.get(session.agentId) !== entered || !session.isOpen) continue;
+      entered.stored = this.#describe(session);
       const epoch = await nodes.sessions.enter(entered.stored, LEASE_MS);
       if (epoch !== undefined) entered.epoch = epoch;
-      this.#options.tell(entered.session.agentId);
+      this.#options.tell(session.agentId);
     }
     for (const row of rows) {
       const entered = this.#entered.get(row.agent);

@@ -87,6 +87,8 @@ export interface RunnerLists {
   of(node: string): Promise<readonly string[]>;
   /** Those that no node runs any more, and their accounts. */
   orphans(): Promise<readonly (AccountOf & { readonly id: string })[]>;
+  /** What has no answer was lost now, whatever was written down before. */
+  loseAgain(operations: readonly string[], at: number): Promise<void>;
   /** Those of these that are not pending any more. */
   decided(ids: readonly string[]): Promise<readonly OperationRecord[]>;
 }

@@ -43,7 +43,11 @@ export function postgresPool(place: PostgresPlace, timeouts = TIMEOUTS): KyselyP
 }
 
 /** How one connection is made; nothing of it is left to the environment's PG… variables. */
-export function connectionOf(place: PostgresPlace, { statementMs, lockMs }: Timeouts): PoolConfig {
+export function connectionOf(
+  place: PostgresPlace,
+  { statementMs, lockMs }: Timeouts,
+  name = 'passback-cloud',
+): PoolConfig {
   const { host, port, user, password, database, tls } = place;
   return {
     host,
@@ -53,7 +57,7 @@ export function connectionOf(place: PostgresPlace, { statementMs, lockMs }: Time
     password: () => password.reveal(),
     ssl: tls === undefined ? false : { ...tls, minVersion: 'TLSv1.2' },
     enableChannelBinding: tls !== undefined,
-    application_name: 'passback-cloud',
+    application_name: name,
     connectionTimeoutMillis: CONNECT_WITHIN_MS,
     idleTimeoutMillis: IDLE_MS,
     keepAlive: true,

@@ -6,6 +6,10 @@ import type { Tables } from './tables.ts';
 
 /** Which node has which agent's socket, on PostgreSQL. */
 export function sessionTable(db: Kysely<Tables>): Sessions {
+  return { enter: enter(db), ...changes(db), ...lists(db) };
+}
+
+function lists(db: Kysely<Tables>): Pick<Sessions, 'find' | 'list' | 'fingerprint'> {
   const joined = db
     .selectFrom('agent_sessions')
     .innerJoin('agents', 'agents.id', 'agent_sessions.agent')
@@ -22,37 +26,60 @@ export function sessionTable(db: Kysely<Tables>): Sessions {
     ]);
   const compared = (which: 'own' | 'others') => (which === 'own' ? '=' : '<>');
   return {
-    enter: async (session, leaseMs) => {
-      const entered = await db
-        .insertInto('agent_sessions')
-        .values(toRow(session))
-        .onConflict((conflict) =>
-          conflict
-            .column('agent')
-            .doUpdateSet((eb) => ({
-              ...toRow(session),
-              epoch: eb.ref('excluded.epoch'),
-            }))
-            .where((eb) =>
-              eb.or([
-                eb('agent_sessions.node', '=', session.node),
-                eb.not(
-                  eb.exists(
-                    eb
-                      .selectFrom('nodes')
-                      .select('nodes.id')
-                      .whereRef('nodes.id', '=', 'agent_sessions.node')
-                      .where('nodes.ended_at', 'is', null)
-                      .where('nodes.seen_at', '>=', sql<number>`${DATABASE_NOW} - ${leaseMs}`),
-                  ),
-                ),
-              ]),
-            ),
-        )
-        .returning('epoch')
-        .executeTakeFirst();
-      return entered?.epoch;
+    find: async (agents) => {
+      if (agents.length === 0) return [];
+      return (await joined.where('agent', 'in', agents).execute()).map(toSession);
     },
+    list: async (node, which) =>
+      (await joined.where('node', compared(which), node).execute()).map(toSession),
+    fingerprint: async (node, which) => {
+      const row = await db
+        .selectFrom('agent_sessions')
+        .select(({ fn }) => fn.countAll<number>().as('count'))
+        .select(sql<number>`coalesce(sum(epoch), 0)::bigint`.as('sum'))
+        .where('node', compared(which), node)
+        .executeTakeFirstOrThrow();
+      return row;
+    },
+  };
+}
+
+function enter(db: Kysely<Tables>): Sessions['enter'] {
+  return async (session, leaseMs) => {
+    const entered = await db
+      .insertInto('agent_sessions')
+      .values(toRow(session))
+      .onConflict((conflict) =>
+        conflict
+          .column('agent')
+          .doUpdateSet((eb) => ({
+            ...toRow(session),
+            epoch: eb.ref('excluded.epoch'),
+          }))
+          .where((eb) =>
+            eb.or([
+              eb('agent_sessions.node', '=', session.node),
+              eb.not(
+                eb.exists(
+                  eb
+                    .selectFrom('nodes')
+                    .select('nodes.id')
+                    .whereRef('nodes.id', '=', 'agent_sessions.node')
+                    .where('nodes.ended_at', 'is', null)
+                    .where('nodes.seen_at', '>=', sql<number>`${DATABASE_NOW} - ${leaseMs}`),
+                ),
+              ),
+            ]),
+          ),
+      )
+      .returning('epoch')
+      .executeTakeFirst();
+    return entered?.epoch;
+  };
+}
+
+function changes(db: Kysely<Tables>): Pick<Sessions, 'takeOver' | 'leave' | 'change'> {
+  return {
     takeOver: async (agent, dead, { node, session }) => {
       await db
         .updateTable('agent_sessions')
@@ -82,21 +109,6 @@ export function sessionTable(db: Kysely<Tables>): Sessions {
         .returning('epoch')
         .executeTakeFirst();
       return changed?.epoch;
-    },
-    find: async (agents) => {
-      if (agents.length === 0) return [];
-      return (await joined.where('agent', 'in', agents).execute()).map(toSession);
-    },
-    list: async (node, which) =>
-      (await joined.where('node', compared(which), node).execute()).map(toSession),
-    fingerprint: async (node, which) => {
-      const row = await db
-        .selectFrom('agent_sessions')
-        .select(({ fn }) => fn.countAll<number>().as('count'))
-        .select(sql<number>`coalesce(sum(epoch), 0)::bigint`.as('sum'))
-        .where('node', compared(which), node)
-        .executeTakeFirstOrThrow();
-      return row;
     },
   };
 }

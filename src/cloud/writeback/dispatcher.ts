@@ -90,7 +90,7 @@ export class Dispatcher {
   /** Goes on with an operation that another node has left to this one. */
   async adoptById(ids: readonly string[]): Promise<void> {
     const found = await Promise.all(ids.map((id) => this.#core.store.operations.find(id)));
-    await this.adopt(found.filter((operation) => operation !== undefined));
+    await this.adopt(found.flatMap((each) => (each?.final === false ? [each] : [])));
   }
 
   /** What somebody in this process waits for, or cares for. */
