@@ -1,12 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterEach, expect, test } from 'vitest';
+import { systemClock, type Clock } from '../../src/support/clock.ts';
+import { BEAT_MS } from '../../src/cloud/cluster/lease.ts';
 import { HINTS } from '../../src/cloud/cluster/hint-line.ts';
 import { usePostgres } from '../lab/use-postgres.ts';
 import { prepareOperation, submitOperation } from '../support/cloud-operation.ts';
 import { eventually } from '../support/eventually.ts';
 import { ScriptedAgent } from '../support/scripted-agent.ts';
-import { startTestCloud, type TestCloud } from '../support/start-cloud.ts';
+import { startTestCloud, type TestCloud, type TestCloudOptions } from '../support/start-cloud.ts';
 
 const server = usePostgres();
 const started: AsyncDisposable[] = [];
@@ -17,21 +19,15 @@ afterEach(async () => {
 
 type Nodes = readonly [TestCloud, TestCloud, TestCloud];
 
-async function startNodes(): Promise<Nodes> {
-  const [a, b] = await twoNodes();
-  return [a, b, await another(a)];
-}
-
-async function twoNodes(): Promise<readonly [TestCloud, TestCloud]> {
-  const a = await startTestCloud({ database: await server.createDatabase() });
+async function startNodes(options: TestCloudOptions = {}): Promise<Nodes> {
+  const a = await startTestCloud({ database: await server.createDatabase(), ...options });
   started.push(a);
-  return [a, await another(a)];
-}
-
-async function another(nodeOf: TestCloud): Promise<TestCloud> {
-  const node = await startTestCloud({ nodeOf });
-  started.push(node);
-  return node;
+  const another = async (): Promise<TestCloud> => {
+    const node = await startTestCloud({ nodeOf: a, ...options });
+    started.push(node);
+    return node;
+  };
+  return [a, await another(), await another()];
 }
 
 async function joinAgent(cloud: TestCloud): Promise<ScriptedAgent> {
@@ -42,37 +38,40 @@ async function joinAgent(cloud: TestCloud): Promise<ScriptedAgent> {
   return agent;
 }
 
-test('an operation that one node takes is carried out by an agent that another one holds', async () => {
-  const [a, b] = await twoNodes();
+/** Nothing that comes round every two seconds does: no sign of life, no sweep. */
+const WITHOUT_SWEEPS: Clock = {
+  ...systemClock,
+  sleep: (ms, signal) => systemClock.sleep(ms === BEAT_MS ? 2 ** 30 : ms, signal),
+};
+
+test('an operation that one node takes is carried out by an agent of another one, by hints alone', async () => {
+  const [a, b] = await startNodes({ clock: WITHOUT_SWEEPS });
   const agent = await joinAgent(b);
   const prepared = await prepareSoon(a);
-  const began = performance.now();
   const { status, body } = await submitOperation(a, prepared);
   expect(status).toBe(200);
   expect(body).toMatchObject({ status: 'applied', final: true, agent: agent.id });
   expect(agent.commands).toHaveLength(1);
-  expect(performance.now() - began).toBeLessThan(1_500); // by hints, and not by the sweep
+  const dispatches = await a.inspect((store) => store.operations.dispatches(prepared.operation));
+  expect(dispatches).toMatchObject([{ code: 'APPLIED' }]);
 });
 
-test('whoever waits on another node than the one that runs it hears of the outcome at once', async () => {
-  const [a, b, c] = await startNodes();
+test('whoever waits on another node than the one that runs it hears of the outcome, by hints alone', async () => {
+  const [a, b, c] = await startNodes({ clock: WITHOUT_SWEEPS });
   const agent = await joinAgent(b);
   let answer: (code: 'APPLIED') => void = () => undefined;
   agent.onCommand = () => new Promise((resolve) => (answer = resolve));
   const prepared = await prepareSoon(a);
   await submitOperation(a, prepared, { waitS: 0 });
-  const waiting = c.call('GET', `operations/${prepared.operation}`, {
-    headers: { prefer: 'wait=20' },
-  });
+  const headers = { prefer: 'wait=20' };
+  const waiting = c.call('GET', `operations/${prepared.operation}`, { headers });
   await eventually(() => agent.commands.length === 1);
   answer('APPLIED');
-  const began = performance.now();
   expect((await waiting).body).toMatchObject({ status: 'applied' });
-  expect(performance.now() - began).toBeLessThan(1_500);
 });
 
 test('status, pause, approval and revocation are the same on every node, at once', async () => {
-  const [a, b] = await twoNodes();
+  const [a, b] = await startNodes();
   const agent = await ScriptedAgent.create(a);
   started.push(agent);
   await agent.enroll();
@@ -97,7 +96,7 @@ test('status, pause, approval and revocation are the same on every node, at once
 });
 
 test('an agent has one session on all nodes: a second one is refused while the first is alive', async () => {
-  const [a, b] = await twoNodes();
+  const [a, b] = await startNodes();
   const agent = await joinAgent(b);
   agent.cloud = a;
   await expect(agent.dial()).rejects.toThrow('HTTP 409');
@@ -107,7 +106,7 @@ test('an agent has one session on all nodes: a second one is refused while the f
 });
 
 test('a socket that is dead is given up for a new session on another node', async () => {
-  const [a, b] = await twoNodes();
+  const [a, b] = await startNodes();
   const agent = await joinAgent(b);
   const dead = agent.connection;
   dead?.socket.pause(); // no pong any more
@@ -122,7 +121,7 @@ test('a socket that is dead is given up for a new session on another node', asyn
 });
 
 test('operations of one account come one after the other, whichever node takes them', async () => {
-  const [a, b] = await twoNodes();
+  const [a, b] = await startNodes();
   const agent = await joinAgent(b);
   let underWay = 0;
   let most = 0;
@@ -147,7 +146,7 @@ test('operations of one account come one after the other, whichever node takes t
 });
 
 test('without hints the sweep delivers', async () => {
-  const [a, b] = await twoNodes();
+  const [a, b] = await startNodes();
   const agent = await joinAgent(b);
   const prepared = await prepareSoon(a);
   const isCut = ({ log }: TestCloud): boolean =>
@@ -179,7 +178,7 @@ async function cutHints(database: string, signal: AbortSignal): Promise<void> {
 }
 
 test('a node that is stopped leaves what it has to the others, and no operation is lost', async () => {
-  const [a, b] = await twoNodes();
+  const [a, b] = await startNodes();
   const agent = await joinAgent(b);
   const prepared = await prepareSoon(b);
   agent.onCommand = () => undefined; // silent

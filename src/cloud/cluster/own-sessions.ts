@@ -8,8 +8,8 @@ import type { Nodes, SessionRecord, StoredSession } from '../store/nodes.ts';
 import { LEASE_MS } from './lease.ts';
 import type { NodeCalls } from './node-calls.ts';
 
-/** The other node gives the socket two seconds for its pong. */
-const PROBE_WITHIN_MS = 3_000;
+/** The other node gives the socket two seconds for its pong, and without hints it takes four more. */
+const PROBE_WITHIN_MS = 6_000;
 
 /** A clock that is this much further ahead than what is stored is worth a write. */
 const AHEAD_STEP_MS = 200;
