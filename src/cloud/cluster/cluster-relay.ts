@@ -28,9 +28,15 @@ export class ClusterRelay implements Relay {
   readonly #options: ClusterRelayOptions;
   /** Who follows which operation's dispatch. */
   readonly #followers = new Map<string, Follower>();
+  #isCaredFor: (operation: string) => boolean = () => false;
 
   constructor(options: ClusterRelayOptions) {
     this.#options = options;
+  }
+
+  /** Says what this process takes care of already. */
+  bind(isCaredFor: (operation: string) => boolean): void {
+    this.#isCaredFor = isCaredFor;
   }
 
   assign: Relay['assign'] = async (store, operation) => {
@@ -40,14 +46,18 @@ export class ClusterRelay implements Relay {
     if (!(await runners.take(node, operation))) {
       throw new StoreError('store: this node was taken for dead by another one; try again');
     }
-    const { runner, orphans } = whoRuns(node, await runners.unfinished(operation));
+    const unfinished = await runners.unfinished(operation);
+    const { runner, orphans } = whoRuns(node, unfinished);
     await runners.assign(orphans, runner, clock.now());
-    return { runner, isOwn: runner === node, orphans };
+    if (runner !== node) return { runner, isOwn: false, before: orphans };
+    // Taken over a moment ago, or left to this node by another one, and not begun here yet.
+    const before = unfinished.filter(({ id }) => !this.#isCaredFor(id)).map(({ id }) => id);
+    return { runner, isOwn: true, before };
   };
 
-  assigned: Relay['assigned'] = ({ id }, { runner, isOwn, orphans }) => {
+  assigned: Relay['assigned'] = ({ id }, { runner, isOwn, before }) => {
     if (isOwn) return;
-    for (const each of [...orphans, id]) this.#options.tell('run', each, runner);
+    for (const each of [...before, id]) this.#options.tell('run', each, runner);
   };
 
   asRunner: Relay['asRunner'] = (operation, work) => {

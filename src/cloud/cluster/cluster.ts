@@ -113,6 +113,7 @@ export class Cluster {
       stopping: this.#stopping.signal,
     });
     const duties = this.#duties;
+    this.relay.bind((id) => dispatcher.isBusyWith(id));
     await this.#membership.join();
     await duties.look();
     this.#line.start();

@@ -11,8 +11,11 @@ import type { NodeCalls } from './node-calls.ts';
 /** The other node gives the socket two seconds for its pong, and without hints it takes four more. */
 const PROBE_WITHIN_MS = 6_000;
 
-/** A clock that is this much further ahead than what is stored is worth a write. */
-const AHEAD_STEP_MS = 200;
+/** What is stored of an agent's clock is behind by this much, so that it is not written for every trifle. */
+const BEHIND_MS = 100;
+
+/** Whoever was let in says hello within this time. */
+const HELLO_WITHIN_MS = 30_000;
 
 export interface OwnSessionsOptions {
   readonly nodes: Nodes;
@@ -33,6 +36,8 @@ interface Entered {
 export class OwnSessions implements Elsewhere {
   readonly #options: OwnSessionsOptions;
   readonly #entered = new Map<string, Entered>();
+  /** Agents whose row was taken over for a session that is to come, and since when. */
+  readonly #expected = new Map<string, number>();
 
   constructor(options: OwnSessionsOptions) {
     this.#options = options;
@@ -47,6 +52,7 @@ export class OwnSessions implements Elsewhere {
     if (await this.#isAlive(row)) return false;
     // From here on the row is ours: whoever had it finds that out, also when it comes back to life.
     await nodes.sessions.takeOver(agentId, row.session, { node: own(), session: '' });
+    this.#expected.set(agentId, this.#options.clock.monotonic());
     tell(agentId);
     return true;
   }
@@ -56,6 +62,7 @@ export class OwnSessions implements Elsewhere {
     const epoch = await this.#options.nodes.sessions.enter(stored, LEASE_MS);
     if (epoch === undefined) return false;
     this.#entered.set(session.agentId, { session, stored, epoch });
+    this.#expected.delete(session.agentId);
     onAbort(session.closed, () => void this.#leave(session));
     this.#options.tell(session.agentId);
     return true;
@@ -79,13 +86,14 @@ export class OwnSessions implements Elsewhere {
   /** Closes the socket of an agent that has its session elsewhere by now; resolves with its rows. */
   async look(agents: readonly string[]): Promise<readonly StoredSession[]> {
     const rows = await this.#options.nodes.sessions.find(agents);
-    for (const { agent, session } of rows) this.#yield(agent, session);
+    for (const row of rows) this.#yield(row);
     return rows;
   }
 
-  #yield(agent: string, toSession: string): void {
+  #yield({ agent, session, epoch }: StoredSession): void {
     const entered = this.#entered.get(agent);
-    if (entered === undefined || entered.session.id === toSession) return;
+    if (entered === undefined || entered.session.id === session) return;
+    if (epoch < entered.epoch) return; // read before this one was entered
     this.#entered.delete(agent);
     entered.session.close(CLOSE_CODES.superseded, 'superseded by a newer session');
   }
@@ -109,7 +117,16 @@ export class OwnSessions implements Elsewhere {
     for (const row of rows) {
       const entered = this.#entered.get(row.agent);
       if (entered?.session.id === row.session) entered.epoch = row.epoch;
+      if (row.session === '') await this.#giveBack(row.agent);
     }
+  }
+
+  /** The session that its row was taken over for has not come. */
+  async #giveBack(agent: string): Promise<void> {
+    const since = this.#expected.get(agent) ?? Number.NEGATIVE_INFINITY;
+    if (this.#options.clock.monotonic() - since < HELLO_WITHIN_MS) return;
+    this.#expected.delete(agent);
+    await this.#options.nodes.sessions.leave(agent, '');
   }
 
   async #sync(entered: Entered): Promise<void> {
@@ -118,7 +135,7 @@ export class OwnSessions implements Elsewhere {
     const isSame =
       now.approved === stored.approved &&
       now.healthy === stored.healthy &&
-      Math.abs(now.aheadMs - stored.aheadMs) < AHEAD_STEP_MS;
+      Math.abs(now.aheadMs - stored.aheadMs) < BEHIND_MS;
     if (isSame || session.closed.aborted) return;
     entered.stored = now;
     const epoch = await this.#options.nodes.sessions.change(now);
@@ -158,7 +175,7 @@ export class OwnSessions implements Elsewhere {
       session: session.id,
       approved: session.approved,
       healthy: session.healthy,
-      aheadMs: Math.floor(session.agentMonotonicMs() - clock.monotonic()),
+      aheadMs: Math.floor(session.agentMonotonicMs() - clock.monotonic()) - BEHIND_MS,
     };
   }
 

@@ -25,6 +25,7 @@ export async function addNodes(db: Kysely<unknown>): Promise<void> {
     .column('node')
     .where(sql.ref('command'), 'is not', sql.lit(null))
     .execute();
+  await db.schema.createIndex('agents_by_decided_at').on('agents').column('decided_at').execute();
   await createNodes(db);
 }
 

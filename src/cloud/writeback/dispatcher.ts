@@ -73,7 +73,7 @@ export class Dispatcher {
       const { operation: known, first: dispatch, assignment } = submission;
       this.#core.relay.assigned(known, assignment);
       if (!assignment.isOwn) return;
-      await this.adoptById(assignment.orphans);
+      await this.adoptById(assignment.before);
       first = dispatch && turn && { dispatch, turn };
       this.#start({ id: known.id, known, first });
     } finally {

@@ -7,8 +7,11 @@ export interface Assignment {
   /** Undefined where there is one node only. */
   readonly runner: string | undefined;
   readonly isOwn: boolean;
-  /** Operations of the same account whose node has ended, and which go to the same one with it. */
-  readonly orphans: readonly string[];
+  /**
+   * Operations of the same account that come before it and that nobody cares for yet: their node has
+   * ended, and they go with it to the same one.
+   */
+  readonly before: readonly string[];
 }
 
 /** The operation is not this node's (any more), or is over: whoever runs it says what becomes of it. */
@@ -51,7 +54,7 @@ export interface Relay {
 /** There is this node only. */
 export function soleRelay(store: Store, now: () => number): Relay {
   return {
-    assign: () => Promise.resolve({ runner: undefined, isOwn: true, orphans: [] }),
+    assign: () => Promise.resolve({ runner: undefined, isOwn: true, before: [] }),
     assigned: () => undefined,
     asRunner: (_operation, work) => store.atomically(work),
     toRecord: ({ record }) => Promise.resolve(record),

@@ -83,8 +83,8 @@ export async function submit(
 }
 
 /** Whether this node may hand the operation over at once: nothing of the account comes before it. */
-function isFirst({ isOwn, orphans }: Assignment): boolean {
-  return isOwn && orphans.length === 0;
+function isFirst({ isOwn, before }: Assignment): boolean {
+  return isOwn && before.length === 0;
 }
 
 /** What makes two submissions the same. */
