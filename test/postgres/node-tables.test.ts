@@ -8,6 +8,7 @@ import type { Store } from '../../src/cloud/store/store.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { sampleAgent, sampleOperation } from '../contract/store-contract.ts';
 import { usePostgres } from '../lab/use-postgres.ts';
+import { eventually } from '../support/eventually.ts';
 
 const server = usePostgres();
 const ACCOUNT = { directory: 'corp', objectGuid: 'g' };
@@ -56,8 +57,9 @@ test('whoever decides as a node is waited for by who ends it', async () => {
   await store.atomically(async (inside) => {
     await nodesOf(inside).runners.mayDecide('n1', 'o');
     ending = nodes.nodes.end(['n1']).then(() => order.push('ended'));
-    await nodes.nodes.beat('n1', 2_000); // a sign of life is not held up
-    await inside.operations.find('o');
+    const blocked = `select pid from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'`;
+    await eventually(async () => (await server.query(database, blocked, [database])).length === 1);
+    expect(await nodes.nodes.beat('n1', 2_000)).toBe(true); // a sign of life is not held up
     order.push('decided');
   });
   await ending;
