@@ -89,7 +89,7 @@ export class DispatchDesk {
       claims: CommandClaims.parse(decodeJwt(command)), // as a node of ours signed it
       command,
       record,
-      earlier: all.filter(({ jti, at }) => jti !== record.jti && at <= record.at),
+      earlier: all.filter(({ jti }) => jti !== record.jti),
     };
   }
 }

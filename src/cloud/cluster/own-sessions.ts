@@ -51,8 +51,8 @@ export class OwnSessions implements Elsewhere {
     if (!there.some(({ id, isLate }) => id === row.node && !isLate)) return true;
     if (await this.#isAlive(row)) return false;
     // From here on the row is ours: whoever had it finds that out, also when it comes back to life.
-    await nodes.sessions.takeOver(agentId, row.session, { node: own(), session: '' });
     this.#expected.set(agentId, this.#options.clock.monotonic());
+    await nodes.sessions.takeOver(agentId, row.session, { node: own(), session: '' });
     tell(agentId);
     return true;
   }

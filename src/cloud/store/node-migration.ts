@@ -37,14 +37,16 @@ async function createNodes(db: Kysely<unknown>): Promise<void> {
     .addColumn('monotonic_ms', 'bigint', (column) => column.notNull())
     .addColumn('ended_at', 'bigint')
     .execute();
-  // Unlogged: after a crash of the database server they are empty, and the nodes fill them again.
+  // Unlogged: after a crash of the database server they are empty, and the nodes fill them again. A
+  // sequence of the table's own would begin anew with it.
+  await sql`create sequence agent_session_epochs`.execute(db);
   await sql`
     create unlogged table agent_sessions (
       agent text primary key references agents (id),
       directory text not null,
       node text not null,
       session text not null,
-      epoch bigserial,
+      epoch bigint not null default nextval('agent_session_epochs'),
       approved integer not null,
       healthy integer not null,
       ahead_ms bigint not null

@@ -113,7 +113,7 @@ function changes(db: Kysely<Tables>): Pick<Sessions, 'takeOver' | 'leave' | 'cha
   };
 }
 
-const NEXT_EPOCH = sql<number>`nextval(pg_get_serial_sequence('agent_sessions', 'epoch'))`;
+const NEXT_EPOCH = sql<number>`nextval('agent_session_epochs')`;
 
 function toRow({ agent, directory, node, session, approved, healthy, aheadMs }: SessionRecord) {
   return {
