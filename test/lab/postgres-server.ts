@@ -58,7 +58,8 @@ export function postgresServer(description: PostgresDescription): PostgresServer
     }
   };
   const answers = async (): Promise<void> => {
-    await eventually(() => query('postgres', 'select 1'), 30_000);
+    // After a crash it reads and syncs its whole data folder first.
+    await eventually(() => query('postgres', 'select 1'), 120_000);
   };
   return {
     ...description,

@@ -154,7 +154,7 @@ test('a server that was restarted is used again', async () => {
   await expect(store.directories.list()).rejects.toMatchObject({ code: 'STORE_FAILED' });
   await server.start();
   expect(await eventually(() => store.directories.list())).toHaveLength(1);
-});
+}, 180_000);
 
 async function refused(place: PostgresPlace, words: string): Promise<void> {
   await expect(openPostgresStore(place)).rejects.toMatchObject({
