@@ -92,7 +92,8 @@ export default defineConfig(
     '^(ws|ldapts|winston|convict)$',
   ),
   forbid('cloud/store', '/agent/', '\\.\\./(link|api|cli)/'),
-  forbid('cloud/writeback', '/agent/', '\\.\\./(api|cli)/', '^(ws|hono|kysely|libsql)'),
+  forbid('cloud/cluster', '/agent/', '\\.\\./(api|cli)/', '^(ws|hono|kysely|libsql)'),
+  forbid('cloud/writeback', '/agent/', '\\.\\./(api|cli|cluster)/', '^(ws|hono|kysely|libsql|pg)'),
   {
     files: ['test/**/*.ts', 'scripts/**'],
     rules: {

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** unit: no I/O. integration: real sockets and processes on loopback. proxy: real HTTP proxies in containers. directory: the real domain controllers of the lab. */
+/** unit: no I/O. integration: real sockets and processes on loopback. The others need containers: real HTTP proxies, a real PostgreSQL server, the real domain controllers of the lab. */
 export default defineConfig({
   test: {
     restoreMocks: true,
@@ -32,6 +32,17 @@ export default defineConfig({
           include: ['test/proxy/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'postgres',
+          include: ['test/postgres/**/*.test.ts'],
+          globalSetup: ['test/lab/postgres-setup.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           fileParallelism: false,
         },
       },

@@ -246,6 +246,32 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
     meaning: 'The key set in the key folder cannot be used; the one before is used on.',
     action: 'Do what `reason` says.',
   },
+  'cloud.node_joined': {
+    meaning: 'This process has joined the others that share the database.',
+    action: NOTHING,
+  },
+  'cloud.node_lost': {
+    meaning: 'Another node has given no sign of life for 10 s; its work is taken over.',
+    action: 'See that it runs and reaches the database, unless you stopped it.',
+  },
+  'cloud.node_expelled': {
+    meaning: 'The others have taken this node for dead; it drops its sessions and joins anew.',
+    action: 'Look at its load and its way to the database if it repeats.',
+  },
+  'cloud.node_trouble': {
+    meaning: 'What nodes do for each other failed: the database did not do it.',
+    action: 'Do what `problem` says; it is tried again every 2 s.',
+  },
+  'cloud.hints_up': { meaning: 'Nodes tell each other at once what happens.', action: NOTHING },
+  'cloud.hints_down': {
+    meaning:
+      'The connection that nodes tell each other by is away: everything takes up to 2 s more.',
+    action: 'Do what `reason` says.',
+  },
+  'cloud.operations_taken_over': {
+    meaning: 'Operations of a node that has ended are gone on with here.',
+    action: NOTHING,
+  },
   'cloud.request_refused': {
     meaning: 'A request came with no key, or with one that is not good.',
     action: 'Look which program has an old key, if it repeats.',

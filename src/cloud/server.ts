@@ -18,11 +18,8 @@ import { createHealthServer } from './health/health-server.ts';
 import { ServiceMetrics } from './health/metrics.ts';
 import { acceptUpgrades } from './link/accept-upgrades.ts';
 import { sessionDuties } from './link/duties.ts';
-import { LiveSessions } from './link/live-sessions.ts';
 import { addressOf, listen, stopListening } from './listen.ts';
-import { lockForServing } from './setup/serve-lock.ts';
-import { openSqliteStore } from './store/sqlite.ts';
-import type { Store } from './store/store.ts';
+import { openServiceNode, type ServiceNode } from './service-node.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
 import type { Core } from './writeback/core.ts';
 import { Dispatcher } from './writeback/dispatcher.ts';
@@ -69,17 +66,15 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
   await privateFolder(folder.path);
   await privateFolder(folder.keys);
   const tls = await readTls(config.listen);
-  const lock = lockForServing(folder.lock);
-  let store: Store | undefined;
+  const { clock, log } = deps;
+  const node = await openServiceNode(config, { clock, log, keys: () => keys.current });
   try {
     await keyFolder.sweep(deps.clock.now());
-    store = await openSqliteStore(folder.database);
     const server = createServer(tls, deps.limits ?? LIMITS);
-    const service = new Service(server, { ...deps, config, keys, store, lock });
+    const service = new Service(server, { ...deps, config, keys, node });
     return await service.start();
   } catch (error) {
-    await store?.[Symbol.asyncDispose]();
-    lock[Symbol.dispose]();
+    await node.close();
     throw error;
   }
 }
@@ -87,15 +82,13 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
 interface Parts extends CloudDeps {
   readonly config: CloudConfig;
   readonly keys: LiveKeys;
-  readonly store: Store;
-  readonly lock: Disposable;
+  readonly node: ServiceNode;
 }
 
 class Service implements RunningCloud {
   readonly #server: Server;
   readonly #health: Server;
   readonly #parts: Parts;
-  readonly #sessions = new LiveSessions();
   readonly #core: Core;
   readonly #dispatcher: Dispatcher;
   readonly #draining = new AbortController();
@@ -103,24 +96,25 @@ class Service implements RunningCloud {
   #closed: Promise<void> | undefined;
 
   constructor(server: Server, parts: Parts) {
-    const { config, keys, store, clock, log } = parts;
+    const { config, keys, node, clock, log } = parts;
     this.#server = server;
     this.#parts = parts;
     const meters = new ServiceMetrics();
     this.#core = {
       issuer: config.url,
-      store,
+      store: node.store,
       get keys() {
         return keys.current;
       },
       deviceKeys: new DeviceKeys(),
-      sessions: this.#sessions,
+      sessions: node.sessions,
+      relay: node.relay,
       clock,
       log,
       meters,
     };
-    const [sessions, draining] = [this.#sessions, this.#draining.signal];
-    meters.watch({ core: this.#core, sessions, draining });
+    const draining = this.#draining.signal;
+    meters.watch({ core: this.#core, sessions: node.live, draining });
     this.#health = createHealthServer({
       metrics: meters,
       readiness: () => readiness(this.#core, draining),
@@ -143,13 +137,15 @@ class Service implements RunningCloud {
     const app = createApp({ core: this.#core, dispatcher: this.#dispatcher, draining, stopping });
     const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
     this.#server.on('request', (request, response) => void listener(request, response));
+    const { live } = this.#parts.node;
     acceptUpgrades(this.#server, {
       core: this.#core,
-      sessions: this.#sessions,
-      duties: sessionDuties(this.#core, this.#sessions),
+      sessions: live,
+      duties: sessionDuties(this.#core, live),
       renewEveryMs: this.#parts.config.sessionMs,
       draining,
     });
+    await this.#parts.node.start(this.#core, this.#dispatcher);
     await this.#listen();
     await this.#dispatcher.resume();
     const { config, keys, log } = this.#parts;
@@ -169,18 +165,17 @@ class Service implements RunningCloud {
   }
 
   async #close(): Promise<void> {
-    const { config, store, lock, log } = this.#parts;
+    const { config, node, log } = this.#parts;
     log.info('cloud.stopping');
     this.#draining.abort();
-    await this.#dispatcher.close(config.drainMs);
+    await Promise.all([this.#dispatcher.close(config.drainMs), node.drain(config.drainMs)]);
     this.#stopping.abort();
-    const sessions = this.#sessions.all();
+    const sessions = node.live.all();
     for (const session of sessions) session.goodbye('the service is stopping', CLOSE_CODES.drain);
     await Promise.all(sessions.map((session) => untilAborted(session.closed)));
     await this.#stopListening();
     await stopListening(this.#health, Promise.resolve());
-    await store[Symbol.asyncDispose]();
-    lock[Symbol.dispose]();
+    await node.close();
     log.info('cloud.stopped');
   }
 

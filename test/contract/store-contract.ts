@@ -68,21 +68,21 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     });
 
     test('keeps an agent as it was given, and changes only what it is told to', async () => {
-      expect(await store.agents.add(agent('a'))).toBe(true);
-      expect(await store.agents.find('a')).toEqual(agent('a'));
+      expect(await store.agents.add(sampleAgent('a'))).toBe(true);
+      expect(await store.agents.find('a')).toEqual(sampleAgent('a'));
       const trail = { epoch: 'e', seq: 3, head: KID, seen: 4, ahead: [] };
       const sealingReplaced = { statement: 'd.e.f', at: NOW };
       const change = { state: 'approved', decidedAt: NOW, trail, sealingReplaced } as const;
       await store.agents.update('a', change);
-      expect(await store.agents.find('a')).toEqual({ ...agent('a'), ...change });
+      expect(await store.agents.find('a')).toEqual({ ...sampleAgent('a'), ...change });
       await store.agents.update('a', {});
       expect(await store.agents.list('corp')).toHaveLength(1);
       expect(await store.agents.list('other')).toHaveLength(0);
     });
 
     test('takes a device key once', async () => {
-      await store.agents.add(agent('a'));
-      expect(await store.agents.add(agent('b'))).toBe(false);
+      await store.agents.add(sampleAgent('a'));
+      expect(await store.agents.add(sampleAgent('b'))).toBe(false);
       expect(await store.agents.find('b')).toBeUndefined();
     });
 
@@ -233,7 +233,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
 
     test('forgets all of a transaction that fails', async () => {
       const failed = store.atomically(async (inside) => {
-        await inside.agents.add(agent('a'));
+        await inside.agents.add(sampleAgent('a'));
         throw new Error('stop');
       });
       await expect(failed).rejects.toThrow('stop');
@@ -246,7 +246,8 @@ function toggle(version: number, enabled: boolean) {
   return { version, enabled, reason: 'why', by: 'anna', at: NOW };
 }
 
-function agent(id: string): AgentRecord {
+/** A pending agent of the directory `corp`. */
+export function sampleAgent(id: string): AgentRecord {
   return {
     id,
     directory: 'corp',

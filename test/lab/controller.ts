@@ -1,13 +1,7 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import {
-  GenericContainer,
-  Wait,
-  type StartedNetwork,
-  type StartedTestContainer,
-} from 'testcontainers';
+import { Wait, type StartedNetwork, type StartedTestContainer } from 'testcontainers';
 import type { LabController } from './description.ts';
 import { docker } from './docker.ts';
+import { freePort, LoopbackContainer } from './loopback-container.ts';
 import { untilItAnswers } from './ldaps.ts';
 import { accountTable, ADMINISTRATOR, BASE_DN, type Account } from './people.ts';
 
@@ -72,25 +66,6 @@ export async function startController(options: ControllerOptions): Promise<Start
   return { controller, ca };
 }
 
-/** Reachable from this machine only: everybody knows the passwords of the lab. */
-class LoopbackContainer extends GenericContainer {
-  protected override async beforeContainerCreated(): Promise<void> {
-    const bindings = this.hostConfig.PortBindings as Record<string, { HostIp?: string }[]>;
-    for (const binding of Object.values(bindings).flat()) binding.HostIp = '127.0.0.1';
-    return Promise.resolve();
-  }
-}
-
 function credentialsFile(): string {
   return `username = Administrator\npassword = ${ADMINISTRATOR.password}\ndomain = CORP\n`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('a server without a port');
-  return address.port;
 }

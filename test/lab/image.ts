@@ -11,6 +11,11 @@ export function labImage(progress: Progress): Promise<string> {
   return builtImage('passback-lab', 'test/lab/controller', progress);
 }
 
+/** The name of the database server's image. Builds it when these very sources have not been built before. */
+export function postgresImage(progress: Progress): Promise<string> {
+  return builtImage('passback-lab-postgres', 'test/lab/postgres', progress);
+}
+
 /** The name of an image of the repository's own, made from a folder of it that has not changed since. */
 export async function builtImage(
   repository: string,

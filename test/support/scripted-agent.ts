@@ -99,7 +99,8 @@ export function accountState(objectGuid = PERSON): AccountState {
  * Everything it does can be bent by a test.
  */
 export class ScriptedAgent implements AsyncDisposable {
-  readonly cloud: TestCloud;
+  /** What it dials; one node of several, say. */
+  cloud: TestCloud;
   readonly device: KeyPair;
   sealing: KeyPair;
   id = '';

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,8 +9,10 @@ import { startCloud, type ConnectionLimits, type RunningCloud } from '../../src/
 import { addDirectory } from '../../src/cloud/setup/add-directory.ts';
 import { createApiKey } from '../../src/cloud/setup/create-api-key.ts';
 import { SCOPES, type Scope } from '../../src/cloud/store/records.ts';
-import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
+import { openStore } from '../../src/cloud/store/open-store.ts';
+import type { PostgresPlace, PostgresSettings } from '../../src/cloud/store/postgres-place.ts';
 import type { Store } from '../../src/cloud/store/store.ts';
+import { privateFolder } from '../../src/support/files.ts';
 import { systemClock, type Clock } from '../../src/support/clock.ts';
 import { MemoryLog } from './memory-log.ts';
 import { Program } from './program.ts';
@@ -30,6 +32,10 @@ export interface TestCloudOptions {
   readonly issuer?: string;
   readonly sessionMs?: number;
   readonly limits?: ConnectionLimits;
+  /** A PostgreSQL database instead of a file. */
+  readonly database?: PostgresPlace;
+  /** Another node of this service: the same database, keys and certificate. */
+  readonly nodeOf?: TestCloud;
   /** A process of its own, as it is installed: `stop` kills it with -9, and `log` stays empty. */
   readonly process?: true;
 }
@@ -63,6 +69,7 @@ export interface TestCloud extends AsyncDisposable {
   readonly tls: TestTls;
   readonly folder: DataFolder;
   readonly log: MemoryLog;
+  readonly database: PostgresPlace | undefined;
   /** Every scope. */
   readonly adminKey: string;
   readonly keys: Readonly<Record<Scope, string>>;
@@ -80,15 +87,22 @@ export interface TestCloud extends AsyncDisposable {
 
 /** Starts a cloud that `[Symbol.asyncDispose]` stops and removes again. */
 export async function startTestCloud(options: TestCloudOptions = {}): Promise<TestCloud> {
+  const { nodeOf } = options;
   const path = await mkdtemp(join(tmpdir(), 'passback-cloud-'));
-  const tls = options.tls ?? (await makeTls());
+  const tls = options.tls ?? nodeOf?.tls ?? (await makeTls());
   await writeFile(join(path, 'cert.pem'), tls.cert);
   await writeFile(join(path, 'key.pem'), tls.key, { mode: 0o600 });
   const folder = dataFolder(join(path, 'data'));
   const clock = options.clock ?? systemClock;
   const issuer = options.issuer ?? TEST_ISSUER;
-  await createKeys(folder.keys, issuer, clock.now());
-  const { adminKey, keys } = await populate(folder, clock);
+  const place = options.database ?? nodeOf?.database;
+  const database = place && (await writeDatabase(path, place));
+  await (nodeOf === undefined
+    ? createKeys(folder.keys, issuer, clock.now())
+    : copyKeys(nodeOf.folder, folder));
+  const open = (): Promise<Store> =>
+    openStore({ dataFolder: folder.path, ...(database !== undefined && { database }) });
+  const { adminKey, keys } = nodeOf ?? (await populate(open, clock));
   const log = new MemoryLog();
   let port = 0;
   let running: RunningCloud | undefined;
@@ -100,7 +114,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
       keyFile: join(path, 'key.pem'),
     };
     if (options.process === true) {
-      running = await serve(folder, { url: issuer, listen });
+      running = await serve(folder, { url: issuer, listen, ...(database && { database }) });
       port = Number(new URL(running.address).port);
       return;
     }
@@ -110,6 +124,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
         dataFolder: folder.path,
         listen,
         health: { host: '127.0.0.1', port: 0 },
+        ...(database !== undefined && { database }),
         logging: { level: 'debug' },
         sessionMs: options.sessionMs ?? 43_200_000,
         drainMs: 2_000,
@@ -132,6 +147,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
     tls,
     folder,
     log,
+    database: place,
     adminKey,
     keys,
     call: (method, target, call = {}) => {
@@ -150,7 +166,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
       await start();
     },
     inspect: async (look) => {
-      await using store = await openSqliteStore(folder.database);
+      await using store = await open();
       return await look(store);
     },
     [Symbol.asyncDispose]: async () => {
@@ -173,11 +189,28 @@ async function makeTls(): Promise<TestTls> {
   return (await createTestCa()).issue(['127.0.0.1', 'localhost']);
 }
 
+async function copyKeys(from: DataFolder, to: DataFolder): Promise<void> {
+  await privateFolder(to.path);
+  await privateFolder(to.keys);
+  await cp(from.keys, to.keys, { recursive: true });
+}
+
+async function writeDatabase(path: string, place: PostgresPlace): Promise<PostgresSettings> {
+  const { host, port, user, password, database, tls, poolSize } = place;
+  const [urlFile, caFile] = [join(path, 'database.url'), join(path, 'database-ca.pem')];
+  const way = tls === undefined ? '' : '?sslmode=verify-full';
+  const url = `postgres://${user}:${password.reveal()}@${host}:${port}/${database}${way}`;
+  await writeFile(urlFile, url, { mode: 0o600 });
+  if (tls?.ca === undefined) return { urlFile, poolSize };
+  await writeFile(caFile, tls.ca);
+  return { urlFile, caFile, poolSize };
+}
+
 async function populate(
-  folder: DataFolder,
+  open: () => Promise<Store>,
   clock: Clock,
 ): Promise<{ adminKey: string; keys: Record<Scope, string> }> {
-  await using store = await openSqliteStore(folder.database);
+  await using store = await open();
   await addDirectory(store, TEST_DIRECTORY, clock.now());
   const make = async (scopes: readonly Scope[], actor: string): Promise<string> => {
     const wish = { directory: TEST_DIRECTORY, scopes, actor };

@@ -8,6 +8,7 @@ import { UsageError } from '../../support/usage-error.ts';
 import { isLoopback } from '../config/load-config.ts';
 import { dataFolder } from '../data-folder.ts';
 import { initService } from '../setup/init-service.ts';
+import { DEFAULT_POOL_SIZE, type PostgresSettings } from '../store/postgres-place.ts';
 import { isCertificateFor, readTlsPair, type TlsPair } from '../tls-pair.ts';
 import { wholeNumber } from './api-flags.ts';
 import type { Terminal } from './terminal.ts';
@@ -19,6 +20,8 @@ interface InitFlags {
   readonly port?: number;
   readonly cert?: string;
   readonly key?: string;
+  readonly databaseUrlFile?: string;
+  readonly databaseCa?: string;
   readonly json?: true;
 }
 
@@ -27,6 +30,8 @@ Examples:
   passback-cloud init --url https://reset.example.com --data /var/lib/passback-cloud \\
     --host 0.0.0.0 --port 443 --cert fullchain.pem --key privkey.pem
   passback-cloud init --url https://reset.example.com --data /var/lib/passback-cloud   (behind a reverse proxy)
+  passback-cloud init --url https://reset.example.com --data /var/lib/passback-cloud \\
+    --database-url-file /etc/passback-cloud/database.url                               (PostgreSQL)
 
 The URL is what agents and callers dial; it stands in every signed statement and cannot be changed
 without enrolling the agents again.`;
@@ -42,6 +47,8 @@ export function addInitCommand(program: Command, terminal: Terminal): void {
     .option('--port <port>', 'port to listen on (default: 8443)', portNumber)
     .option('--cert <file>', 'PEM file with the certificate chain; without: behind a reverse proxy')
     .option('--key <file>', 'PEM file with its private key')
+    .option('--database-url-file <file>', 'private file with a postgres:// URL; without: SQLite')
+    .option('--database-ca <file>', 'PEM file with the CA of the database server')
     .option('--json', 'print the result as JSON')
     .addHelpText('after', EXAMPLES)
     .action((flags: InitFlags) => init(flags, terminal));
@@ -52,7 +59,8 @@ async function init(flags: InitFlags, terminal: Terminal): Promise<void> {
   const files = filesOf(flags);
   const tls = files && (await pairIn(files));
   const folder = dataFolder(resolve(flags.data));
-  const made = await initService(folder, { url, host, port, ...files }, systemClock.now());
+  const wish = { url, host, port, ...files, database: databaseOf(flags) };
+  const made = await initService(folder, wish, systemClock.now());
   const keySetExpiresAt = timestamp(made.keySetExpiresAt);
   if (flags.json === true) {
     terminal.print(JSON.stringify({ ...made, keySetExpiresAt, config: folder.config }));
@@ -89,6 +97,18 @@ function filesOf({
   throw new UsageError(
     `--host: ${host} is reachable from outside: give --cert and --key, too, or listen on 127.0.0.1 behind a reverse proxy that speaks TLS`,
   );
+}
+
+function databaseOf({ databaseUrlFile, databaseCa }: InitFlags): PostgresSettings | undefined {
+  if (databaseUrlFile === undefined) {
+    if (databaseCa === undefined) return undefined;
+    throw new UsageError('--database-ca is of no use without --database-url-file');
+  }
+  return {
+    urlFile: resolve(databaseUrlFile),
+    ...(databaseCa !== undefined && { caFile: resolve(databaseCa) }),
+    poolSize: DEFAULT_POOL_SIZE,
+  };
 }
 
 const FLAGS = { certificateFile: '--cert', keyFile: '--key' } as const;

@@ -5,11 +5,9 @@ import { timestamp } from '../../protocol/shapes.ts';
 import { systemClock } from '../../support/clock.ts';
 import { textTable } from '../../support/text-table.ts';
 import { shellWord } from '../../support/shell-word.ts';
-import { dataFolder } from '../data-folder.ts';
 import { createApiKey, revokeApiKey } from '../setup/create-api-key.ts';
 import { SCOPES, type Scope } from '../store/records.ts';
-import { openSqliteStore } from '../store/sqlite.ts';
-import type { Store } from '../store/store.ts';
+import { openStore } from '../store/open-store.ts';
 import { writeNewFile } from './new-file.ts';
 import {
   CONFIG_FLAG,
@@ -56,15 +54,15 @@ export function addKeyCommand(program: Command, terminal: Terminal): void {
     .action(async (flags: KeyAddFlags) => {
       const { directory, scopes, actor } = flags;
       const out = resolve(flags.out);
-      const { url, dataFolder: data } = await readConfig(flags, terminal);
-      await using store = await openSqliteStore(dataFolder(data).database);
+      const config = await readConfig(flags, terminal);
+      await using store = await openStore(config);
       await writeNewFile(out, '--out', async () => {
         const made = await createApiKey(store, { directory, scopes, actor }, systemClock.now());
         return `${made.reveal()}\n`;
       });
       terminal.print(`Wrote a key for ${actor} (${scopes.join(', ')}) to ${out}.`);
       if (!scopes.includes('admin')) return;
-      const api = `--directory ${directory} --url ${shellWord(url)} --key-file ${shellWord(flags.out)}`;
+      const api = `--directory ${directory} --url ${shellWord(config.url)} --key-file ${shellWord(flags.out)}`;
       terminal.print(
         [
           `Next: passback-cloud serve ${placeOf(flags)}   (unless it runs)`,
@@ -83,7 +81,7 @@ function addListAndRevoke(key: Command, terminal: Terminal): void {
     .option(CONFIG_FLAG, CONFIG_HELP)
     .option('--json', 'print the list as JSON')
     .action(async (flags: PlaceFlags & { readonly json?: true }) => {
-      await using store = await openStore(flags, terminal);
+      await using store = await openStore(await readConfig(flags, terminal));
       const keys = await store.apiKeys.list();
       if (flags.json === true) {
         terminal.print(JSON.stringify({ keys }));
@@ -107,15 +105,10 @@ function addListAndRevoke(key: Command, terminal: Terminal): void {
     .option(CONFIG_FLAG, CONFIG_HELP)
     .addHelpText('after', REVOKE_EXAMPLE)
     .action(async (id: string, flags: PlaceFlags) => {
-      await using store = await openStore(flags, terminal);
+      await using store = await openStore(await readConfig(flags, terminal));
       await revokeApiKey(store, id, systemClock.now());
       terminal.print(`Revoked key ${id}.`);
     });
-}
-
-async function openStore(flags: PlaceFlags, terminal: Terminal): Promise<Store> {
-  const config = await readConfig(flags, terminal);
-  return openSqliteStore(dataFolder(config.dataFolder).database);
 }
 
 function actorName(text: string): string {

@@ -9,7 +9,7 @@ import { loadConfig } from '../config/load-config.ts';
 import { dataFolder } from '../data-folder.ts';
 import { addDirectory } from '../setup/add-directory.ts';
 import { SCOPES } from '../store/records.ts';
-import { openSqliteStore } from '../store/sqlite.ts';
+import { openStore } from '../store/open-store.ts';
 import { addInitCommand } from './init-command.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -56,7 +56,7 @@ function addDirectoryCommand(program: Command, terminal: Terminal): void {
     .addHelpText('after', DIRECTORY_EXAMPLES)
     .action(async (id: string, flags: PlaceFlags) => {
       const config = await readConfig(flags, terminal);
-      await using store = await openSqliteStore(dataFolder(config.dataFolder).database);
+      await using store = await openStore(config);
       await addDirectory(store, id, systemClock.now());
       terminal.print(
         [

@@ -1,3 +1,4 @@
+import type { PostgresSettings } from '../store/postgres-place.ts';
 import type { Retention } from '../writeback/sweep.ts';
 import type { LogLevel } from '../../support/winston-logger.ts';
 
@@ -16,6 +17,8 @@ export interface CloudConfig {
   };
   /** Where `/livez`, `/readyz` and `/metrics` are; port 0: any that is free. */
   readonly health: { readonly host: string; readonly port: number };
+  /** Absent: SQLite, a file in the data folder. */
+  readonly database?: PostgresSettings;
   readonly logging: { readonly level: LogLevel; readonly file?: string };
   /** An agent's session is renewed this often. */
   readonly sessionMs: number;

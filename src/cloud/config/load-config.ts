@@ -5,6 +5,7 @@ import { parseDocument } from 'yaml';
 import { ConfigError, type ConfigProblem } from '../../support/config-error.ts';
 import { fileFailure } from '../../support/file-failure.ts';
 import type { Environment } from '../../support/terminal.ts';
+import type { PostgresSettings } from '../store/postgres-place.ts';
 import type { CloudConfig } from './cloud-config.ts';
 import { SCHEMA, type RawConfig } from './schema.ts';
 
@@ -63,9 +64,13 @@ async function readTree(file: string): Promise<Record<string, unknown>> {
 
 /** convict takes a text for a group without a word. */
 function checkGroups(tree: Record<string, unknown>): void {
-  const problems = ['listen', 'health', 'logging', 'retention']
+  const problems: ConfigProblem[] = ['listen', 'health', 'database', 'logging', 'retention']
     .filter((key) => !isTree(tree[key] ?? {}))
     .map((key) => ({ key, problem: 'expected a group of settings, indented below it' }));
+  if (isTree(tree.database) && 'url' in tree.database) {
+    const problem = `there is a password in it: put it into a file for this account only, and name that in database.urlFile`;
+    problems.push({ key: 'database.url', problem });
+  }
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
@@ -86,7 +91,18 @@ function toProblem(line: string): ConfigProblem {
   return { key, problem: rest.join(': ') };
 }
 
-function crossProblems({ listen }: RawConfig): readonly ConfigProblem[] {
+function crossProblems({ listen, database }: RawConfig): readonly ConfigProblem[] {
+  return [...listenProblems(listen), ...databaseProblems(database)];
+}
+
+function databaseProblems({ urlFile, caFile }: RawConfig['database']): readonly ConfigProblem[] {
+  if (caFile === '' || urlFile !== '') return [];
+  return [
+    { key: 'database.urlFile', problem: 'database.caFile is of no use without it; set both' },
+  ];
+}
+
+function listenProblems(listen: RawConfig['listen']): readonly ConfigProblem[] {
   const { host, certificateFile, keyFile } = listen;
   if ((certificateFile === '') !== (keyFile === '')) {
     const missing = certificateFile === '' ? 'certificateFile' : 'keyFile';
@@ -114,6 +130,7 @@ function toCloudConfig(raw: RawConfig, base: string): CloudConfig {
       ...(keyFile !== '' && { keyFile: resolve(base, keyFile) }),
     },
     health: raw.health,
+    ...(raw.database.urlFile !== '' && { database: toDatabase(raw.database, base) }),
     logging: { level, ...(file !== '' && { file: resolve(base, file) }) },
     sessionMs: raw.sessionMs,
     drainMs: raw.drainMs,
@@ -121,6 +138,17 @@ function toCloudConfig(raw: RawConfig, base: string): CloudConfig {
       operationsMs: raw.retention.operationsDays * DAY_MS,
       auditMs: raw.retention.auditDays * DAY_MS,
     },
+  };
+}
+
+function toDatabase(
+  { urlFile, caFile, poolSize }: RawConfig['database'],
+  base: string,
+): PostgresSettings {
+  return {
+    urlFile: resolve(base, urlFile),
+    ...(caFile !== '' && { caFile: resolve(base, caFile) }),
+    poolSize,
   };
 }
 

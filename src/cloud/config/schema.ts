@@ -1,4 +1,5 @@
 import type { Schema } from 'convict';
+import { DEFAULT_POOL_SIZE } from '../store/postgres-place.ts';
 import { shown } from '../../support/shown.ts';
 
 /** What convict yields; an empty text stands for "not set". */
@@ -12,6 +13,11 @@ export interface RawConfig {
     readonly keyFile: string;
   };
   readonly health: { readonly host: string; readonly port: number };
+  readonly database: {
+    readonly urlFile: string;
+    readonly caFile: string;
+    readonly poolSize: number;
+  };
   readonly logging: { readonly level: 'error' | 'warn' | 'info' | 'debug'; readonly file: string };
   readonly sessionMs: number;
   readonly drainMs: number;
@@ -28,6 +34,17 @@ interface Format {
 }
 
 const PATH = format('a path', (value) => typeof value === 'string');
+/** Whoever gives the URL instead of the file has a password in a place that others can read. */
+const URL_FILE: Format = {
+  expected: 'a path',
+  sensitive: true,
+  format: (value) => {
+    if (typeof value === 'string' && !value.includes('://')) return;
+    throw new Error(
+      'expected the path of a file that holds the URL, because there is a password in it, found something else',
+    );
+  },
+};
 const LEVEL = format('one of error, warn, info, debug', (value) =>
   ['error', 'warn', 'info', 'debug'].includes(value as string),
 );
@@ -84,6 +101,26 @@ export const SCHEMA: Schema<RawConfig> = {
       ...whole('a port', 0, 65_535),
       default: 9465,
       env: 'PASSBACK_CLOUD_HEALTH_PORT',
+    },
+  },
+  database: {
+    urlFile: {
+      doc: 'Private file with the postgres:// URL of a PostgreSQL database; none: SQLite in the data folder',
+      ...URL_FILE,
+      default: '',
+      env: 'PASSBACK_CLOUD_DATABASE_URL_FILE',
+    },
+    caFile: {
+      doc: 'PEM file with the CA of the database server; none: those of the system',
+      ...PATH,
+      default: '',
+      env: 'PASSBACK_CLOUD_DATABASE_CA_FILE',
+    },
+    poolSize: {
+      doc: 'Connections to PostgreSQL that this process opens at the most, besides the one it listens on',
+      ...whole('connections', 2, 200),
+      default: DEFAULT_POOL_SIZE,
+      env: 'PASSBACK_CLOUD_DATABASE_POOL_SIZE',
     },
   },
   logging: {

@@ -43,7 +43,7 @@ export async function takeNewKeys(core: Core, live: LiveKeys): Promise<boolean> 
   if (found === undefined) return false;
   const next = { ...core, keys: found };
   const told = new Map<AgentSession, Awaited<ReturnType<typeof standingOf>>>();
-  for (const session of core.sessions.welcomed()) {
+  for (const session of core.sessions.own()) {
     told.set(session, await standingOf(next, session));
   }
   live.use(found);
@@ -53,7 +53,7 @@ export async function takeNewKeys(core: Core, live: LiveKeys): Promise<boolean> 
     expiresAt: timestamp(found.keySet.expiresAt),
   });
   // Whoever came while the others' statements were signed.
-  const late = core.sessions.welcomed().filter((session) => !told.has(session));
+  const late = core.sessions.own().filter((session) => !told.has(session));
   await Promise.all(late.map((session) => renewSession(core, session)));
   return true;
 }

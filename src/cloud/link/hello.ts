@@ -156,6 +156,10 @@ async function welcome(
     throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
   }
   session.approved ||= agent.state === 'approved';
+  if (!(await sessions.enter(session))) {
+    await raiseAlarm(core, agent, 'SECOND_SESSION');
+    throw refused(session, CLOSE_CODES.superseded, 'SECOND_SESSION');
+  }
   const standing = await standingOf(core, session);
   core.log.info('cloud.link_up', {
     agent: agent.id,
@@ -201,6 +205,8 @@ function refused(
 
 const MESSAGES: Partial<Record<string, string>> = {
   AGENT_REVOKED: 'this agent was revoked',
+  SECOND_SESSION:
+    'this agent is connected already: two machines may be running copies of one state folder',
   JOURNAL_WENT_BACKWARDS: 'the journal is older than what this service has seen; enrol again',
   JOURNAL_REPLACED: 'the journal is not the one this service knows; enrol again',
   JOURNAL_FORKED: 'the journal differs from what this service has seen; enrol again',

@@ -6,21 +6,41 @@ const PROBE_WITHIN_MS = 2_000;
 
 export type SessionState = 'greeting' | 'unapproved' | 'working' | 'unwell';
 
-/** Who is connected: at most one session of an agent. */
+/** The sessions that other nodes have. */
+export interface Elsewhere {
+  /** Whether an agent may open a session here, as `makeRoom`. */
+  makeRoom(agentId: string): Promise<boolean>;
+  /** Makes a session known to the other nodes; false when one of them has another of its agent by now. */
+  enter(session: LinkSession): Promise<boolean>;
+}
+
+const NOWHERE: Elsewhere = {
+  makeRoom: () => Promise.resolve(true),
+  enter: () => Promise.resolve(true),
+};
+
+/** Who is connected to this node: at most one session of an agent. */
 export class LiveSessions implements AgentSessions {
+  readonly #elsewhere: Elsewhere;
   readonly #open = new Map<string, LinkSession>();
   readonly #ready = new Map<string, LinkSession>();
   readonly #listeners = new Set<() => void>();
+
+  constructor(elsewhere = NOWHERE) {
+    this.#elsewhere = elsewhere;
+  }
 
   find(agentId: string): LinkSession | undefined {
     const session = this.#ready.get(agentId);
     return session?.isOpen === true ? session : undefined;
   }
 
-  welcomed(directory?: string): readonly LinkSession[] {
-    return [...this.#ready.values()].filter(
-      (session) => session.isOpen && (directory ?? session.directory) === session.directory,
-    );
+  own(): readonly LinkSession[] {
+    return [...this.#ready.values()].filter((session) => session.isOpen);
+  }
+
+  welcomed(directory: string): readonly LinkSession[] {
+    return this.own().filter((session) => session.directory === directory);
   }
 
   approved(directory: string): readonly LinkSession[] {
@@ -52,12 +72,17 @@ export class LiveSessions implements AgentSessions {
   /** Whether an agent may open a session: false when it has one whose other end is alive. A dead one is cut off. */
   async makeRoom(agentId: string): Promise<boolean> {
     const before = this.#open.get(agentId);
-    if (before === undefined) return true;
+    if (before === undefined) return this.#elsewhere.makeRoom(agentId);
     if (await before.probe(PROBE_WITHIN_MS)) return false;
     before.close(CLOSE_CODES.superseded, 'superseded by a newer session');
     before.terminate();
     this.#remove(before);
     return this.#open.get(agentId) === undefined;
+  }
+
+  /** Whether the session is the one of its agent, on all nodes; to be asked before it is welcomed. */
+  enter(session: LinkSession): Promise<boolean> {
+    return this.#elsewhere.enter(session);
   }
 
   /** Registers a session that just opened; false when another one of its agent was faster. */

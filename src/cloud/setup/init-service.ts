@@ -3,7 +3,8 @@ import { stringify } from 'yaml';
 import { privateFolder, writeFileDurably } from '../../support/files.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { createKeys } from '../keys/create-keys.ts';
-import { openSqliteStore } from '../store/sqlite.ts';
+import { openStore } from '../store/open-store.ts';
+import type { PostgresSettings } from '../store/postgres-place.ts';
 
 export interface InitWish {
   readonly url: string;
@@ -11,6 +12,8 @@ export interface InitWish {
   readonly port?: number | undefined;
   readonly certificateFile?: string | undefined;
   readonly keyFile?: string | undefined;
+  /** Absent: SQLite in the folder. */
+  readonly database?: PostgresSettings | undefined;
 }
 
 export interface Initialised {
@@ -20,17 +23,21 @@ export interface Initialised {
   readonly keySetExpiresAt: number;
 }
 
-/** Makes keys, configuration and an empty database. Rejects with `KEYS_EXIST` when there are keys. */
+/**
+ * Makes keys, configuration and the tables in an empty database. Rejects with `KEYS_EXIST` when there
+ * are keys.
+ */
 export async function initService(
   folder: DataFolder,
   wish: InitWish,
   now: number,
 ): Promise<Initialised> {
   await privateFolder(folder.path);
+  // What can be wrong with a database elsewhere shows before there is anything to take back.
+  if (wish.database !== undefined) await reach(folder, wish);
   const { root, expiresAt } = await createKeys(folder.keys, wish.url, now);
   await writeFileDurably(folder.config, configText(wish));
-  await using store = await openSqliteStore(folder.database);
-  await store.ping();
+  await reach(folder, wish);
   return {
     root: root.kid,
     rootFile: join(folder.keys, 'root.json'),
@@ -38,9 +45,22 @@ export async function initService(
   };
 }
 
-function configText({ url, host, port, certificateFile, keyFile }: InitWish): string {
+async function reach({ path }: DataFolder, { database }: InitWish): Promise<void> {
+  await using store = await openStore({
+    dataFolder: path,
+    ...(database !== undefined && { database }),
+  });
+  await store.ping();
+}
+
+function configText(wish: InitWish): string {
+  const { url, host, port, certificateFile, keyFile, database } = wish;
   const listen = { host, port, certificateFile, keyFile };
   const set = Object.fromEntries(Object.entries(listen).filter(([, value]) => value !== undefined));
-  const settings = Object.keys(set).length > 0 ? { url, listen: set } : { url };
+  const settings = {
+    url,
+    ...(Object.keys(set).length > 0 && { listen: set }),
+    ...(database !== undefined && { database }),
+  };
   return `# Every setting is explained in config/passback-cloud.example.yaml.\n${stringify(settings)}`;
 }

@@ -10,7 +10,7 @@ import type { AgentChange, Agents } from './store.ts';
 import type { AgentTable, Tables } from './tables.ts';
 
 /** `Agents` on a database. */
-export function agentTable(db: Kysely<Tables>): Agents {
+export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolean }): Agents {
   return {
     add: async (agent) => {
       const added = await db
@@ -21,7 +21,12 @@ export function agentTable(db: Kysely<Tables>): Agents {
       return added.numInsertedOrUpdatedRows === 1n;
     },
     find: async (id) => {
-      const row = await db.selectFrom('agents').selectAll().where('id', '=', id).executeTakeFirst();
+      const row = await db
+        .selectFrom('agents')
+        .selectAll()
+        .where('id', '=', id)
+        .$if(lock, (query) => query.forNoKeyUpdate())
+        .executeTakeFirst();
       return row && toRecord(row);
     },
     list: async (directory) => {
@@ -34,11 +39,20 @@ export function agentTable(db: Kysely<Tables>): Agents {
         .execute();
       return rows.map(toRecord);
     },
+    decided: async (since) => {
+      const rows = await db
+        .selectFrom('agents')
+        .select(['id', 'state'])
+        .where('decided_at', '>=', since)
+        .execute();
+      return rows.map(({ id, state }) => ({ id, state: state as AgentState }));
+    },
     trail: async (id) => {
       const row = await db
         .selectFrom('agents')
         .select('trail')
         .where('id', '=', id)
+        .$if(lock, (query) => query.forNoKeyUpdate())
         .executeTakeFirst();
       return toTrail(row?.trail ?? null);
     },

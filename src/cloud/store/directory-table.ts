@@ -4,7 +4,10 @@ import type { Directories } from './store.ts';
 import type { DirectoryTable, Tables } from './tables.ts';
 
 /** `Directories` on a database. */
-export function directoryTable(db: Kysely<Tables>): Directories {
+export function directoryTable(
+  db: Kysely<Tables>,
+  { lock }: { readonly lock: boolean },
+): Directories {
   return {
     add: async ({ id, createdAt, toggle }) => {
       const added = await db
@@ -19,6 +22,7 @@ export function directoryTable(db: Kysely<Tables>): Directories {
         .selectFrom('directories')
         .selectAll()
         .where('id', '=', id)
+        .$if(lock, (query) => query.forNoKeyUpdate())
         .executeTakeFirst();
       return row && toRecord(row);
     },

@@ -9,13 +9,15 @@ export function dispatchTable(
   db: Kysely<Tables>,
 ): Pick<Operations, 'addDispatch' | 'updateDispatch' | 'dispatches' | 'loseDispatches'> {
   return {
-    addDispatch: async ({ jti, operation, agent, session, token, at }) => {
+    addDispatch: async ({ jti, operation, agent, session, token, at, relay }) => {
       const blank = {
         controller: null,
         lost_at: null,
         answered_at: null,
         code: null,
         answer: null,
+        node: relay?.node ?? null,
+        command: relay?.command ?? null,
       };
       await db
         .insertInto('dispatches')
@@ -29,6 +31,7 @@ export function dispatchTable(
         ...(answeredAt !== undefined && { answered_at: answeredAt }),
         ...(code !== undefined && { code }),
         ...(answer !== undefined && { answer }),
+        ...((answeredAt ?? lostAt) !== undefined && { command: null }),
       };
       await db.updateTable('dispatches').set(columns).where('jti', '=', jti).execute();
     },
@@ -39,12 +42,13 @@ export function dispatchTable(
         .where('operation', '=', operation)
         .orderBy('at')
         .execute();
-      return rows.map(toRecord);
+      return rows.map(toDispatch);
     },
-    loseDispatches: async (at) => {
+    loseDispatches: async (at, operation) => {
       await db
         .updateTable('dispatches')
-        .set({ lost_at: at })
+        .$if(operation !== undefined, (query) => query.where('operation', '=', operation ?? ''))
+        .set({ lost_at: at, command: null })
         .where('lost_at', 'is', null)
         .where('answered_at', 'is', null)
         .execute();
@@ -52,7 +56,10 @@ export function dispatchTable(
   };
 }
 
-function toRecord(row: Selectable<DispatchTable>): DispatchRecord {
+/** Without what is for another node. */
+export function toDispatch(
+  row: Omit<Selectable<DispatchTable>, 'node' | 'command'>,
+): DispatchRecord {
   return {
     jti: row.jti,
     operation: row.operation,

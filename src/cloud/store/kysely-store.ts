@@ -3,23 +3,37 @@ import { enrollmentTable, apiKeyTable } from './access-tables.ts';
 import { agentTable } from './agent-table.ts';
 import { auditTable } from './audit-table.ts';
 import { directoryTable } from './directory-table.ts';
+import { nodeTables } from './node-tables.ts';
 import { migrations } from './migrations.ts';
 import { operationTable } from './operation-table.ts';
 import { StoreError, type Store } from './store.ts';
 import type { Tables } from './tables.ts';
 
-/** `Store` on any database that Kysely has a dialect for; `scrub` is the database's own. */
-export function kyselyStore(db: Kysely<Tables>, scrub: Store['scrub']): Store {
+/** What a database does in its own way. */
+export interface Dialect {
+  readonly scrub: Store['scrub'];
+  /** Whether a transaction has failed only because of another one, so that running it again helps. */
+  readonly isInTheWay: (error: unknown) => boolean;
+  readonly tries: number;
+  /** Whether several processes can share the database. */
+  readonly hasNodes: boolean;
+  /** Whether transactions run side by side, so that rows have to be locked by who reads them to change them. */
+  readonly lockRows: boolean;
+}
+
+/** `Store` on any database that Kysely has a dialect for. */
+export function kyselyStore(db: Kysely<Tables>, dialect: Dialect): Store {
+  const lock = dialect.lockRows && db.isTransaction;
   return {
-    directories: directoryTable(db),
-    agents: agentTable(db),
+    directories: directoryTable(db, { lock }),
+    agents: agentTable(db, { lock }),
     enrollments: enrollmentTable(db),
     apiKeys: apiKeyTable(db),
     operations: operationTable(db),
     audit: auditTable(db),
-    atomically: (work) =>
-      db.transaction().execute((transaction) => work(kyselyStore(transaction, scrub))),
-    scrub,
+    ...(dialect.hasNodes && { nodes: nodeTables(db) }),
+    atomically: (work) => inTransaction(db, dialect, work),
+    scrub: dialect.scrub,
     ping: async () => {
       await sql`select 1`.execute(db);
     },
@@ -27,10 +41,27 @@ export function kyselyStore(db: Kysely<Tables>, scrub: Store['scrub']): Store {
   };
 }
 
+async function inTransaction<T>(
+  db: Kysely<Tables>,
+  dialect: Dialect,
+  work: (store: Store) => Promise<T>,
+): Promise<T> {
+  for (let tries = dialect.tries; ; tries -= 1) {
+    try {
+      return await db
+        .transaction()
+        .execute((transaction) => work(kyselyStore(transaction, dialect)));
+    } catch (error) {
+      if (tries <= 1 || !dialect.isInTheWay(error)) throw error;
+    }
+  }
+}
+
 /** Brings the schema to this program's version. Rejects with `StoreError` when the database is newer. */
 export async function migrate(db: Kysely<Tables>): Promise<void> {
   const { error } = await new Migrator({ db, provider: migrations }).migrateToLatest();
   if (error === undefined) return;
+  if (error instanceof StoreError) throw error;
   throw new StoreError(
     'store: the database could not be brought up to date; was it written by a newer passback-cloud?',
     { cause: error },

@@ -1,10 +1,16 @@
 import type { Kysely, Migration, MigrationProvider } from 'kysely';
+import { addNodes } from './node-migration.ts';
+import { isSqlite } from './is-sqlite.ts';
 
-/** Forward only; a migration that was released is never edited. */
+/**
+ * Forward only; a migration that was released is never edited. Each only adds, so that a node of the
+ * version before goes on working on the same database until it is replaced.
+ */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '001-first': { up: first },
   '002-timed-pause': { up: timedPause },
   '003-turned-away': { up: turnedAway },
+  '004-nodes': { up: addNodes },
 };
 
 export const migrations: MigrationProvider = {
@@ -130,7 +136,7 @@ async function createOperations(db: Kysely<unknown>): Promise<void> {
 
 async function createAudit(db: Kysely<unknown>): Promise<void> {
   // The one column whose spelling the dialects do not share.
-  const sqlite = db.getExecutor().adapter.constructor.name === 'SqliteAdapter';
+  const sqlite = isSqlite(db);
   await db.schema
     .createTable('audit')
     .addColumn('seq', sqlite ? 'integer' : 'bigserial', (column) => {

@@ -46,12 +46,12 @@ function lifecycle(
         .selectAll()
         .where('id', '=', id)
         .executeTakeFirst();
-      return row && toRecord(row);
+      return row && toOperation(row);
     },
-    submit: async (id, content, secret) => {
+    submit: async (id, content, secret, runner) => {
       const submitted = await db
         .updateTable('operations')
-        .set({ state: 'pending', content, secret: secret ?? null })
+        .set({ state: 'pending', content, secret: secret ?? null, runner: runner ?? null })
         .where('id', '=', id)
         .where('state', '=', 'prepared')
         .executeTakeFirst();
@@ -88,7 +88,7 @@ function lists(db: Kysely<Tables>): Pick<Operations, 'unfinished' | 'countPendin
         .where('state', 'in', ['pending', 'unknown'])
         .orderBy('created_at')
         .execute();
-      return rows.map(toRecord);
+      return rows.map(toOperation);
     },
     countPending: async (directory) => {
       const row = await db
@@ -162,6 +162,7 @@ function toRow(operation: PreparedOperation): Selectable<OperationTable> {
     secret: null,
     result: null,
     finished_at: null,
+    runner: null,
   };
 }
 
@@ -171,7 +172,7 @@ function toResult(json: string): OperationResult {
 }
 
 /** The JSON and enumerated columns hold what this service itself validated and wrote. */
-function toRecord(row: Selectable<OperationTable>): OperationRecord {
+export function toOperation(row: Selectable<OperationTable>): OperationRecord {
   return {
     id: row.id,
     directory: row.directory,

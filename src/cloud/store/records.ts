@@ -164,6 +164,8 @@ export interface DispatchRecord {
   readonly code?: OutcomeCode;
   /** The agent's signed outcome. */
   readonly answer?: string;
+  /** Set while the session is another node's: which, and the command, wrapped under the storage key. */
+  readonly relay?: { readonly node: string; readonly command: string };
 }
 
 export interface AuditEntry {

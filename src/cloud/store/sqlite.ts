@@ -18,8 +18,16 @@ export async function openSqliteStore(path: string): Promise<Store> {
     throw error;
   }
   // `secure_delete` clears pages; earlier ones stay in the write-ahead log until that is truncated.
-  return kyselyStore(db, async () => {
+  const scrub = async (): Promise<void> => {
     await sql`pragma wal_checkpoint(truncate)`.execute(db);
+  };
+  // One connection: transactions wait for each other.
+  return kyselyStore(db, {
+    scrub,
+    isInTheWay: () => false,
+    tries: 1,
+    hasNodes: false,
+    lockRows: false,
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Fault } from '../../support/errors.ts';
+import type { Nodes } from './nodes.ts';
 import type {
   AgentRecord,
   ApiKeyRecord,
@@ -23,9 +24,13 @@ export interface Store extends AsyncDisposable {
   readonly apiKeys: ApiKeys;
   readonly operations: Operations;
   readonly audit: Audit;
+  /** Only where several nodes can share the database. */
+  readonly nodes?: Nodes;
   /**
    * Runs `work` in one transaction: all of it counts or none. `work` must use only the store it is
-   * given, and must not wait for anything but it.
+   * given, and must not wait for anything but it; it may be run again, from the start, when another
+   * transaction got in its way. A directory or an agent that it reads by its id, or whose trail it
+   * reads, stays as it was read until the end.
    */
   atomically<T>(work: (store: Store) => Promise<T>): Promise<T>;
   /** Leaves nothing in the database's files of what was deleted or replaced by now. */
@@ -71,6 +76,8 @@ export interface Agents {
   add(agent: AgentRecord): Promise<boolean>;
   find(id: string): Promise<AgentRecord | undefined>;
   list(directory: string): Promise<readonly AgentRecord[]>;
+  /** Whom a person has approved or revoked since then. */
+  decided(since: Moment): Promise<readonly Pick<AgentRecord, 'id' | 'state'>[]>;
   update(id: string, change: AgentChange): Promise<void>;
   /** Only the outcome trail of an agent: it is read and written with every outcome. */
   trail(id: string): Promise<OutcomeTrail | undefined>;
@@ -100,8 +107,16 @@ export type AccountOf = Pick<OperationRecord, 'directory' | 'objectGuid'>;
 export interface Operations {
   prepare(operation: PreparedOperation): Promise<void>;
   find(id: string): Promise<OperationRecord | undefined>;
-  /** Turns a prepared operation into a pending one; false when it is not `prepared` any more. */
-  submit(id: string, content: string, secret: string | undefined): Promise<boolean>;
+  /**
+   * Turns a prepared operation into a pending one, which a node takes care of; false when it is not
+   * `prepared` any more.
+   */
+  submit(
+    id: string,
+    content: string,
+    secret: string | undefined,
+    runner?: string,
+  ): Promise<boolean>;
   /** Writes the result and, when it is final, deletes the sealed secret; false after a final one. */
   finish(id: string, result: OperationResult, at: Moment): Promise<boolean>;
   /** Deletes the sealed secret whatever the state. */
@@ -126,8 +141,8 @@ export interface Operations {
     >,
   ): Promise<void>;
   dispatches(operation: string): Promise<readonly DispatchRecord[]>;
-  /** After a restart: every dispatch that was under way has lost its session. */
-  loseDispatches(at: Moment): Promise<void>;
+  /** After a restart: every dispatch that was under way, of one operation or of all, has lost its session. */
+  loseDispatches(at: Moment, operation?: string): Promise<void>;
 }
 
 export interface AuditPage {

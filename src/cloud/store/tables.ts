@@ -9,6 +9,9 @@ export interface Tables {
   operations: OperationTable;
   dispatches: DispatchTable;
   audit: AuditTable;
+  nodes: NodeTable;
+  agent_sessions: SessionTable;
+  node_calls: CallTable;
 }
 
 export interface DirectoryTable {
@@ -83,6 +86,8 @@ export interface OperationTable {
   secret: string | null;
   result: string | null;
   finished_at: number | null;
+  /** The node that takes care of it; null where there is one only. */
+  runner: string | null;
 }
 
 export interface DispatchTable {
@@ -97,6 +102,9 @@ export interface DispatchTable {
   answered_at: number | null;
   code: string | null;
   answer: string | null;
+  /** The node that has the session, and the command for it, wrapped; null for a session of the runner's. */
+  node: string | null;
+  command: string | null;
 }
 
 export interface AuditTable {
@@ -108,4 +116,32 @@ export interface AuditTable {
   target: string | null;
   detail: string | null;
   signed: string | null;
+}
+
+/** On PostgreSQL only, as are the next two; moments are the database's own. */
+export interface NodeTable {
+  id: string;
+  seen_at: number;
+  monotonic_ms: number;
+  ended_at: number | null;
+}
+
+export interface SessionTable {
+  agent: string;
+  directory: string;
+  node: string;
+  session: string;
+  epoch: Generated<number>;
+  approved: number;
+  healthy: number;
+  ahead_ms: number;
+}
+
+export interface CallTable {
+  id: string;
+  node: string;
+  caller: string;
+  body: string;
+  answer: string | null;
+  at: number;
 }

@@ -6,6 +6,8 @@ export interface AgentSession {
   readonly id: string;
   readonly agentId: string;
   readonly directory: string;
+  /** The other node that has the socket; undefined: this one. */
+  readonly node?: string;
   /** What its statements are signed with. */
   readonly deviceKey: PublicKey;
   /** By its own last report. */
@@ -29,7 +31,8 @@ export interface AgentSession {
   setToggle(toggle: string, signal: AbortSignal): Promise<void>;
   /**
    * Tells the agent where it stands and takes a fresh hello; a session that cannot be renewed is
-   * closed. What is sent after the call arrives after it. Resolves either way.
+   * closed. What is sent after the call arrives after it; on another node, what is sent after it has
+   * resolved. Resolves either way.
    */
   renew(standing: Standing): Promise<void>;
   /** Ends the session; idempotent. */
@@ -45,8 +48,10 @@ export interface CommandFrame {
 /** The port: who is connected. */
 export interface AgentSessions {
   find(agentId: string): AgentSession | undefined;
-  /** Every session that was welcomed, or those of one directory. */
-  welcomed(directory?: string): readonly AgentSession[];
+  /** Every session that was welcomed and whose socket this node has. */
+  own(): readonly AgentSession[];
+  /** The sessions of a directory that were welcomed. */
+  welcomed(directory: string): readonly AgentSession[];
   /** The sessions of a directory's approved agents that are there to stay. */
   approved(directory: string): readonly AgentSession[];
   /** Makes a live session count as approved at once. */

@@ -15,6 +15,15 @@ export interface Listening extends Disposable {
 export class Changes {
   readonly #listeners = new Map<string, Set<(operation: OperationRecord) => void>>();
 
+  /** What is waited for now. */
+  get awaited(): readonly string[] {
+    return [...this.#listeners.keys()];
+  }
+
+  isAwaited(id: string): boolean {
+    return this.#listeners.has(id);
+  }
+
   announce(operation: OperationRecord): void {
     for (const listener of this.#listeners.get(operation.id) ?? []) listener(operation);
   }

@@ -5,6 +5,7 @@ import type { ServiceKeys } from '../keys/service-keys.ts';
 import type { Store } from '../store/store.ts';
 import type { AgentSessions } from './agent-session.ts';
 import type { Meters } from './meters.ts';
+import type { Relay } from './relay.ts';
 
 /** What every part of the service's work with agents needs. */
 export interface Core {
@@ -14,6 +15,7 @@ export interface Core {
   readonly keys: ServiceKeys;
   readonly deviceKeys: DeviceKeys;
   readonly sessions: AgentSessions;
+  readonly relay: Relay;
   readonly clock: Clock;
   readonly log: Logger;
   readonly meters: Meters;

@@ -69,6 +69,7 @@ async function mustFind(store: Store, directory: string, id: string): Promise<Ag
 }
 
 async function refuseTooMany(store: Store, directory: string): Promise<void> {
+  await store.directories.find(directory); // approvals of one directory come one after the other
   const agents = await store.agents.list(directory);
   if (agents.filter(({ state }) => state === 'approved').length < MAX_RECIPIENTS) return;
   throw new ServiceError('TOO_MANY_AGENTS', {

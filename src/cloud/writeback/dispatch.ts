@@ -93,6 +93,7 @@ export async function carryOut(
     return undefined;
   }
   core.log.debug('cloud.operation_dispatched', { cmd: operation.id, ...idsOf(session) });
+  if (session.node !== undefined) return core.relay.follow(operation, dispatch, signal);
   const startedAt = core.clock.monotonic();
   const { signed, controller } = await send(core, dispatch, signal);
   core.meters.dispatched(signed !== undefined, (core.clock.monotonic() - startedAt) / 1000);
@@ -102,7 +103,11 @@ export async function carryOut(
       key: await core.deviceKeys.get(session.deviceKey),
       now: core.clock.now(),
     });
-    if (outcome !== undefined) return settle(core, operation, { dispatch, outcome, signed });
+    if (outcome !== undefined) {
+      const ended = await settle(core, operation, { dispatch, outcome, signed });
+      if (ended !== undefined) core.relay.announce(ended.id);
+      return ended;
+    }
     const { agentId: id, directory } = session;
     await raiseAlarm(core, { id, directory }, 'OUTCOME_NOT_AUTHENTIC');
     session.close(CLOSE_CODES.protocolError, 'outcome not accepted');

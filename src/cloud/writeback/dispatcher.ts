@@ -6,6 +6,7 @@ import type { OperationRecord } from '../store/records.ts';
 import { Changes } from './changes.ts';
 import type { Core } from './core.ts';
 import { openDispatches } from './dispatch-plan.ts';
+import { NotOurs } from './relay.ts';
 import { firstStep, runOperation, type Run, type UnderWay } from './run-operation.ts';
 import { submit } from './submit.ts';
 import { Turns } from './turns.ts';
@@ -26,6 +27,7 @@ interface Running {
 export class Dispatcher {
   readonly #core: Core;
   readonly #running = new Map<string, Running>();
+  readonly #submitting = new Set<string>();
   readonly #changes = new Changes();
   readonly #turns: Turns;
   readonly #abort = new AbortController();
@@ -39,13 +41,15 @@ export class Dispatcher {
 
   /** Goes on with what an earlier process left unfinished. */
   async resume(): Promise<void> {
-    const { store, clock } = this.#core;
-    await store.operations.loseDispatches(clock.now());
-    const unfinished = await store.operations.unfinished();
+    await this.adopt(await this.#core.relay.inherit());
+  }
+
+  /** Takes care of operations that nobody cares for any more, and whose open dispatches are lost. */
+  async adopt(unfinished: readonly OperationRecord[]): Promise<void> {
+    const { operations } = this.#core.store;
     // An agent may still write for those first: before any other operation of the account is handed over.
     for (const operation of unfinished) {
-      const dispatches = await store.operations.dispatches(operation.id);
-      if (openDispatches(dispatches).length === 0) continue;
+      if (openDispatches(await operations.dispatches(operation.id)).length === 0) continue;
       using turn = this.#turns.take(operation);
       turn?.keep();
     }
@@ -59,18 +63,48 @@ export class Dispatcher {
   async submit(operation: OperationRecord, secret: SealedSecret | undefined): Promise<void> {
     const turn = this.#turns.take(operation);
     let first: UnderWay | undefined;
+    this.#submitting.add(operation.id);
     try {
       // An agent that is there gets it with the very commit that makes it durable.
       const step = turn && firstStep(this.#core, operation);
       const session = step?.type === 'dispatch' ? step.session : undefined;
       const submission = await submit(this.#core, operation, { secret, session });
       if (submission === undefined) return;
-      const { operation: known, first: dispatch } = submission;
+      const { operation: known, first: dispatch, assignment } = submission;
+      this.#core.relay.assigned(known, assignment);
+      if (!assignment.isOwn) return;
+      await this.adoptById(assignment.before);
       first = dispatch && turn && { dispatch, turn };
       this.#start({ id: known.id, known, first });
     } finally {
+      this.#submitting.delete(operation.id);
       if (first === undefined) turn?.[Symbol.dispose]();
     }
+  }
+
+  /** Whether this process takes care of an operation already, or is about to. */
+  isBusyWith(id: string): boolean {
+    return this.#running.has(id) || this.#submitting.has(id);
+  }
+
+  /** Goes on with an operation that another node has left to this one. */
+  async adoptById(ids: readonly string[]): Promise<void> {
+    const found = await Promise.all(ids.map((id) => this.#core.store.operations.find(id)));
+    await this.adopt(found.flatMap((each) => (each?.final === false ? [each] : [])));
+  }
+
+  /** What somebody in this process waits for, or cares for. */
+  get awaited(): readonly string[] {
+    return [...new Set([...this.#changes.awaited, ...this.#running.keys()])];
+  }
+
+  isAwaited(id: string): boolean {
+    return this.#running.has(id) || this.#changes.isAwaited(id);
+  }
+
+  /** Takes no further step with anything: other nodes do, from now on. */
+  letGo(): void {
+    for (const { drain } of this.#running.values()) drain.abort();
   }
 
   /** The operation once it has an outcome, or as it is after `ms`. */
@@ -84,10 +118,16 @@ export class Dispatcher {
 
   /** Ends the care for an operation that a person has closed, and tells whoever waits for it. */
   release(closed: OperationRecord): void {
-    const running = this.#running.get(closed.id);
-    if (running !== undefined) running.known = closed;
-    running?.drain.abort();
-    this.#changes.announce(closed);
+    this.hear(closed);
+    this.#core.relay.announce(closed.id);
+  }
+
+  /** Takes what another node has made of an operation, and tells whoever waits for it. */
+  hear(changed: OperationRecord): void {
+    const running = this.#running.get(changed.id);
+    if (running !== undefined) running.known = changed;
+    if (changed.final) running?.drain.abort();
+    this.#changes.announce(changed);
   }
 
   /** Hands nothing over any more; gives what is under way `ms` to end. What is not final goes on after a restart. */
@@ -112,15 +152,19 @@ export class Dispatcher {
   }
 
   async #run(run: Run, running: Running): Promise<void> {
-    const { log, clock } = this.#core;
+    const { log, clock, store } = this.#core;
     const [drain, abort] = [running.drain.signal, this.#abort.signal];
     const onChange = (operation: OperationRecord): void => {
       running.known = operation;
       this.#changes.announce(operation);
     };
     const context = { core: this.#core, turns: this.#turns, onChange };
+    let hasFailed = false;
     for (let next: Run = run; !drain.aborted; next = { id: run.id }) {
       try {
+        // Nobody waits any more for an answer to what was handed over before.
+        if (hasFailed) await store.operations.loseDispatches(clock.now(), run.id);
+        hasFailed = false;
         const ended = await runOperation(context, next, { drain, abort });
         if (ended !== undefined) {
           await nextTurn(); // whoever waits for the outcome comes before the log
@@ -129,9 +173,11 @@ export class Dispatcher {
         return;
       } catch (error) {
         running.known = undefined; // a step may have been taken
+        if (error instanceof NotOurs) return;
         // A database that fails now may work again in a moment; the operation must not be forgotten.
         log.error('cloud.request_failed', { cmd: run.id, problem: messageOf(error) });
         await clock.sleep(RETRY_FAILED_MS, drain);
+        hasFailed = true;
       }
     }
   }

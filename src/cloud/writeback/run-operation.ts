@@ -4,6 +4,7 @@ import type { OperationRecord } from '../store/records.ts';
 import type { Core } from './core.ts';
 import { carryOut, makeDispatch, type Dispatch } from './dispatch.ts';
 import { openDispatches, plan, type Step } from './dispatch-plan.ts';
+import { NotOurs } from './relay.ts';
 import { inOrder } from './routing.ts';
 import { unwrapSecret } from './secret-at-rest.ts';
 import { end, resultOf } from './settle.ts';
@@ -30,7 +31,8 @@ export interface Run {
 
 /**
  * Hands a submitted operation over until its outcome is known. Resolves with it when it is final,
- * or with undefined after `drain` with the step under way: then it goes on after a restart.
+ * or with undefined after `drain` with the step under way: then it goes on after a restart. Rejects
+ * with `NotOurs` when another node runs it.
  */
 export async function runOperation(
   context: RunContext,
@@ -49,7 +51,7 @@ export async function runOperation(
     if (underWay === undefined && stop.drain.aborted) return undefined;
     const changed: OperationRecord | undefined =
       underWay === undefined
-        ? await takeStep(context, operation, stop)
+        ? await takeOwnStep(context, operation, stop)
         : await finish(context, operation, underWay, stop.abort);
     if (changed !== undefined) context.onChange(changed);
     underWay = undefined;
@@ -71,6 +73,23 @@ function nextStep(
   return plan({ operation, dispatches, candidates, now: clock.now() });
 }
 
+/** Another node may have ended the operation meanwhile, or run it now: then this rejects with `NotOurs`. */
+async function takeOwnStep(
+  context: RunContext,
+  operation: OperationRecord,
+  stop: StopSignals,
+): Promise<OperationRecord | undefined> {
+  try {
+    return await takeStep(context, operation, stop);
+  } catch (error) {
+    if (!(error instanceof NotOurs)) throw error;
+    const now = await context.core.store.operations.find(operation.id);
+    if (now?.final === true) return now;
+    context.turns.release(operation);
+    throw error;
+  }
+}
+
 /** Resolves with the operation if the step changed it. */
 async function takeStep(
   context: RunContext,
@@ -87,7 +106,11 @@ async function takeStep(
   }
   if (step.type !== 'dispatch') {
     const result = resultOf(step);
-    return core.store.atomically((store) => end(store, operation, result, core.clock.now()));
+    const ended = await core.relay.asRunner(operation, (store) =>
+      end(store, operation, result, core.clock.now()),
+    );
+    core.relay.announce(ended.id);
+    return ended;
   }
   using turn = turns.take(operation);
   if (turn === undefined) {
@@ -96,7 +119,8 @@ async function takeStep(
   }
   const secret = await unwrapSecret(core, operation);
   const dispatch = await makeDispatch(core, operation, { session: step.session, earlier, secret });
-  await core.store.operations.addDispatch(dispatch.record);
+  const record = await core.relay.toRecord(dispatch);
+  await core.relay.asRunner(operation, (store) => store.operations.addDispatch(record));
   turn.keep();
   return await carryOut(core, operation, dispatch, stop.abort);
 }

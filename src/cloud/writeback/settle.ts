@@ -26,14 +26,25 @@ export async function settle(
   const now = core.clock.now();
   const change = { answeredAt: now, code: outcome.outcome.code, answer: signed };
   const answered = { ...record, ...change };
-  const step = plan({ operation, dispatches: [...earlier, answered], candidates: [], now });
-  const result =
-    step.type === 'end' ? toResult(step.by, step.by === answered ? outcome : undefined) : undefined;
   const link = linkOf(outcome, signed, now);
   const whose = { id: record.agent, directory: operation.directory, cmd: operation.id };
   return core.store.atomically(async (store) => {
+    const known = await core.relay.dispatches(store, operation.id);
+    const dispatches = known?.map((each) => (each.jti === record.jti ? answered : each)) ?? [
+      ...earlier,
+      answered,
+    ];
+    const step = plan({ operation, dispatches, candidates: [], now });
     await store.operations.updateDispatch(record.jti, change);
-    const ended = result && (await end(store, operation, result, now));
+    const ended =
+      step.type === 'end'
+        ? await end(
+            store,
+            operation,
+            toResult(step.by, step.by === answered ? outcome : undefined),
+            now,
+          )
+        : undefined;
     if (link !== undefined) await extendStoredTrail({ ...core, store }, whose, link);
     return ended;
   });

@@ -70,7 +70,8 @@ export async function renewSession(
   ahead?: AgentRecord,
 ): Promise<void> {
   try {
-    void session.renew(await standingOf(core, session, ahead));
+    const renewal = session.renew(await standingOf(core, session, ahead));
+    if (session.node !== undefined) await renewal;
   } catch (error) {
     // Only our own database or keys can have failed: the agent is told by its next renewal.
     const { agentId: agent, id } = session;

@@ -9,6 +9,7 @@ import type { Core } from './core.ts';
 import { makeDispatch, type Dispatch } from './dispatch.ts';
 import { bindingOf } from './prepare.ts';
 import { wrapSecret } from './secret-at-rest.ts';
+import type { Assignment } from './relay.ts';
 import { ServiceError } from './service-error.ts';
 
 /** An operation of this caller's. Rejects with `UNKNOWN_OPERATION`, also for somebody else's. */
@@ -31,6 +32,7 @@ export interface Submission {
   readonly operation: OperationRecord;
   /** As durable as the operation itself. */
   readonly first: Dispatch | undefined;
+  readonly assignment: Assignment;
 }
 
 /**
@@ -59,17 +61,30 @@ export async function submit(
     secret && wrapSecret(core, operation.id, secret),
     session && makeDispatch(core, operation, { session, earlier: [], secret }),
   ]);
-  const won = await core.store.atomically(async ({ operations }) => {
-    const submitted = await operations.submit(operation.id, content, wrapped);
-    if (submitted && first !== undefined) await operations.addDispatch(first.record);
-    return submitted;
+  const record = first && (await core.relay.toRecord(first));
+  const assignment = await core.store.atomically(async (store) => {
+    const assigned = await core.relay.assign(store, operation);
+    const { operations } = store;
+    if (!(await operations.submit(operation.id, content, wrapped, assigned.runner)))
+      return undefined;
+    if (isFirst(assigned) && record !== undefined) await operations.addDispatch(record);
+    return assigned;
   });
-  if (!won) {
+  if (assignment === undefined) {
     assertSame((await core.store.operations.find(operation.id)) ?? operation, content);
     return undefined;
   }
   const at = wrapped === undefined ? {} : { secret: wrapped };
-  return { operation: { ...operation, state: 'pending', content, ...at }, first };
+  return {
+    operation: { ...operation, state: 'pending', content, ...at },
+    first: isFirst(assignment) ? first : undefined,
+    assignment,
+  };
+}
+
+/** Whether this node may hand the operation over at once: nothing of the account comes before it. */
+function isFirst({ isOwn, before }: Assignment): boolean {
+  return isOwn && before.length === 0;
 }
 
 /** What makes two submissions the same. */

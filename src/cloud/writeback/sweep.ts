@@ -44,7 +44,7 @@ export async function sweep(core: Core, retention: Retention, signal: AbortSigna
 
 /** A renewal tells an agent how much of its trail is here; it reports what came after. */
 async function askForLost(core: Core): Promise<void> {
-  for (const session of core.sessions.welcomed()) {
+  for (const session of core.sessions.own()) {
     const trail = session.approved ? await core.store.agents.trail(session.agentId) : undefined;
     if (trail === undefined || !lacksOutcome(trail, core.clock.now())) continue;
     const { agentId: id, directory } = session;

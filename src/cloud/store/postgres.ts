@@ -1,0 +1,60 @@
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import { isInTheWay } from './postgres-errors.ts';
+import { kyselyStore, migrate } from './kysely-store.ts';
+import { postgresPool, TIMEOUTS, type Timeouts } from './postgres-pool.ts';
+import type { PostgresPlace } from './postgres-place.ts';
+import { StoreError, type Store } from './store.ts';
+import type { Tables } from './tables.ts';
+
+/** `create index` on a table of years takes longer than any other statement; nobody waits behind it for as long. */
+const MIGRATION: Timeouts = { statementMs: 600_000, lockMs: 20_000 };
+
+const TRIES = 6;
+
+/** Opens a database and brings its schema up to date. Rejects with `StoreError`, which names the cure. */
+export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
+  await bringUpToDate(place);
+  return postgresStore(place);
+}
+
+/** The store on a database whose schema is up to date. */
+export function postgresStore(place: PostgresPlace): Store {
+  const db = openKysely(place, TIMEOUTS);
+  return kyselyStore(db, {
+    // Deleted rows stay in the files until vacuum and the write-ahead log have moved on: OPERATING says so.
+    scrub: () => Promise.resolve(),
+    isInTheWay,
+    tries: TRIES,
+    hasNodes: true,
+    lockRows: true,
+  });
+}
+
+async function bringUpToDate(place: PostgresPlace): Promise<void> {
+  const db = openKysely({ ...place, poolSize: 2 }, MIGRATION);
+  try {
+    await mustBeDurable(db);
+    await migrate(db);
+  } finally {
+    await db.destroy();
+  }
+}
+
+function openKysely(place: PostgresPlace, timeouts: Timeouts): Kysely<Tables> {
+  return new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool: postgresPool(place, timeouts) }),
+  });
+}
+
+/** A commit that a power cut takes back would be an order that is given twice. */
+async function mustBeDurable(db: Kysely<Tables>): Promise<void> {
+  const { rows } = await sql<{ name: string; setting: string }>`
+    select name, setting from pg_settings where name in ('fsync', 'synchronous_commit')`.execute(
+    db,
+  );
+  const off = rows.find(({ setting }) => setting === 'off');
+  if (off === undefined) return;
+  throw new StoreError(
+    `store: ${off.name} is off in PostgreSQL, so that a power cut could take back what was answered; turn it on`,
+  );
+}
