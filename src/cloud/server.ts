@@ -36,7 +36,7 @@ export interface ConnectionLimits {
   readonly handshakeMs: number;
 }
 
-const LIMITS: ConnectionLimits = { connections: 4_096, handshakeMs: 10_000 };
+const LIMITS: ConnectionLimits = { connections: 16_384, handshakeMs: 10_000 };
 
 export interface CloudDeps {
   readonly clock: Clock;
