@@ -19,6 +19,7 @@ import { acceptUpgrades } from './link/accept-upgrades.ts';
 import { sessionDuties } from './link/duties.ts';
 import { LiveSessions } from './link/live-sessions.ts';
 import { lockForServing } from './setup/serve-lock.ts';
+import { GroupCommit } from './store/group-commit.ts';
 import { openSqliteStore } from './store/sqlite.ts';
 import type { Store } from './store/store.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
@@ -102,6 +103,7 @@ class Service implements RunningCloud {
     this.#core = {
       issuer: config.url,
       store,
+      groupCommit: new GroupCommit(store),
       get keys() {
         return keys.current;
       },

@@ -39,7 +39,8 @@ export function acceptUpgrades(server: Pick<Server, 'on'>, options: UpgradeOptio
   const replays = new ReplayCache();
   let deciding = 0;
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on('error', () => socket.destroy());
+    const onError = (): void => void socket.destroy();
+    socket.on('error', onError);
     if (deciding >= MAX_DECIDING || options.draining.aborted) {
       refuse(socket, { status: 503, code: 'NOT_READY', detail: 'the service is not ready' });
       return;
@@ -53,6 +54,8 @@ export function acceptUpgrades(server: Pick<Server, 'on'>, options: UpgradeOptio
           return;
         }
         sockets.handleUpgrade(request, socket, head, (opened) => {
+          // It would keep the request, with its head and its token, for as long as the session lasts.
+          socket.off('error', onError);
           startSession(opened, decision.agent, options);
         });
       })

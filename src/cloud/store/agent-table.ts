@@ -1,5 +1,11 @@
 import type { Kysely, Selectable, Updateable } from 'kysely';
-import type { AgentRecord, AgentState, OutcomeTrail, ReplacedSealing } from './records.ts';
+import type {
+  AgentRecord,
+  AgentState,
+  OutcomeTrail,
+  PeerRecord,
+  ReplacedSealing,
+} from './records.ts';
 import type { AgentChange, Agents } from './store.ts';
 import type { AgentTable, Tables } from './tables.ts';
 
@@ -27,6 +33,17 @@ export function agentTable(db: Kysely<Tables>): Agents {
         .orderBy('id')
         .execute();
       return rows.map(toRecord);
+    },
+    peers: async (directory) => {
+      const rows = await db
+        .selectFrom('agents')
+        .select(['id', 'device_key', 'sealing_statement', 'sealing_replaced'])
+        .where('directory', '=', directory)
+        .where('state', '=', 'approved')
+        .orderBy('enrolled_at')
+        .orderBy('id')
+        .execute();
+      return rows.map(toPeer);
     },
     trail: async (id) => {
       const row = await db
@@ -88,6 +105,19 @@ function toChange(change: AgentChange): Updateable<AgentTable> {
 
 function toTrail(text: string | null): OutcomeTrail | undefined {
   return text === null ? undefined : (JSON.parse(text) as OutcomeTrail);
+}
+
+function toPeer(
+  row: Pick<Selectable<AgentTable>, 'id' | 'device_key' | 'sealing_statement' | 'sealing_replaced'>,
+): PeerRecord {
+  return {
+    id: row.id,
+    deviceKey: JSON.parse(row.device_key) as PeerRecord['deviceKey'],
+    sealingStatement: row.sealing_statement,
+    ...(row.sealing_replaced !== null && {
+      sealingReplaced: JSON.parse(row.sealing_replaced) as ReplacedSealing,
+    }),
+  };
 }
 
 /** The JSON columns hold what this service itself validated and wrote. */

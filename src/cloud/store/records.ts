@@ -63,6 +63,12 @@ export interface AgentRecord {
   readonly report?: StatusReport;
 }
 
+/** What the agents of a directory are told of each other. */
+export type PeerRecord = Pick<
+  AgentRecord,
+  'id' | 'deviceKey' | 'sealingStatement' | 'sealingReplaced'
+>;
+
 export interface ReplacedSealing {
   readonly statement: string;
   readonly at: Moment;

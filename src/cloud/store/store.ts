@@ -11,6 +11,7 @@ import type {
   OperationRecord,
   OperationResult,
   OutcomeTrail,
+  PeerRecord,
   PreparedOperation,
   Toggle,
 } from './records.ts';
@@ -66,6 +67,8 @@ export interface Agents {
   add(agent: AgentRecord): Promise<boolean>;
   find(id: string): Promise<AgentRecord | undefined>;
   list(directory: string): Promise<readonly AgentRecord[]>;
+  /** The approved agents of a directory, in the order of `list`: every agent that connects is told of them. */
+  peers(directory: string): Promise<readonly PeerRecord[]>;
   update(id: string, change: AgentChange): Promise<void>;
   /** Only the outcome trail of an agent: it is read and written with every outcome. */
   trail(id: string): Promise<OutcomeTrail | undefined>;
