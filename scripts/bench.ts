@@ -15,6 +15,8 @@ const values = optionsOf('scripts/bench', {
   resets: { takes: 'number', from: 1, default: 200 },
   idle: { takes: 'number', from: 0, default: 60 },
   agents: { takes: 'number', from: 64, default: 10_000 },
+  // As many approved agents as a secret may be sealed to.
+  'per-directory': { takes: 'number', from: 1, default: 16 },
   'soak-minutes': { takes: 'number', from: 0, default: 2 },
   json: { takes: 'nothing' },
 });
@@ -39,6 +41,7 @@ const scale =
   values.only === 'scale'
     ? await measureAtScale({
         agents: values.agents,
+        perDirectory: values['per-directory'],
         soakMinutes: values['soak-minutes'],
         progress,
       })

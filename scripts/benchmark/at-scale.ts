@@ -36,6 +36,7 @@ export interface SoakSample {
 
 export interface AtScale {
   readonly agents: number;
+  readonly perDirectory: number;
   readonly bare: Held;
   readonly service: Held;
   readonly traffic: IdleTraffic;
@@ -45,6 +46,8 @@ export interface AtScale {
 
 export interface AtScaleOptions {
   readonly agents: number;
+  /** Each is told of all others of its directory when it connects. */
+  readonly perDirectory: number;
   readonly soakMinutes: number;
   readonly progress: (line: string) => void;
 }
@@ -55,7 +58,7 @@ export async function measureAtScale(options: AtScaleOptions): Promise<AtScale> 
   progress(`scale: enrolling ${String(agents)} agents`);
   let members: readonly FleetMember[] = [];
   await using service = await MeasuredService.create(async (store) => {
-    members = await enrollFleet(store, agents);
+    members = await enrollFleet(store, agents, options.perDirectory);
   });
   const input: FleetInput = { ca: service.ca, issuer: service.issuer, members };
   await writeFile(service.file('fleet.json'), JSON.stringify(input), { mode: 0o600 });
@@ -72,7 +75,15 @@ export async function measureAtScale(options: AtScaleOptions): Promise<AtScale> 
       await delay(STABLE_MS); // a link that was not up this long would count as a failing one
       storms.push(await measureStorm({ service, fleet, signal, agents, progress }));
     }
-    return { agents, bare, service: held, traffic, soak, storms };
+    return {
+      agents,
+      perDirectory: options.perDirectory,
+      bare,
+      service: held,
+      traffic,
+      soak,
+      storms,
+    };
   } finally {
     fleet.kill('SIGKILL');
   }

@@ -6,9 +6,6 @@ import { addDirectory } from '../../src/cloud/setup/add-directory.ts';
 import type { AgentRecord } from '../../src/cloud/store/records.ts';
 import type { Store } from '../../src/cloud/store/store.ts';
 
-/** As many approved agents as a secret may be sealed to. */
-const PER_DIRECTORY = 16;
-
 /** What a simulated agent has to know of itself; it is idle, so nothing is ever sealed to it. */
 export interface FleetMember {
   readonly id: string;
@@ -21,12 +18,16 @@ export interface FleetMember {
 }
 
 /** Enrols and approves so many agents, each with keys of its own, straight in a store that nobody serves yet. */
-export async function enrollFleet(store: Store, count: number): Promise<readonly FleetMember[]> {
+export async function enrollFleet(
+  store: Store,
+  count: number,
+  perDirectory: number,
+): Promise<readonly FleetMember[]> {
   const fleet: FleetMember[] = [];
   while (fleet.length < count) {
-    const directory = `scale-${String(fleet.length / PER_DIRECTORY + 1)}`;
+    const directory = `scale-${String(fleet.length / perDirectory + 1)}`;
     await addDirectory(store, directory, Date.now());
-    const size = Math.min(PER_DIRECTORY, count - fleet.length);
+    const size = Math.min(perDirectory, count - fleet.length);
     const made = await Promise.all(Array.from({ length: size }, () => makeAgent(directory)));
     await store.atomically(async (inside) => {
       for (const { record } of made) await inside.agents.add(record);

@@ -10,7 +10,7 @@ const PLOTS = join(import.meta.dirname, '../../../scripts/benchmark/plots');
 
 /** The tables of `--only scale`. */
 export function scaleTables(scale: AtScale): readonly string[] {
-  const { agents, bare, service, traffic, soak, storms } = scale;
+  const { agents, perDirectory, bare, service, traffic, soak, storms } = scale;
   const row = (name: string, held: Held): readonly string[] => [
     name,
     mb(held.emptyRss),
@@ -21,7 +21,12 @@ export function scaleTables(scale: AtScale): readonly string[] {
   const last = soak.at(-1);
   return [
     table(
-      [`${String(agents)} idle connections over TLS`, 'without any', 'with all', 'for each'],
+      [
+        `${String(agents)} idle connections over TLS, ${String(perDirectory)} agents to a directory`,
+        'without any',
+        'with all',
+        'for each',
+      ],
       [
         row('bare `wss` server', bare),
         row('the service', service),

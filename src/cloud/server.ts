@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, DropArgument } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { CLOSE_CODES } from '../protocol/messages.ts';
 import type { Clock } from '../support/clock.ts';
@@ -37,7 +37,11 @@ export interface ConnectionLimits {
   readonly handshakeMs: number;
 }
 
+/** Ten thousand agents and their callers; the process needs as many file descriptors (LimitNOFILE). */
 const LIMITS: ConnectionLimits = { connections: 16_384, handshakeMs: 10_000 };
+
+/** Whoever floods the service must not flood its log. */
+const TELL_FULL_EVERY_MS = 60_000;
 
 export interface CloudDeps {
   readonly clock: Clock;
@@ -135,6 +139,7 @@ class Service implements RunningCloud {
       renewEveryMs: this.#parts.config.sessionMs,
       draining,
     });
+    this.#tellWhenFull();
     await this.#listen();
     await this.#dispatcher.resume();
     const { config, keys, log } = this.#parts;
@@ -161,6 +166,19 @@ class Service implements RunningCloud {
     await store[Symbol.asyncDispose]();
     lock[Symbol.dispose]();
     log.info('cloud.stopped');
+  }
+
+  /** Node closes what is beyond `maxConnections` without a word to anybody. */
+  #tellWhenFull(): void {
+    const { clock, log } = this.#parts;
+    let [toldAt, dropped] = [-Infinity, 0];
+    this.#server.on('drop', (data?: DropArgument) => {
+      dropped += 1;
+      if (clock.monotonic() - toldAt < TELL_FULL_EVERY_MS) return;
+      const { maxConnections: allowed } = this.#server;
+      log.warn('cloud.connections_full', { allowed, dropped, remote: data?.remoteAddress });
+      [toldAt, dropped] = [clock.monotonic(), 0];
+    });
   }
 
   async #listen(): Promise<void> {
