@@ -1,5 +1,8 @@
 import { cpus, release } from 'node:os';
 import { measureAgentAlone, type AgentAlone } from './benchmark/agent-alone.ts';
+import { measureAtScale } from './benchmark/at-scale.ts';
+import { drawPlots, scaleTables } from './benchmark/scale-report.ts';
+import { table } from './benchmark/table.ts';
 import {
   measureThroughEverything,
   type ThroughEverything,
@@ -7,16 +10,22 @@ import {
 import { optionsOf } from './lib/options.ts';
 
 const values = optionsOf('scripts/bench', {
-  only: { takes: 'choice', of: ['through', 'alone'] },
+  only: { takes: 'choice', of: ['through', 'alone', 'scale'] },
   commands: { takes: 'number', from: 1, default: 1500 },
   resets: { takes: 'number', from: 1, default: 200 },
   idle: { takes: 'number', from: 0, default: 60 },
+  agents: { takes: 'number', from: 64, default: 10_000 },
+  // As many approved agents as a secret may be sealed to.
+  'per-directory': { takes: 'number', from: 1, default: 16 },
+  'soak-minutes': { takes: 'number', from: 0, default: 2 },
   json: { takes: 'nothing' },
 });
 const progress = (line: string): void => {
   console.error(line);
 };
-const wanted = (part: string): boolean => values.only === undefined || values.only === part;
+// The fleet needs a quiet machine and ten minutes of its own: it is measured when asked for.
+const wanted = (part: 'through' | 'alone'): boolean =>
+  values.only === undefined || values.only === part;
 
 const through = wanted('through')
   ? await measureThroughEverything({ callers: [1, 8], resets: values.resets, progress })
@@ -28,7 +37,19 @@ const alone = wanted('alone')
       progress,
     })
   : undefined;
-console.log(values.json ? JSON.stringify({ machine: machine(), through, alone }) : tables());
+const scale =
+  values.only === 'scale'
+    ? await measureAtScale({
+        agents: values.agents,
+        perDirectory: values['per-directory'],
+        soakMinutes: values['soak-minutes'],
+        progress,
+      })
+    : undefined;
+if (scale !== undefined) {
+  for (const file of await drawPlots(scale)) progress(`drawn: ${file}`);
+}
+console.log(values.json ? JSON.stringify({ machine: machine(), through, alone, scale }) : tables());
 
 function machine(): string {
   const [cpu] = cpus();
@@ -39,6 +60,7 @@ function tables(): string {
   const parts = [`Machine: ${machine()}`];
   if (through !== undefined) parts.push(throughTable(through));
   if (alone !== undefined) parts.push(aloneTable(alone));
+  if (scale !== undefined) parts.push(...scaleTables(scale));
   return parts.join('\n\n');
 }
 
@@ -73,11 +95,6 @@ function aloneTable(alone: AgentAlone): string {
     ),
     `Resident memory: ${alone.idleRssMb.toFixed(0)} MB ${alone.idleSeconds} s after hello, ${alone.busyRssMb.toFixed(0)} MB after ${alone.commands} commands.`,
   ].join('\n\n');
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
 function ms(value: number): string {

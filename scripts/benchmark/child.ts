@@ -15,12 +15,26 @@ export function startPinned(module: string, args: readonly string[]): ChildProce
   return spawn('taskset', command, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
 }
 
+/** Starts a compiled module of this folder whose memory is read: the garbage of a run can be collected first. */
+export function startMeasured(module: string, args: readonly string[]): ChildProcess {
+  const path = join(import.meta.dirname, module);
+  return spawn(process.execPath, ['--expose-gc', '--enable-source-maps', path, ...args], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
+}
+
 /** Asks the process; resolves with its next message. */
-export async function ask<T>(child: ChildProcess, question: string): Promise<T> {
-  const answer = once(child, 'message');
+export async function ask<T>(child: ChildProcess, question: string | object): Promise<T> {
+  const settled = new AbortController();
+  const { signal } = settled;
+  const answer = once(child, 'message', { signal });
   child.send(question);
-  const [message] = (await Promise.race([answer, ended(child)])) as [T];
-  return message;
+  try {
+    const [message] = (await Promise.race([answer, ended(child, signal)])) as [T];
+    return message;
+  } finally {
+    settled.abort();
+  }
 }
 
 /** This process's own answer to `usage`. */
@@ -29,7 +43,13 @@ export function usage(): Usage {
   return { cpuUs: user + system, rss: process.memoryUsage().rss };
 }
 
-async function ended(child: ChildProcess): Promise<never> {
-  const [code] = (await once(child, 'exit')) as [number | null];
+/** The same once everything that can be let go of is, where Node runs with --expose-gc. */
+export function settledUsage(): Usage {
+  for (let i = 0; i < 3; i++) globalThis.gc?.();
+  return usage();
+}
+
+async function ended(child: ChildProcess, signal: AbortSignal): Promise<never> {
+  const [code] = (await once(child, 'exit', { signal })) as [number | null];
   throw new Error(`the measured process ended with ${code ?? 'a signal'}`);
 }

@@ -208,6 +208,11 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
     meaning: 'The database or the keys could not be read for the session of an agent.',
     action: 'Look at `reason`, the disk and the data folder.',
   },
+  'cloud.connections_full': {
+    meaning: 'As many connections are open as are allowed; the next ones were closed at once.',
+    action:
+      'Look for strangers who open connections at `remote`; for more agents than this, run a second service.',
+  },
   'cloud.agent_enrolled': {
     meaning: 'A machine has enrolled and waits for approval.',
     action: 'Compare the fingerprint, then `passback-cloud agent approve`, or `agent revoke`.',

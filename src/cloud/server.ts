@@ -1,5 +1,6 @@
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
+import type { DropArgument } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { CLOSE_CODES } from '../protocol/messages.ts';
 import type { Clock } from '../support/clock.ts';
@@ -20,6 +21,7 @@ import { acceptUpgrades } from './link/accept-upgrades.ts';
 import { sessionDuties } from './link/duties.ts';
 import { addressOf, listen, stopListening } from './listen.ts';
 import { openServiceNode, type ServiceNode } from './service-node.ts';
+import { GroupCommit } from './store/group-commit.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
 import type { Core } from './writeback/core.ts';
 import { Dispatcher } from './writeback/dispatcher.ts';
@@ -37,7 +39,11 @@ export interface ConnectionLimits {
   readonly handshakeMs: number;
 }
 
-const LIMITS: ConnectionLimits = { connections: 4_096, handshakeMs: 10_000 };
+/** Ten thousand agents and their callers; the process needs as many file descriptors (LimitNOFILE). */
+const LIMITS: ConnectionLimits = { connections: 16_384, handshakeMs: 10_000 };
+
+/** Whoever floods the service must not flood its log. */
+const TELL_FULL_EVERY_MS = 60_000;
 
 export interface CloudDeps {
   readonly clock: Clock;
@@ -103,6 +109,7 @@ class Service implements RunningCloud {
     this.#core = {
       issuer: config.url,
       store: node.store,
+      groupCommit: new GroupCommit(node.store),
       get keys() {
         return keys.current;
       },
@@ -146,6 +153,7 @@ class Service implements RunningCloud {
       draining,
     });
     await this.#parts.node.start(this.#core, this.#dispatcher);
+    this.#tellWhenFull();
     await this.#listen();
     await this.#dispatcher.resume();
     const { config, keys, log } = this.#parts;
@@ -177,6 +185,19 @@ class Service implements RunningCloud {
     await stopListening(this.#health, Promise.resolve());
     await node.close();
     log.info('cloud.stopped');
+  }
+
+  /** Node closes what is beyond `maxConnections` without a word to anybody. */
+  #tellWhenFull(): void {
+    const { clock, log } = this.#parts;
+    let [toldAt, dropped] = [-Infinity, 0];
+    this.#server.on('drop', (data?: DropArgument) => {
+      dropped += 1;
+      if (clock.monotonic() - toldAt < TELL_FULL_EVERY_MS) return;
+      const { maxConnections: allowed } = this.#server;
+      log.warn('cloud.connections_full', { allowed, dropped, remote: data?.remoteAddress });
+      [toldAt, dropped] = [clock.monotonic(), 0];
+    });
   }
 
   async #listen(): Promise<void> {

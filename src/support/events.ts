@@ -89,6 +89,7 @@ export const EVENTS = {
   'cloud.link_refused': 40102,
   'cloud.link_renewed': 40103,
   'cloud.renewal_failed': 40104,
+  'cloud.connections_full': 40105,
   'cloud.agent_enrolled': 40110,
   'cloud.enrollment_refused': 40111,
   'cloud.agent_approved': 40112,

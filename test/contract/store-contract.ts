@@ -80,6 +80,22 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       expect(await store.agents.list('other')).toHaveLength(0);
     });
 
+    test('tells of the approved agents of a directory what others have to know of them', async () => {
+      const known = (id: string): AgentRecord => ({
+        ...sampleAgent(id),
+        deviceKey: { ...KEY, kid: id },
+        state: 'approved',
+      });
+      await store.agents.add({ ...known('later'), enrolledAt: NOW + 1 });
+      await store.agents.add(sampleAgent('pending'));
+      await store.agents.add(known('first'));
+      const { deviceKey, sealingStatement } = known('first');
+      const [first, ...others] = await store.agents.peers('corp');
+      expect(first).toEqual({ id: 'first', deviceKey, sealingStatement });
+      expect(others.map(({ id }) => id)).toEqual(['later']);
+      expect(await store.agents.peers('nothing')).toEqual([]);
+    });
+
     test('takes a device key once', async () => {
       await store.agents.add(sampleAgent('a'));
       expect(await store.agents.add(sampleAgent('b'))).toBe(false);

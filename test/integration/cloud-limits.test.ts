@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
+import { ServiceMetrics } from '../../src/cloud/health/metrics.ts';
 import { acceptUpgrades, type UpgradeOptions } from '../../src/cloud/link/accept-upgrades.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { systemClock } from '../../src/support/clock.ts';
@@ -27,6 +28,8 @@ test('strangers cannot take more connections than the service has for them', asy
   await once(await stranger(cloud), 'close');
   expect(others.map(({ destroyed }) => destroyed)).toEqual([false, false]);
   await expect(cloud.call('GET', 'status')).rejects.toThrow();
+  // Said once a minute, however many are turned away.
+  expect(cloud.log.of('cloud.connections_full')).toHaveLength(1);
   first.destroy();
   await eventually(async () => {
     expect(await cloud.call('GET', 'status')).toMatchObject({ status: 200 });
@@ -58,8 +61,9 @@ test('only so many upgrades are decided at one time; the rest is asked to come b
   });
   const server = createServer();
   const store = { agents: { find: () => slow } };
+  const meters = new ServiceMetrics();
   acceptUpgrades(server, {
-    core: { issuer: TEST_ISSUER, clock: systemClock, log: new MemoryLog(), store },
+    core: { issuer: TEST_ISSUER, clock: systemClock, log: new MemoryLog(), store, meters },
     draining: new AbortController().signal,
   } as unknown as UpgradeOptions);
   const upgrade = async (): Promise<string> => {
@@ -69,8 +73,8 @@ test('only so many upgrades are decided at one time; the rest is asked to come b
     const [data] = (await once(socket, 'data')) as [Buffer];
     return data.toString();
   };
-  const deciding = Array.from({ length: 256 }, upgrade);
-  expect(await upgrade()).toMatch(/^HTTP\/1\.1 503 [^]*Retry-After: 5/);
+  const deciding = Array.from({ length: 1_024 }, upgrade);
+  expect(await upgrade()).toMatch(/^HTTP\/1\.1 503 [^]*Retry-After: (?:[5-9]|[12]\d|30)\r/);
   answer();
   for (const decided of await Promise.all(deciding)) expect(decided).toMatch(/^HTTP\/1\.1 401 /);
   expect(await upgrade()).toMatch(/^HTTP\/1\.1 401 /);

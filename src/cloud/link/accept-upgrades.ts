@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -11,8 +12,9 @@ import type { LiveSessions } from './live-sessions.ts';
 import { ReplayCache } from './replay-cache.ts';
 
 /** Upgrades being decided at one time; the rest is asked to come back. */
-const MAX_DECIDING = 256;
-const RETRY_AFTER_S = 5;
+const MAX_DECIDING = 1_024; // a few seconds of work: agents wait ten before they give a dial up
+/** A wish that is the same for all would bring all of them back in the same moment. */
+const RETRY_AFTER_S = { least: 5, most: 30 };
 
 export interface UpgradeOptions {
   readonly core: Core;
@@ -39,7 +41,8 @@ export function acceptUpgrades(server: Pick<Server, 'on'>, options: UpgradeOptio
   const replays = new ReplayCache();
   let deciding = 0;
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on('error', () => socket.destroy());
+    const onError = (): void => void socket.destroy();
+    socket.on('error', onError);
     if (deciding >= MAX_DECIDING || options.draining.aborted) {
       options.core.meters.upgradeRefused('NOT_READY');
       refuse(socket, { status: 503, code: 'NOT_READY', detail: 'the service is not ready' });
@@ -54,6 +57,8 @@ export function acceptUpgrades(server: Pick<Server, 'on'>, options: UpgradeOptio
           return;
         }
         sockets.handleUpgrade(request, socket, head, (opened) => {
+          // It would keep the request, with its head and its token, for as long as the session lasts.
+          socket.off('error', onError);
           startSession(opened, decision.agent, options);
         });
       })
@@ -108,10 +113,15 @@ function startSession(
   agent: AgentRecord,
   { core, sessions, duties, renewEveryMs, draining }: UpgradeOptions,
 ): void {
-  const log = core.log.child({ agent: agent.id, directory: agent.directory });
   const { id: agentId, directory, deviceKey } = agent;
   const who = { agentId, directory, deviceKey };
-  const session = new LinkSession(socket, { ...who, duties, renewEveryMs, clock: core.clock, log });
+  const session = new LinkSession(socket, {
+    ...who,
+    duties,
+    renewEveryMs,
+    clock: core.clock,
+    log: core.log,
+  });
   if (draining.aborted || !sessions.add(session)) {
     session.terminate();
     return;
@@ -128,6 +138,11 @@ function logRefusal(core: Core, request: IncomingMessage, refusal: UpgradeRefusa
   const remote = request.socket.remoteAddress;
   core.log.warn('cloud.link_refused', { status, code, reason, remote });
   core.meters.upgradeRefused(code);
+}
+
+function retryAfterS(): number {
+  const { least, most } = RETRY_AFTER_S;
+  return randomInt(least, most + 1);
 }
 
 /** An answer by hand: no WebSocket was made, and none will be on this connection. */
@@ -147,7 +162,7 @@ function refuse(socket: Duplex, { status, code, detail, serverTime }: UpgradeRef
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
     ...(status === 426 ? [`Sec-WebSocket-Protocol: ${SUBPROTOCOL}`, 'Upgrade: websocket'] : []),
-    ...(status === 503 ? [`Retry-After: ${RETRY_AFTER_S}`] : []),
+    ...(status === 503 ? [`Retry-After: ${retryAfterS()}`] : []),
   ];
   socket.once('finish', () => socket.destroy());
   socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`);

@@ -2,7 +2,6 @@ import { decodeJwt, errors } from 'jose';
 import { CLOCK_TOLERANCE_S, TOKEN_LIFETIME_S } from '../../protocol/command.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
-import { importPublicKey } from '../keys/import-public-key.ts';
 import type { AgentRecord } from '../store/records.ts';
 import type { Core } from '../writeback/core.ts';
 import type { ReplayCache } from './replay-cache.ts';
@@ -23,7 +22,7 @@ const MAX_TOKEN = 4_096;
 /** Decides by the upgrade request's bearer token who is there, before any WebSocket exists. */
 export async function admit(
   authorization: string | undefined,
-  core: Pick<Core, 'issuer' | 'store' | 'clock'>,
+  core: Pick<Core, 'issuer' | 'store' | 'clock' | 'deviceKeys'>,
   replays: ReplayCache,
 ): Promise<Admission> {
   const token = bearerToken(authorization);
@@ -32,7 +31,7 @@ export async function admit(
   const now = core.clock.now();
   try {
     const claims = await verifyToken('connect', token, {
-      key: await importPublicKey(agent.deviceKey),
+      key: await core.deviceKeys.get(agent.deviceKey),
       now,
       audience: core.issuer,
       issuer: agent.id,

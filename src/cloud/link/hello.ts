@@ -64,7 +64,7 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
   }
   await alarmRestoredToggle(agent, claims, core);
   session.healthy = isHealthy(claims.status);
-  await core.store.atomically(async (store) => {
+  await core.groupCommit.run(async (store) => {
     // Outcomes may have come in meanwhile, and stay.
     const { trail } = resumeTrail(await store.agents.trail(agent.id), claims.journal, said.known);
     await store.agents.update(agent.id, {

@@ -100,7 +100,7 @@ export class LinkSession implements AgentSession {
       },
       onBug: (method, error) => {
         const name = error instanceof Error ? error.name : typeof error;
-        options.log.error('cloud.request_failed', { session: this.id, method, name });
+        this.#log.error('cloud.request_failed', { session: this.id, method, name });
       },
     });
     this.#listen();
@@ -108,6 +108,11 @@ export class LinkSession implements AgentSession {
 
   get closed(): AbortSignal {
     return this.#closed.signal;
+  }
+
+  /** Made when there is something to say: kept, it would be most of what an idle session costs in closures. */
+  get #log(): Logger {
+    return this.#options.log.child({ agent: this.agentId, directory: this.directory });
   }
 
   /** Whether anything can still be said to the agent. */
@@ -161,7 +166,7 @@ export class LinkSession implements AgentSession {
         },
       },
       standing,
-      this.#options,
+      { clock: this.#options.clock, log: this.#log },
     );
   }
 
@@ -173,7 +178,7 @@ export class LinkSession implements AgentSession {
 
   close(code: number, reason: string): void {
     if (this.closed.aborted) return;
-    this.#options.log.debug('cloud.link_down', { session: this.id, code, reason });
+    this.#log.debug('cloud.link_down', { session: this.id, code, reason });
     this.#socket.close(code, reason);
     // Whoever does not close back is cut off; the session counts as over when the socket is gone.
     void this.#options.clock.sleep(CLOSE_WITHIN_MS, this.closed).then(() => {
@@ -230,7 +235,7 @@ export class LinkSession implements AgentSession {
   }
 
   #breach(reason: string): void {
-    this.#options.log.warn('cloud.link_refused', { session: this.id, reason });
+    this.#log.warn('cloud.link_refused', { session: this.id, reason });
     this.close(CLOSE_CODES.protocolError, 'protocol error');
   }
 
@@ -321,11 +326,11 @@ export class LinkSession implements AgentSession {
   }
 
   async #watchSilence(): Promise<void> {
-    const { clock, log } = this.#options;
+    const { clock } = this.#options;
     while (!this.closed.aborted) {
       const leftMs = this.#heardAt + SILENCE_LIMIT_MS - clock.monotonic();
       if (leftMs <= 0) {
-        log.warn('cloud.link_down', { session: this.id, reason: 'silence' });
+        this.#log.warn('cloud.link_down', { session: this.id, reason: 'silence' });
         this.#socket.terminate();
         return;
       }

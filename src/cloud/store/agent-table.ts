@@ -3,6 +3,7 @@ import type {
   AgentRecord,
   AgentState,
   OutcomeTrail,
+  PeerRecord,
   ReplacedSealing,
   TurnedAway,
 } from './records.ts';
@@ -46,6 +47,17 @@ export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolea
         .where('decided_at', '>=', since)
         .execute();
       return rows.map(({ id, state }) => ({ id, state: state as AgentState }));
+    },
+    peers: async (directory) => {
+      const rows = await db
+        .selectFrom('agents')
+        .select(['id', 'device_key', 'sealing_statement', 'sealing_replaced'])
+        .where('directory', '=', directory)
+        .where('state', '=', 'approved')
+        .orderBy('enrolled_at')
+        .orderBy('id')
+        .execute();
+      return rows.map(toPeer);
     },
     trail: async (id) => {
       const row = await db
@@ -111,6 +123,19 @@ function toChange(change: AgentChange): Updateable<AgentTable> {
 
 function toTrail(text: string | null): OutcomeTrail | undefined {
   return text === null ? undefined : (JSON.parse(text) as OutcomeTrail);
+}
+
+function toPeer(
+  row: Pick<Selectable<AgentTable>, 'id' | 'device_key' | 'sealing_statement' | 'sealing_replaced'>,
+): PeerRecord {
+  return {
+    id: row.id,
+    deviceKey: JSON.parse(row.device_key) as PeerRecord['deviceKey'],
+    sealingStatement: row.sealing_statement,
+    ...(row.sealing_replaced !== null && {
+      sealingReplaced: JSON.parse(row.sealing_replaced) as ReplacedSealing,
+    }),
+  };
 }
 
 /** The JSON columns hold what this service itself validated and wrote. */

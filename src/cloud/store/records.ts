@@ -75,6 +75,12 @@ export interface TurnedAway {
   readonly reason: string;
 }
 
+/** What the agents of a directory are told of each other. */
+export type PeerRecord = Pick<
+  AgentRecord,
+  'id' | 'deviceKey' | 'sealingStatement' | 'sealingReplaced'
+>;
+
 export interface ReplacedSealing {
   readonly statement: string;
   readonly at: Moment;

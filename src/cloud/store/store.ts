@@ -12,6 +12,7 @@ import type {
   OperationRecord,
   OperationResult,
   OutcomeTrail,
+  PeerRecord,
   PreparedOperation,
   Toggle,
 } from './records.ts';
@@ -78,6 +79,8 @@ export interface Agents {
   list(directory: string): Promise<readonly AgentRecord[]>;
   /** Whom a person has approved or revoked since then. */
   decided(since: Moment): Promise<readonly Pick<AgentRecord, 'id' | 'state'>[]>;
+  /** The approved agents of a directory, in the order of `list`: every agent that connects is told of them. */
+  peers(directory: string): Promise<readonly PeerRecord[]>;
   update(id: string, change: AgentChange): Promise<void>;
   /** Only the outcome trail of an agent: it is read and written with every outcome. */
   trail(id: string): Promise<OutcomeTrail | undefined>;

@@ -2,6 +2,7 @@ import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
 import type { DeviceKeys } from '../keys/device-keys.ts';
 import type { ServiceKeys } from '../keys/service-keys.ts';
+import type { GroupCommit } from '../store/group-commit.ts';
 import type { Store } from '../store/store.ts';
 import type { AgentSessions } from './agent-session.ts';
 import type { Meters } from './meters.ts';
@@ -12,6 +13,8 @@ export interface Core {
   /** The public URL: issuer of our tokens, audience of the agents'. */
   readonly issuer: string;
   readonly store: Store;
+  /** For what every agent writes when it connects: a whole fleet does at once. */
+  readonly groupCommit: GroupCommit;
   readonly keys: ServiceKeys;
   readonly deviceKeys: DeviceKeys;
   readonly sessions: AgentSessions;

@@ -19,6 +19,10 @@ export async function takeSealingKey(
   agent: AgentRecord,
   statement: string,
 ): Promise<Sealing> {
+  if (statement === agent.sealingStatement) {
+    const { sealingKey, sealingStatement, sealingSince } = agent; // verified when it was stored
+    return { sealingKey, sealingStatement, sealingSince };
+  }
   const now = core.clock.now();
   const sealing = await verifySealingKey(agent, statement, now);
   if (sealing.sealingKey.kid === agent.sealingKey.kid) return sealing;

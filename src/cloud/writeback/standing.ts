@@ -3,7 +3,7 @@ import { CLOCK_TOLERANCE_S, OPERATION_LIFETIME_MS } from '../../protocol/command
 import type { PeerStatement, Standing } from '../../protocol/messages.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { messageOf } from '../../support/errors.ts';
-import type { AgentRecord } from '../store/records.ts';
+import type { AgentRecord, PeerRecord } from '../store/records.ts';
 import type { AgentSession } from './agent-session.ts';
 import type { Core } from './core.ts';
 import { signToggle } from './toggle.ts';
@@ -22,27 +22,23 @@ export async function standingOf(
 ): Promise<Standing> {
   const directory = await core.store.directories.find(id);
   if (directory === undefined) throw new TypeError(`standingOf: no directory ${id}`);
-  const stored = await core.store.agents.list(id);
+  const stored = approved ? await core.store.agents.peers(id) : [];
   const trail = approved ? await core.store.agents.trail(agentId) : undefined;
-  const agents = ahead === undefined ? stored : [...stored.filter(isNot(ahead)), ahead];
+  const peers = ahead === undefined ? stored : withAhead(stored, ahead);
   const now = core.clock.now();
   return {
     serverTime: timestamp(now),
     approved,
     keySet: core.keys.keySet.token,
     toggle: await signToggle(core, directory),
-    peers: approved
-      ? agents
-          .filter(({ state }) => state === 'approved')
-          .flatMap((agent) => peerStatements(agent, now))
-      : [],
+    peers: approved ? peers.flatMap((agent) => peerStatements(agent, now)) : [],
     ...(trail !== undefined && { trail: { epoch: trail.epoch, seq: trail.seq } }),
   };
 }
 
 /** Whom a secret of an operation that still has time may be sealed to; the key in use comes last. */
 function peerStatements(
-  { deviceKey, sealingStatement: sealingKey, sealingReplaced: before }: AgentRecord,
+  { deviceKey, sealingStatement: sealingKey, sealingReplaced: before }: PeerRecord,
   now: number,
 ): PeerStatement[] {
   const current = { deviceKey, sealingKey };
@@ -87,6 +83,7 @@ export function saysMore(told: Standing, now: Standing): boolean {
   return facts(told) !== facts(now);
 }
 
-function isNot(other: AgentRecord): (agent: AgentRecord) => boolean {
-  return ({ id }) => id !== other.id;
+function withAhead(stored: readonly PeerRecord[], ahead: AgentRecord): readonly PeerRecord[] {
+  const others = stored.filter(({ id }) => id !== ahead.id);
+  return ahead.state === 'approved' ? [...others, ahead] : others;
 }

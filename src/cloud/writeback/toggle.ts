@@ -1,6 +1,6 @@
 import { CLOCK_TOLERANCE_S } from '../../protocol/command.ts';
 import { timestamp } from '../../protocol/shapes.ts';
-import { signToken } from '../../protocol/tokens.ts';
+import { signToken, type SigningKey } from '../../protocol/tokens.ts';
 import { messageOf } from '../../support/errors.ts';
 import type { DirectoryRecord, Toggle } from '../store/records.ts';
 import { nowSeconds, type Core } from './core.ts';
@@ -8,8 +8,28 @@ import { endOfPause, isPaused, type WishedEnd } from './pause.ts';
 
 const PUSH_WITHIN_MS = 10_000;
 
-/** The current toggle of a directory as the signed statement that agents take. */
+interface Statement {
+  readonly toggle: string;
+  readonly token: Promise<string>;
+}
+
+/** The newest statement of each directory under each key: a fleet that comes back asks for the same ones. */
+const statements = new WeakMap<SigningKey, Map<string, Statement>>();
+
+/** The current toggle of a directory as the signed statement that agents take; signed once. */
 export function signToggle(core: Core, directory: DirectoryRecord): Promise<string> {
+  const { signing } = core.keys;
+  const known = statements.get(signing) ?? new Map<string, Statement>();
+  statements.set(signing, known);
+  const toggle = JSON.stringify(directory.toggle);
+  const before = known.get(directory.id);
+  if (before?.toggle === toggle) return before.token;
+  const token = signAnew(core, directory);
+  known.set(directory.id, { toggle, token });
+  return token;
+}
+
+function signAnew(core: Core, directory: DirectoryRecord): Promise<string> {
   const { version, enabled, reason, by, until } = directory.toggle;
   return signToken(
     'writeback',

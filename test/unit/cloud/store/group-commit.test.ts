@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { GroupCommit } from '../../../../src/cloud/store/group-commit.ts';
+import type { Store } from '../../../../src/cloud/store/store.ts';
+
+/** Remembers what each transaction wrote that was committed. */
+class CountedStore {
+  readonly committed: (readonly string[])[] = [];
+  writes: string[] = [];
+
+  async atomically<T>(work: (store: Store) => Promise<T>): Promise<T> {
+    this.writes = [];
+    const result = await work({} as Store);
+    this.committed.push(this.writes);
+    return result;
+  }
+}
+
+function start(): { store: CountedStore; write: (name: string) => Promise<void> } {
+  const store = new CountedStore();
+  const group = new GroupCommit(store);
+  const write = (name: string): Promise<void> =>
+    group.run(() => {
+      if (name.startsWith('bad')) return Promise.reject(new Error(name));
+      store.writes.push(name);
+      return Promise.resolve();
+    });
+  return { store, write };
+}
+
+test('what comes together is committed together, in its order', async () => {
+  const { store, write } = start();
+  await Promise.all(['a', 'b', 'c'].map(write));
+  expect(store.committed).toEqual([['a', 'b', 'c']]);
+});
+
+test('work that fails takes nobody else with it, and is told of its own failure', async () => {
+  const { store, write } = start();
+  const ended = await Promise.allSettled(['a', 'bad', 'c'].map(write));
+  expect(ended.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(ended[1]).toMatchObject({ reason: { message: 'bad' } });
+  expect(store.committed.flat()).toEqual(['a', 'c']);
+});
+
+test('what comes later has a transaction of its own', async () => {
+  const { store, write } = start();
+  await write('a');
+  await write('b');
+  expect(store.committed).toEqual([['a'], ['b']]);
+});
+
+test('so many come at once that they are committed in several transactions', async () => {
+  const { store, write } = start();
+  await Promise.all(Array.from({ length: 100 }, (_, i) => write(String(i))));
+  expect(store.committed.map(({ length }) => length)).toEqual([64, 36]);
+});
