@@ -15,6 +15,8 @@ const SETTLE_MS = 3_000;
 const TAPPED = 8;
 const PINGS_WITHIN_MS = 60_000;
 const STABLE_MS = 31_000;
+/** Far more than all connections take; a fleet that hangs must not hang the benchmark. */
+const ANSWER_WITHIN_MS = 300_000;
 
 export interface Held {
   readonly emptyRss: number;
@@ -95,8 +97,13 @@ async function startFleet(service: MeasuredService): Promise<ChildProcess> {
   return fleet;
 }
 
-function tell<T>(fleet: ChildProcess, question: FleetQuestion): Promise<T> {
-  return ask<T>(fleet, question);
+async function tell<T>(fleet: ChildProcess, question: FleetQuestion): Promise<T> {
+  const timer = setTimeout(() => fleet.kill('SIGKILL'), ANSWER_WITHIN_MS);
+  try {
+    return await ask<T>(fleet, question);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function measureBare(
