@@ -7,10 +7,11 @@ import {
   measureThroughEverything,
   type ThroughEverything,
 } from './benchmark/through-everything.ts';
+import { measureTwoNodes, type TwoNodes } from './benchmark/two-nodes.ts';
 import { optionsOf } from './lib/options.ts';
 
 const values = optionsOf('scripts/bench', {
-  only: { takes: 'choice', of: ['through', 'alone', 'scale'] },
+  only: { takes: 'choice', of: ['through', 'alone', 'scale', 'nodes'] },
   commands: { takes: 'number', from: 1, default: 1500 },
   resets: { takes: 'number', from: 1, default: 200 },
   idle: { takes: 'number', from: 0, default: 60 },
@@ -18,6 +19,8 @@ const values = optionsOf('scripts/bench', {
   // As many approved agents as a secret may be sealed to.
   'per-directory': { takes: 'number', from: 1, default: 16 },
   'soak-minutes': { takes: 'number', from: 0, default: 2 },
+  callers: { takes: 'number', from: 1, default: 32 },
+  operations: { takes: 'number', from: 1, default: 1500 },
   json: { takes: 'nothing' },
 });
 const progress = (line: string): void => {
@@ -46,10 +49,15 @@ const scale =
         progress,
       })
     : undefined;
+const nodes =
+  values.only === 'nodes'
+    ? await measureTwoNodes({ callers: values.callers, operations: values.operations, progress })
+    : undefined;
 if (scale !== undefined) {
   for (const file of await drawPlots(scale)) progress(`drawn: ${file}`);
 }
-console.log(values.json ? JSON.stringify({ machine: machine(), through, alone, scale }) : tables());
+const all = { machine: machine(), through, alone, scale, nodes };
+console.log(values.json ? JSON.stringify(all) : tables());
 
 function machine(): string {
   const [cpu] = cpus();
@@ -61,6 +69,7 @@ function tables(): string {
   if (through !== undefined) parts.push(throughTable(through));
   if (alone !== undefined) parts.push(aloneTable(alone));
   if (scale !== undefined) parts.push(...scaleTables(scale));
+  if (nodes !== undefined) parts.push(nodesTable(nodes));
   return parts.join('\n\n');
 }
 
@@ -75,6 +84,24 @@ function throughTable(rows: readonly ThroughEverything[]): string {
       `${throughPerSecond.toFixed(1)} of ${plainPerSecond.toFixed(1)}`,
       (throughPerSecond / plainPerSecond).toFixed(2),
     ]),
+  );
+}
+
+function nodesTable(nodes: TwoNodes): string {
+  const { callers, bare, barePerSecond } = nodes;
+  const row = (what: string, { median, p99 }: TwoNodes['bare'], perSecond: number): string[] => [
+    what,
+    `${ms(median)} (p99 ${ms(p99)})`,
+    perSecond.toFixed(0),
+    (perSecond / barePerSecond).toFixed(2),
+  ];
+  return table(
+    [`${callers} callers, one PostgreSQL server`, 'PUT to outcome', 'operations/s', 'ratio'],
+    [
+      row('two nodes', nodes.through, nodes.throughPerSecond),
+      row('one node', nodes.alone, nodes.alonePerSecond),
+      row('bare LISTEN/NOTIFY round trip', bare, barePerSecond),
+    ],
   );
 }
 

@@ -6,7 +6,15 @@ import { OperationView, PreparedOperation } from '../../src/cloud/api/bodies.ts'
 import { sealPrepared } from '../../src/cloud/cli/seal-prepared.ts';
 import { STACK_DIRECTORY, type Stack } from '../../test/support/stack.ts';
 
-/** A reset that only has to be handed in. */
+/** Where an integrator calls, with what key and what CA (PEM). */
+export interface ApiPlace {
+  readonly url: string;
+  readonly directory: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+/** An operation that only has to be handed in. */
 export interface PreparedReset {
   readonly path: string;
   readonly body: object;
@@ -14,14 +22,12 @@ export interface PreparedReset {
 
 /** One integrator: keeps its connections open, prepares, seals, and hands operations in. */
 export class Api {
-  readonly #base: string;
-  readonly #key: string;
+  readonly #place: ApiPlace;
   readonly #agent: Agent;
 
-  private constructor(stack: Stack, key: string, ca: string) {
-    this.#base = `${stack.url}/v1/directories/${STACK_DIRECTORY}`;
-    this.#key = key;
-    this.#agent = new Agent({ keepAlive: true, maxSockets: 32, ca });
+  constructor(place: ApiPlace) {
+    this.#place = place;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 32, ca: place.ca });
   }
 
   static async open(stack: Stack): Promise<Api> {
@@ -29,15 +35,22 @@ export class Api {
       readFile(stack.keyFile, 'utf8'),
       readFile(stack.caFile, 'utf8'),
     ]);
-    return new Api(stack, key.trim(), ca);
+    return new Api({ url: stack.url, directory: STACK_DIRECTORY, key: key.trim(), ca });
   }
 
   /** A reset of this account, ready to be handed in. */
   async prepare(objectGuid: string, password: string): Promise<PreparedReset> {
     const body = { account: { objectGuid }, op: 'reset' };
     const prepared = PreparedOperation.parse(await this.#call('POST', 'prepare', body));
-    const secret = await sealPrepared(STACK_DIRECTORY, prepared, { password: password });
+    const secret = await sealPrepared(this.#place.directory, prepared, { password: password });
     return { path: `operations/${prepared.operation}`, body: { secret } };
+  }
+
+  /** An unlock of this account, ready to be handed in: nothing has to be sealed for it. */
+  async prepareUnlock(objectGuid: string): Promise<PreparedReset> {
+    const body = { account: { objectGuid }, op: 'unlock' };
+    const { operation } = PreparedOperation.parse(await this.#call('POST', 'prepare', body));
+    return { path: `operations/${operation}`, body: {} };
   }
 
   /** Hands it in and waits for the outcome; rejects unless it is applied. */
@@ -52,11 +65,16 @@ export class Api {
 
   async #call(method: string, path: string, body: object): Promise<unknown> {
     const headers = {
-      authorization: `Bearer ${this.#key}`,
+      authorization: `Bearer ${this.#place.key}`,
       'content-type': 'application/json',
       prefer: 'wait=20',
     };
-    const sent = request(`${this.#base}/${path}`, { method, headers, agent: this.#agent });
+    const { url, directory } = this.#place;
+    const sent = request(`${url}/v1/directories/${directory}/${path}`, {
+      method,
+      headers,
+      agent: this.#agent,
+    });
     sent.end(JSON.stringify(body));
     const [response] = (await once(sent, 'response')) as [IncomingMessage];
     const chunks: Buffer[] = [];
