@@ -65,7 +65,7 @@ test('killed at any moment it starts again on the same folder, with all that was
   await runProgram('cloud', [...add, '--out', key, '--data', data]);
   const flags = ['--url', address, '--key-file', key, '--ca', join(folder.path, 'ca.pem')];
   const status = await runProgram('cloud', ['status', '--directory', 'corp', '--json', ...flags]);
-  expect(status).toMatchObject({ code: 0, stderr: '' });
+  expect(status).toMatchObject({ code: 2, stderr: '' });
   expect(JSON.parse(status.stdout)).toMatchObject({
     connectivity: 'not-configured',
     writeback: { enabled: true, version: 1 },
