@@ -43,8 +43,8 @@ export class Story {
     const { stack } = this.#options;
     await stack.startCloud();
     await this.#step(
-      'the reset service answers',
-      async () => (await stack.command(['status'])).code === 0,
+      'the reset service answers, and says that nobody has enrolled yet',
+      async () => (await stack.command(['status'])).code === 2,
     );
     const { agent, fingerprint } = await stack.enroll();
     await stack.startAgent();
