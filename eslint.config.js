@@ -66,7 +66,12 @@ export default defineConfig(
   },
   {
     // The processes' outer edge: the only places that touch argv, the environment and the terminal.
-    files: ['src/*/main.ts', 'src/*/cli/**/*.ts', 'scripts/**/*.{ts,mjs}'],
+    files: [
+      'src/*/main.ts',
+      'src/*/cli/**/*.ts',
+      'scripts/**/*.{ts,mjs}',
+      'test/support/program.ts',
+    ],
     rules: { 'no-restricted-properties': 'off', 'no-console': 'off' },
   },
   forbid('protocol', '^node:', '^(?!\\.|jose$|zod$|canonicalize$)', '/(agent|cloud)/'),

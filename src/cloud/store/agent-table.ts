@@ -13,6 +13,7 @@ import type { AgentTable, Tables } from './tables.ts';
 /** `Agents` on a database. */
 export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolean }): Agents {
   return {
+    ...agentLists(db),
     add: async (agent) => {
       const added = await db
         .insertInto('agents')
@@ -30,6 +31,25 @@ export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolea
         .executeTakeFirst();
       return row && toRecord(row);
     },
+    trail: async (id) => {
+      const row = await db
+        .selectFrom('agents')
+        .select('trail')
+        .where('id', '=', id)
+        .$if(lock, (query) => query.forNoKeyUpdate())
+        .executeTakeFirst();
+      return toTrail(row?.trail ?? null);
+    },
+    update: async (id, change) => {
+      const columns = toChange(change);
+      if (Object.keys(columns).length === 0) return;
+      await db.updateTable('agents').set(columns).where('id', '=', id).execute();
+    },
+  };
+}
+
+function agentLists(db: Kysely<Tables>): Pick<Agents, 'list' | 'decided' | 'peers'> {
+  return {
     list: async (directory) => {
       const rows = await db
         .selectFrom('agents')
@@ -58,20 +78,6 @@ export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolea
         .orderBy('id')
         .execute();
       return rows.map(toPeer);
-    },
-    trail: async (id) => {
-      const row = await db
-        .selectFrom('agents')
-        .select('trail')
-        .where('id', '=', id)
-        .$if(lock, (query) => query.forNoKeyUpdate())
-        .executeTakeFirst();
-      return toTrail(row?.trail ?? null);
-    },
-    update: async (id, change) => {
-      const columns = toChange(change);
-      if (Object.keys(columns).length === 0) return;
-      await db.updateTable('agents').set(columns).where('id', '=', id).execute();
     },
   };
 }
