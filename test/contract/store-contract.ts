@@ -236,6 +236,19 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       ]);
     });
 
+    test('keeps the first time at which a dispatch was lost, unless its runner says otherwise', async () => {
+      await store.operations.prepare(sampleOperation('o'));
+      await store.operations.addDispatch(dispatch('d1', NOW + 1));
+      const lost = async (): Promise<number | undefined> =>
+        (await store.operations.dispatches('o'))[0]?.lostAt;
+      await store.operations.updateDispatch('d1', { lostAt: NOW + 5 });
+      await store.operations.updateDispatch('d1', { lostAt: NOW + 3, controller: 'dc1' });
+      await store.operations.updateDispatch('d1', { lostAt: NOW + 9 });
+      expect(await lost()).toBe(NOW + 5);
+      await store.operations.loseDispatch('d1', NOW + 2);
+      expect(await lost()).toBe(NOW + 2);
+    });
+
     test('pages the audit from the newest', async () => {
       for (const action of ['a.one', 'a.two', 'a.three']) {
         await store.audit.append({ at: NOW, directory: 'corp', actor: 'anna', action });

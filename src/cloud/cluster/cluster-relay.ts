@@ -95,7 +95,7 @@ export class ClusterRelay implements Relay {
         if (signal.aborted) return undefined;
         if (now?.lostAt === undefined && !isOver) continue;
         // Also when the other node says when: agents are kept apart by the clock of this one.
-        await operations.updateDispatch(record.jti, { lostAt: clock.now() });
+        await operations.loseDispatch(record.jti, clock.now());
         return undefined;
       }
     } finally {

@@ -7,7 +7,10 @@ import type { DispatchTable, Tables } from './tables.ts';
 /** The dispatches of `Operations` on a database. */
 export function dispatchTable(
   db: Kysely<Tables>,
-): Pick<Operations, 'addDispatch' | 'updateDispatch' | 'dispatches' | 'loseDispatches'> {
+): Pick<
+  Operations,
+  'addDispatch' | 'updateDispatch' | 'loseDispatch' | 'dispatches' | 'loseDispatches'
+> {
   return {
     addDispatch: async ({ jti, operation, agent, session, token, at, relay }) => {
       const blank = {
@@ -27,13 +30,26 @@ export function dispatchTable(
     updateDispatch: async (jti, { controller, lostAt, answeredAt, code, answer }) => {
       const columns: Updateable<DispatchTable> = {
         ...(controller !== undefined && { controller }),
-        ...(lostAt !== undefined && { lost_at: lostAt }),
         ...(answeredAt !== undefined && { answered_at: answeredAt }),
         ...(code !== undefined && { code }),
         ...(answer !== undefined && { answer }),
         ...((answeredAt ?? lostAt) !== undefined && { command: null }),
       };
-      await db.updateTable('dispatches').set(columns).where('jti', '=', jti).execute();
+      await db
+        .updateTable('dispatches')
+        .set(columns)
+        .$if(lostAt !== undefined, (query) =>
+          query.set(({ fn, val }) => ({ lost_at: fn.coalesce('lost_at', val(lostAt ?? 0)) })),
+        )
+        .where('jti', '=', jti)
+        .execute();
+    },
+    loseDispatch: async (jti, at) => {
+      await db
+        .updateTable('dispatches')
+        .set({ lost_at: at, command: null })
+        .where('jti', '=', jti)
+        .execute();
     },
     dispatches: async (operation) => {
       const rows = await db

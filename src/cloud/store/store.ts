@@ -137,12 +137,15 @@ export interface Operations {
   /** Deletes, with their dispatches, up to `limit` that were final before this; resolves with how many. */
   purge(before: Moment, limit: number): Promise<number>;
   addDispatch(dispatch: DispatchRecord): Promise<void>;
+  /** Of two times at which a dispatch was lost the first one stays: agents are kept apart by one clock. */
   updateDispatch(
     jti: string,
     change: Partial<
       Pick<DispatchRecord, 'controller' | 'lostAt' | 'answeredAt' | 'code' | 'answer'>
     >,
   ): Promise<void>;
+  /** The dispatch was lost, by the clock of who runs its operation, whatever was said before. */
+  loseDispatch(jti: string, at: Moment): Promise<void>;
   dispatches(operation: string): Promise<readonly DispatchRecord[]>;
   /** After a restart: every dispatch that was under way, of one operation or of all, has lost its session. */
   loseDispatches(at: Moment, operation?: string): Promise<void>;

@@ -46,7 +46,8 @@ export async function makeDispatch(
     agent: session.agentId,
     session: session.id,
     token: signedHash(command),
-    at: core.clock.now(),
+    // Their order is told by their times, and another node's clock may have made the earlier ones.
+    at: Math.max(core.clock.now(), (earlier.at(-1)?.at ?? -1) + 1),
   };
   return { session, claims, command, record, earlier };
 }

@@ -48,11 +48,12 @@ export class Dispatcher {
   async adopt(unfinished: readonly OperationRecord[]): Promise<void> {
     const { operations } = this.#core.store;
     // An agent may still write for those first: before any other operation of the account is handed over.
+    const handedOver: OperationRecord[] = [];
     for (const operation of unfinished) {
-      if (openDispatches(await operations.dispatches(operation.id)).length === 0) continue;
-      using turn = this.#turns.take(operation);
-      turn?.keep();
+      const open = openDispatches(await operations.dispatches(operation.id));
+      if (open.length > 0) handedOver.push(operation);
     }
+    for (const operation of handedOver) this.#turns.reserve(operation);
     for (const known of unfinished) this.#start({ id: known.id, known });
   }
 

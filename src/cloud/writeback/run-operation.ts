@@ -48,7 +48,11 @@ export async function runOperation(
       context.turns.release(operation);
       return operation;
     }
-    if (underWay === undefined && stop.drain.aborted) return undefined;
+    if (underWay === undefined && stop.drain.aborted) {
+      // Whoever cares for it from now on keeps the account's order.
+      context.turns.release(operation);
+      return undefined;
+    }
     const changed: OperationRecord | undefined =
       underWay === undefined
         ? await takeOwnStep(context, operation, stop)

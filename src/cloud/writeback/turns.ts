@@ -9,8 +9,10 @@ interface Holder {
   readonly operation: string;
   /** No agent writes for the operation after this, and what was written can be told from later writes. */
   readonly until: Moment;
-  /** A dispatch is under way. */
+  /** A dispatch is under way, or is being made. */
   busy: boolean;
+  /** An agent may have it. */
+  kept: boolean;
   /** Aborted when another operation may try. */
   readonly changed: AbortController;
 }
@@ -45,16 +47,31 @@ export class Turns {
     holder.busy = true;
     this.#holders.set(account, holder);
     if (!isOwn) before?.changed.abort();
-    let kept = isOwn;
     return {
       keep: () => {
-        kept = true;
+        holder.kept = true;
       },
       [Symbol.dispose]: () => {
         holder.busy = false;
-        if (!kept) this.release(operation);
+        if (!holder.kept) this.release(operation);
       },
     };
+  }
+
+  /**
+   * Gives the account's turn to an operation that an agent may have already, also before another
+   * one that was about to begin: that one has handed nothing over, and waits.
+   */
+  reserve(operation: Ordered): void {
+    const account = accountOf(operation);
+    const before = this.#holders.get(account);
+    if (before?.operation === operation.id) {
+      before.kept = true;
+      return;
+    }
+    if (before?.kept === true && this.#clock.now() <= before.until) return;
+    this.#holders.set(account, { ...newHolder(operation), kept: true });
+    before?.changed.abort();
   }
 
   /** Ends what `keep` began: no agent can write for the operation any more. Idempotent. */
@@ -83,7 +100,7 @@ const TRY_AGAIN_MS = 5_000;
 function newHolder({ id, notAfter }: Ordered): Holder {
   const changed = new AbortController();
   setMaxListeners(0, changed.signal); // every operation that waits for the account
-  return { operation: id, until: notAfter + 2 * FENCE_MS, busy: false, changed };
+  return { operation: id, until: notAfter + 2 * FENCE_MS, busy: false, kept: false, changed };
 }
 
 function accountOf({ directory, objectGuid }: Ordered): string {

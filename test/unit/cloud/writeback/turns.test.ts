@@ -49,6 +49,24 @@ test('what was handed over keeps the turn until it is released', async () => {
   expect(turns.take(second)).toBeDefined();
 });
 
+test('what an agent may have already comes before what is only about to begin', () => {
+  const [first, second] = onOneAccount();
+  {
+    using turn = turns.take(second);
+    expect(turn).toBeDefined();
+    turns.reserve(first);
+    expect(turns.take(second)).toBeUndefined();
+  }
+  expect(turns.take(second)).toBeUndefined();
+  turns.release(first);
+  {
+    using turn = turns.take(second);
+    turn?.keep();
+  }
+  turns.reserve(first);
+  expect(turns.take(first)).toBeUndefined();
+});
+
 test('a turn that nobody releases is over when no agent can write for it any more', () => {
   const [first, second] = onOneAccount();
   {
