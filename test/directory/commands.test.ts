@@ -211,7 +211,13 @@ test('DIRECTORY_UNREACHABLE: a controller that is not there, and again when it h
   expect(outcome).toMatchObject({ code: 'DIRECTORY_UNREACHABLE', retry: 'later' });
   await lab.startController(0);
   await eventually(async () => {
-    const again = await rig.send(await sign({ ...claims, jti: randomUUID() }));
+    // A dispatch of its own, signed now: one that was signed seconds ago begins no more.
+    const { signedAt, monotonicMs } = await rig.claims({
+      objectGuid: guidOf('ben'),
+      op: 'unlock',
+    });
+    const dispatch = { ...claims, jti: randomUUID(), signedAt, monotonicMs };
+    const again = await rig.send(await sign(dispatch));
     expect(again.outcome.code).toBe('APPLIED');
   }, 20_000);
   expect(await lab.kinit('anna', NEW_PASSWORD)).toBe('ok');

@@ -69,8 +69,9 @@ export class ClusterDuties {
 
   /** Finds out who is there, and takes over from who is not. */
   async look(): Promise<void> {
-    const { membership, nodes, core, tell } = this.#options;
+    const { membership, nodes, core, dispatcher, tell } = this.#options;
     await membership.look();
+    if (dispatcher.isDraining) return; // the others start what is taken over
     const taken = await takeOverOrphans({
       store: core.store,
       orphans: await nodes.runners.orphans(),
@@ -108,7 +109,7 @@ export class ClusterDuties {
   async #run(ids: readonly string[]): Promise<void> {
     const { dispatcher, nodes, core } = this.#options;
     const mine = ids.filter((id) => !dispatcher.isBusyWith(id));
-    if (mine.length === 0) return;
+    if (mine.length === 0 || dispatcher.isDraining) return;
     // How long ago another node lost them is by that node's clock: the time that keeps agents apart begins anew.
     await nodes.runners.loseAgain(mine, core.clock.now());
     await dispatcher.adoptById(mine);

@@ -12,6 +12,7 @@ export function dispatchTable(
   'addDispatch' | 'updateDispatch' | 'loseDispatch' | 'dispatches' | 'loseDispatches'
 > {
   return {
+    ...lossTable(db),
     addDispatch: async ({ jti, operation, agent, session, token, at, relay }) => {
       const blank = {
         controller: null,
@@ -39,15 +40,8 @@ export function dispatchTable(
         .updateTable('dispatches')
         .set(columns)
         .$if(lostAt !== undefined, (query) =>
-          query.set(({ fn, val }) => ({ lost_at: fn.coalesce('lost_at', val(lostAt ?? 0)) })),
+          query.set((eb) => ({ lost_at: eb.fn.coalesce('lost_at', eb.val(lostAt ?? 0)) })),
         )
-        .where('jti', '=', jti)
-        .execute();
-    },
-    loseDispatch: async (jti, at) => {
-      await db
-        .updateTable('dispatches')
-        .set({ lost_at: at, command: null })
         .where('jti', '=', jti)
         .execute();
     },
@@ -59,6 +53,18 @@ export function dispatchTable(
         .orderBy('at')
         .execute();
       return rows.map(toDispatch);
+    },
+  };
+}
+
+function lossTable(db: Kysely<Tables>): Pick<Operations, 'loseDispatch' | 'loseDispatches'> {
+  return {
+    loseDispatch: async (jti, at) => {
+      await db
+        .updateTable('dispatches')
+        .set({ lost_at: at, command: null })
+        .where('jti', '=', jti)
+        .execute();
     },
     loseDispatches: async (at, operation) => {
       await db

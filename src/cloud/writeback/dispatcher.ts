@@ -83,6 +83,11 @@ export class Dispatcher {
     }
   }
 
+  /** Takes care of nothing new any more. */
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
   /** Whether this process takes care of an operation already, or is about to. */
   isBusyWith(id: string): boolean {
     return this.#running.has(id) || this.#submitting.has(id);
@@ -153,7 +158,7 @@ export class Dispatcher {
   }
 
   async #run(run: Run, running: Running): Promise<void> {
-    const { log, clock, store } = this.#core;
+    const { log, clock } = this.#core;
     const [drain, abort] = [running.drain.signal, this.#abort.signal];
     const onChange = (operation: OperationRecord): void => {
       running.known = operation;
@@ -164,7 +169,7 @@ export class Dispatcher {
     for (let next: Run = run; !drain.aborted; next = { id: run.id }) {
       try {
         // Nobody waits any more for an answer to what was handed over before.
-        if (hasFailed) await store.operations.loseDispatches(clock.now(), run.id);
+        if (hasFailed) await this.#loseDispatches(run.id);
         hasFailed = false;
         const ended = await runOperation(context, next, { drain, abort });
         if (ended !== undefined) {
@@ -181,6 +186,13 @@ export class Dispatcher {
         hasFailed = true;
       }
     }
+  }
+
+  async #loseDispatches(id: string): Promise<void> {
+    const { store, relay, clock } = this.#core;
+    const operation = await store.operations.find(id);
+    if (operation === undefined) return;
+    await relay.asRunner(operation, (inside) => inside.operations.loseDispatches(clock.now(), id));
   }
 
   #logEnd({ id, directory, op, by, actor, state, result, objectGuid }: OperationRecord): void {
