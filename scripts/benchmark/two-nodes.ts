@@ -69,9 +69,13 @@ export async function measureTwoNodes(options: TwoNodesOptions): Promise<TwoNode
         one.times.push(await timed(() => one.api().apply(operation)));
       });
     }
-    kinds.bare.seconds += await inParallel(Array.from({ length: each }), callers, async () => {
-      kinds.bare.times.push(await timed(() => bare.once()));
-    });
+    kinds.bare.seconds += await inParallel(
+      Array.from({ length: each }, (_, i) => i),
+      callers,
+      async () => {
+        kinds.bare.times.push(await timed(() => bare.once()));
+      },
+    );
   }
   far.close();
   near.close();
@@ -107,9 +111,13 @@ function accountOf(number: number): string {
 
 async function prepareAll(api: Api, count: number): Promise<readonly PreparedReset[]> {
   const ready: PreparedReset[] = [];
-  await inParallel(Array.from({ length: count }), PREPARED_AT_ONCE, async () => {
-    ready.push(await api.prepareUnlock(accountOf((accounts += 1))));
-  });
+  await inParallel(
+    Array.from({ length: count }, (_, i) => i),
+    PREPARED_AT_ONCE,
+    async () => {
+      ready.push(await api.prepareUnlock(accountOf((accounts += 1))));
+    },
+  );
   return ready;
 }
 
