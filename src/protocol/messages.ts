@@ -22,6 +22,7 @@ export const CLOSE_CODES = {
   superseded: 4002,
   upgradeRequired: 4003,
   protocolError: 4004,
+  wrongJournal: 4005,
 } as const;
 
 /** JSON-RPC 2.0 error codes; ours are in the range the standard leaves to servers. */

@@ -33,6 +33,10 @@ const MEANINGS: Readonly<Partial<Record<number, Closing>>> = {
     reason: 'the service did not understand what the agent sent',
     refused: false,
   },
+  [CLOSE_CODES.wrongJournal]: {
+    reason: 'the journal is not the one that the service knows of this agent: enrol again',
+    refused: true,
+  },
 };
 
 /** What a close code of the service's means to the agent. */

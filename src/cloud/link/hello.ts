@@ -57,7 +57,7 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
   const { alarm } = resumeTrail(agent.trail, claims.journal, said.known);
   if (alarm !== undefined) {
     await raiseAlarm(core, agent, alarm);
-    throw notAccepted(session, alarm);
+    throw refused(session, CLOSE_CODES.wrongJournal, alarm);
   }
   if (sealing.sealingKey.kid !== agent.sealingKey.kid) {
     await announce(core, { ...agent, ...sealing });
