@@ -22,7 +22,9 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/{contract,integration,e2e}/**/*.test.ts'],
-          testTimeout: 30_000,
+          // Real processes on a machine that may be busy with anything: a limit, not an expectation.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

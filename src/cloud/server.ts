@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { DropArgument } from 'node:net';
@@ -120,6 +121,7 @@ class Service implements RunningCloud {
       log,
       meters,
     };
+    setMaxListeners(0, this.#stopping.signal); // one for each caller that waits for an outcome
     const draining = this.#draining.signal;
     meters.watch({ core: this.#core, sessions: node.live, draining });
     this.#health = createHealthServer({
