@@ -103,7 +103,8 @@ class Domain:
 
     def __init__(self, samdb):
         self.samdb = samdb
-        self.head, self.sid = str(samdb.domain_dn()), security.dom_sid(samdb.get_domain_sid())
+        self.head = str(samdb.get_default_basedn())
+        self.sid = security.dom_sid(sid_of(self.find(self.head, ["objectSid"])["objectSid"][0]))
         self.policies = f"CN=Password Settings Container,CN=System,{self.head}"
 
     def find(self, base, attributes, expression="(objectClass=*)", scope=ldb.SCOPE_BASE):

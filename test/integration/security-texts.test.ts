@@ -4,6 +4,8 @@ import { expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const PAGES = [
+  'README.md',
+  'CHANGELOG.md',
   'SECURITY.md',
   'service/DELEGATION.md',
   'service/OPERATING.md',
