@@ -166,6 +166,13 @@ describe('what grant gives', () => {
     expect(await rights()).toEqual(NONE);
   });
 
+  test('can be given to a group instead, and verify says so of the group', async () => {
+    const group = ['--account', 'Long Passwords', '--ou', people];
+    await run('grant', ...group, '--backup', newFile());
+    expect(await run('verify', ...group)).toContain('exactly what Passback needs');
+    expect((await verify()).exitCode).toBe(1);
+  });
+
   test('can be given over the network by an administrator who logs on', async () => {
     const login = ['-H', 'ldap://DC1.corp.test', '-A', '/tmp/administrator'];
     const file = `printf 'username = Administrator\\npassword = %s\\ndomain = CORP\\n' '${lab.administrator.password}' > /tmp/administrator`;
