@@ -17,33 +17,41 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
     meaning: 'The agent was told to stop and finishes what it has begun.',
     action: NOTHING,
   },
-  'agent.stopped': { meaning: 'The agent has ended.', action: NOTHING },
+  'agent.stopped': {
+    meaning: 'The agent has ended.',
+    action:
+      'Nothing to do if somebody stopped it; else see the line before this one and start it again.',
+  },
   'agent.failed': {
     meaning: 'The agent could not start, or came upon a bug and ended.',
     action: 'Do what `error` says and start it again; report one with `where` as a bug.',
   },
   'journal.repaired': {
     meaning: 'The last line of the journal was torn, as after a power cut, and was taken off.',
-    action: 'Nothing to do; look at the disk if it repeats.',
+    action: 'Nothing to do. If it repeats without a power cut, test the disk.',
   },
   'journal.failed': {
     meaning: 'The journal cannot be written or read: nothing new is begun.',
-    action: 'Look at the disk and the state folder, then restart the agent.',
+    action:
+      'Do what `reason` says: see that the disk of the state folder is mounted, writable and sound, and belongs to the account of the agent. Then restart the agent. Do not delete the journal: it knows what was done.',
   },
   'journal.compacted': { meaning: 'Old entries were taken out of the journal.', action: NOTHING },
   'journal.compaction_failed': {
     meaning: 'The journal could not be compacted; it goes on as it is.',
-    action: 'Look at `reason` and the room on the disk; it is tried again the next day.',
+    action:
+      'Do what `reason` says, as a rule make room on the disk; it is tried again the next day.',
   },
   'journal.full': {
     meaning: 'The disk of the state folder is full: nothing new is begun.',
-    action: 'Make room; the agent goes on by itself within a minute.',
+    action:
+      'Make room on the disk of the state folder; the agent goes on by itself within a minute.',
   },
   'journal.recovered': { meaning: 'There is room for the journal again.', action: NOTHING },
   'link.up': { meaning: 'The agent is connected to the service.', action: NOTHING },
   'link.down': {
     meaning: 'The connection has ended; the agent dials again.',
-    action: 'Nothing to do, unless it repeats: then look at `reason`, proxies and firewalls.',
+    action:
+      'Nothing to do, unless it repeats: then `reason` says who closed it; have proxies and firewalls leave a quiet connection open for a minute.',
   },
   'link.dial_failed': {
     meaning: 'The service could not be reached; tried again, with growing breaks.',
@@ -53,37 +61,42 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   'link.rejected': {
     meaning: 'The service does not let this agent in: revoked, too old, or a copied state folder.',
     action:
-      'Look at `reason` and at alarms in `passback-cloud audit`; enrol again where it says so.',
+      'Do what `reason` says: update an agent that is too old; for one that was revoked or whose state folder was copied, see `passback-cloud audit`, then enrol it again with an empty state folder.',
   },
   'link.protocol_error': {
     meaning: 'What came over the link is not the protocol; the connection was closed.',
-    action: 'Compare the versions; look for a proxy that alters frames.',
+    action:
+      'Nothing to do once. If it repeats, update the older of the two programs, then look for a proxy that alters frames.',
   },
   'link.handler_failed': {
     meaning: 'A bug: a message could not be worked on.',
-    action: 'Report it with `where`.',
+    action: 'Report it with `where` and the version; the agent goes on. Restart it if it repeats.',
   },
   'session.approved': { meaning: 'The service gives commands to this agent.', action: NOTHING },
   'session.pending': {
     meaning: 'The agent is connected and gets no command before a person has approved it.',
-    action: 'Compare the fingerprint, then `passback-cloud agent approve`.',
+    action:
+      'Compare the fingerprint with the one that `passback enroll` printed there, then run `passback-cloud agent approve`.',
   },
   'link.tls_inspected': {
     meaning:
       'Something on the way opens TLS, under a CA that this machine trusts. It reads no password: those are sealed beneath TLS.',
-    action: 'Nothing to do if `issuer` is of your company; else find out whose it is.',
+    action:
+      'Nothing to do if `issuer` is of your company; else ask who runs the network, and have this host exempted.',
   },
   'writeback.toggled': {
     meaning: 'The service has paused or resumed writeback.',
-    action: '`passback-cloud resume` ends a pause.',
+    action:
+      'Nothing to do if you know of it. `passback-cloud status` shows who and why; `passback-cloud resume` ends a pause.',
   },
   'writeback.toggle_ignored': {
     meaning: 'The service offered an older toggle than the agent knows; the newer one holds.',
-    action: 'Run `pause` and `resume` when the database was restored; else look for a stale node.',
+    action:
+      'If the database of the service was restored, run `passback-cloud pause` and `passback-cloud resume` until the version that they print is above `kept`. Else a node with an old database runs: stop it.',
   },
   'writeback.paused_locally': {
     meaning: 'Somebody has paused this agent at its machine.',
-    action: '`passback resume` there, when `reason` is gone.',
+    action: 'Run `passback resume` there when `reason` is gone.',
   },
   'writeback.resumed_locally': { meaning: 'The pause at the machine is over.', action: NOTHING },
   'writeback.resumed': {
@@ -92,11 +105,13 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'writeback.dry_run': {
     meaning: 'The agent rehearses and writes nothing.',
-    action: 'Set `guard.dryRun` to false and restart to end the rehearsal.',
+    action:
+      'Nothing to do during a rehearsal; to end it set `guard.dryRun` to false and restart the agent.',
   },
   'breaker.tripped': {
     meaning: 'More operations than on any ordinary day: one caller, or everything, is stopped.',
-    action: 'Find out who caused them (`actor`, audit), then `passback resume --breaker`.',
+    action:
+      'Run `passback-cloud audit` and find what the `actor` did. An attack: `passback-cloud key revoke`, leave the breaker open. A busy day: `passback resume --breaker` on the machine of the agent, and raise `guard.breaker`.',
   },
   'breaker.reset': {
     meaning: 'Somebody has closed the breaker with `passback resume --breaker`.',
@@ -104,7 +119,8 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'breaker.not_kept': {
     meaning: 'The breaker is open but could not be written down; a restart would close it.',
-    action: 'Look at the disk and the state folder before you restart the agent.',
+    action:
+      'Make the state folder writable (`reason`) before you restart the agent; to keep it stopped meanwhile, run `passback pause`.',
   },
   'keys.rotated': { meaning: 'The agent has a new sealing key, as every day.', action: NOTHING },
   'keys.rotation_failed': {
@@ -117,37 +133,46 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'keys.key_set_ignored': {
     meaning: 'The service offered an older key set than the agent knows.',
-    action: 'Look whether the key folder was restored from a backup; run `keys rotate`.',
+    action:
+      'If the key folder of the service was restored from a backup, or a node has an old copy, copy the newest there; if it is lost, run `passback-cloud keys rotate`.',
   },
   'keys.unknown_recipient': {
     meaning: 'A password was also sealed to a key of nobody in `guard.peers`: refused.',
-    action: 'Treat it as an attack until you know which agent is missing in `guard.peers`.',
+    action:
+      'Compare `passback-cloud agent list` with the fingerprints that `passback enroll` printed on each machine. One of yours: add it to `guard.peers`. A stranger: run `passback pause` on the agents, revoke it, and treat the service as taken over.',
   },
   'keys.peer_refused': {
     meaning: 'The key of another agent is not signed by the device in `guard.peers`.',
-    action: 'Treat it as an attack on the service until you know better.',
+    action:
+      'Compare the fingerprint that `passback enroll` printed on the machine of `peer` with `guard.peers`. Enrolled anew: correct `guard.peers`. Else run `passback pause` on the agents and treat the service as taken over.',
   },
   'directory.up': { meaning: 'A domain controller can be used.', action: NOTHING },
   'directory.down': {
     meaning: 'A domain controller cannot be used; the others are used.',
-    action: 'Do what `problem` says: network, certificate, is it running?',
+    action:
+      'Do what `problem` says: open port 636, renew or trust the certificate, start the controller. Urgent only when it is the last one: `passback status` lists them.',
   },
   'directory.refused': {
     meaning: "A domain controller's own words for a refusal.",
-    action: 'Look up `diagnostic`; the line of the operation has the code and what to do.',
+    action:
+      'Nothing to do about this line: that of the operation has the code and what to do. Give `diagnostic` to whoever runs the domain controllers.',
   },
   'directory.credential_rejected': {
-    meaning: 'The service account cannot log on; it is not tried again for 15 minutes.',
-    action: 'Put the right password into the file of `directory.bind.passwordFile`.',
+    meaning:
+      'The service account cannot log on; this password is not tried again for 15 minutes, later for longer.',
+    action:
+      'Do what `problem` says: unlock or enable the service account, or put the right password into the file of `directory.bind.passwordFile`; another password is tried at once.',
   },
   'directory.found': { meaning: 'DNS has named these domain controllers.', action: NOTHING },
   'directory.discovery_problem': {
     meaning: 'DNS names a controller that cannot be taken, or not all of them.',
-    action: 'Look at `reason` and at the SRV records of the domain.',
+    action:
+      'Do what `reason` says: correct that SRV record of the domain, or list the controllers in `directory.domainControllers`.',
   },
   'directory.discovery_failed': {
     meaning: 'DNS does not name the domain controllers; those known before are used.',
-    action: 'Look at DNS, or list them in `directory.domainControllers`.',
+    action:
+      'Nothing stops yet. See that this machine asks the DNS of the domain (`nslookup -type=SRV _ldap._tcp.dc._msdcs.DOMAIN`), or list the controllers in `directory.domainControllers`.',
   },
   'directory.self_test_failed': {
     meaning: 'No controller answered when the rights of the service account were looked at.',
@@ -168,16 +193,28 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'reset.started': { meaning: 'A reset by the person begins.', action: NOTHING },
   'reset.applied': { meaning: 'It was applied.', action: NOTHING },
-  'reset.failed': { meaning: 'It was not applied.', action: 'See its `code`.' },
+  'reset.failed': {
+    meaning: 'It was not applied.',
+    action: 'See its `code` in the table above; `action` in the line is for this one.',
+  },
   'change.started': { meaning: 'A change with the old password begins.', action: NOTHING },
   'change.applied': { meaning: 'It was applied.', action: NOTHING },
-  'change.failed': { meaning: 'It was not applied.', action: 'See its `code`.' },
+  'change.failed': {
+    meaning: 'It was not applied.',
+    action: 'See its `code` in the table above; `action` in the line is for this one.',
+  },
   'reset_by_admin.started': { meaning: 'A reset by somebody else begins.', action: NOTHING },
   'reset_by_admin.applied': { meaning: 'It was applied.', action: NOTHING },
-  'reset_by_admin.failed': { meaning: 'It was not applied.', action: 'See its `code`.' },
+  'reset_by_admin.failed': {
+    meaning: 'It was not applied.',
+    action: 'See its `code` in the table above; `action` in the line is for this one.',
+  },
   'unlock.started': { meaning: 'An unlock begins.', action: NOTHING },
   'unlock.applied': { meaning: 'It was applied.', action: NOTHING },
-  'unlock.failed': { meaning: 'It was not applied.', action: 'See its `code`.' },
+  'unlock.failed': {
+    meaning: 'It was not applied.',
+    action: 'See its `code` in the table above; `action` in the line is for this one.',
+  },
   'account.inspected': { meaning: 'The service has asked about an account.', action: NOTHING },
   'operation.resumed': {
     meaning: 'After a restart or a lost answer: what became of a write is found out.',
@@ -185,11 +222,16 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'operation.unresolved': {
     meaning: 'What became of a write cannot be told yet; the agent goes on trying.',
-    action: 'See that the domain controller it was sent to comes back.',
+    action:
+      'Bring the domain controller back that it was sent to (`directory.down` names it). If it is gone for good, look at the account, then run `passback-cloud operation close`.',
   },
   'cloud.started': { meaning: 'The service listens.', action: NOTHING },
   'cloud.stopping': { meaning: 'The service was told to stop.', action: NOTHING },
-  'cloud.stopped': { meaning: 'The service has ended.', action: NOTHING },
+  'cloud.stopped': {
+    meaning: 'The service has ended.',
+    action:
+      'Nothing to do if somebody stopped it; else see the line before this one and start it again.',
+  },
   'cloud.failed': {
     meaning: 'The service could not start, or came upon a bug and ended.',
     action: 'Do what `error` says and start it again; report one with `where` as a bug.',
@@ -197,21 +239,24 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   'cloud.link_up': { meaning: 'An agent has connected.', action: NOTHING },
   'cloud.link_down': {
     meaning: 'The session of an agent has ended, or was ended because it does not answer.',
-    action: 'Nothing to do, unless the agent stays away: then look at its log.',
+    action:
+      'Nothing to do, unless the agent stays away for minutes: then look on its machine, `passback status`.',
   },
   'cloud.link_refused': {
     meaning: 'Somebody who dialled was not let in.',
-    action: 'Look at `reason`: an agent that was revoked or copied, a clock, or a stranger.',
+    action:
+      'Nothing to do about a stranger. For an agent of yours do what `reason` says: correct its clock, update it, or enrol it again when it was revoked or copied.',
   },
   'cloud.link_renewed': { meaning: 'An agent has proven itself anew.', action: NOTHING },
   'cloud.renewal_failed': {
     meaning: 'The database or the keys could not be read for the session of an agent.',
-    action: 'Look at `reason`, the disk and the data folder.',
+    action:
+      'Do what `reason` says: see that the database answers, the disk has room and the data folder is readable. The agent dials again by itself.',
   },
   'cloud.connections_full': {
     meaning: 'As many connections are open as are allowed; the next ones were closed at once.',
     action:
-      'Look for strangers who open connections at `remote`; for more agents than this, run a second service.',
+      'See who opens them (`remote`) and block strangers in the firewall. If they are agents and callers of yours, add a node (PostgreSQL).',
   },
   'cloud.agent_enrolled': {
     meaning: 'A machine has enrolled and waits for approval.',
@@ -219,19 +264,22 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'cloud.enrollment_refused': {
     meaning: 'Somebody tried to enrol with a token that is not good (any more).',
-    action: 'Make a new token if it was you; else somebody guesses, or has found an old one.',
+    action:
+      'Make a new token with `passback-cloud token` if it was you. If it was nobody of yours, find out who has had an old one; if it repeats from one address, block it.',
   },
   'cloud.agent_approved': { meaning: 'A person has approved an agent.', action: NOTHING },
   'cloud.agent_revoked': { meaning: 'A person has ended an agent for good.', action: NOTHING },
   'cloud.agent_alarm': {
     meaning: 'An agent did what an honest one does not: see Alarms.',
-    action: 'Look at the agent now; revoke it if you cannot explain it.',
+    action:
+      'Find the alarm in the table of alarms above and do what it says; revoke the agent if you cannot explain it.',
   },
   'cloud.operation_prepared': { meaning: 'Somebody may submit an operation.', action: NOTHING },
   'cloud.operation_dispatched': { meaning: 'An agent was given an operation.', action: NOTHING },
   'cloud.operation_finished': {
     meaning: 'An operation has an outcome.',
-    action: 'See its `code`; one that is `unknown`: see above.',
+    action:
+      'Nothing to do when applied; else see its `code` above, and for one that is `unknown` the section about those.',
   },
   'cloud.writeback_toggled': {
     meaning: 'Somebody has paused or resumed writeback; at warn: an agent did not take it.',
@@ -244,12 +292,14 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'cloud.key_set_expires': {
     meaning: 'The key set ends soon, or (at error) has ended: then agents take no command.',
-    action: 'Run `passback-cloud keys rotate`.',
+    action:
+      'Run `passback-cloud keys rotate` where the root key is, or `keys draft`, `sign`, `install`, before `expiresAt`.',
   },
   'cloud.key_set_changed': { meaning: 'The service signs with a new key set.', action: NOTHING },
   'cloud.key_set_refused': {
     meaning: 'The key set in the key folder cannot be used; the one before is used on.',
-    action: 'Do what `reason` says.',
+    action:
+      'Do what `reason` says, then look for `cloud.key_set_changed`; until then the service goes on with the keys that it has.',
   },
   'cloud.node_joined': {
     meaning: 'This process has joined the others that share the database.',
@@ -257,11 +307,13 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'cloud.node_lost': {
     meaning: 'Another node has given no sign of life for 10 s; its work is taken over.',
-    action: 'See that it runs and reaches the database, unless you stopped it.',
+    action:
+      'Nothing to do if you stopped it. Else see that its process runs and reaches the database, and restart it.',
   },
   'cloud.node_expelled': {
     meaning: 'The others have taken this node for dead; it drops its sessions and joins anew.',
-    action: 'Look at its load and its way to the database if it repeats.',
+    action:
+      'Nothing to do once. If it repeats, see what keeps this node from the database for 10 s: load, a paused machine, the network.',
   },
   'cloud.node_trouble': {
     meaning: 'What nodes do for each other failed: the database did not do it.',
@@ -271,7 +323,8 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   'cloud.hints_down': {
     meaning:
       'The connection that nodes tell each other by is away: everything takes up to 2 s more.',
-    action: 'Do what `reason` says.',
+    action:
+      'Do what `reason` says, as a rule bring the database server back; it is tried again by itself.',
   },
   'cloud.operations_taken_over': {
     meaning: 'Operations of a node that has ended are gone on with here.',
@@ -279,11 +332,13 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'cloud.request_refused': {
     meaning: 'A request came with no key, or with one that is not good.',
-    action: 'Look which program has an old key, if it repeats.',
+    action:
+      'Nothing to do once. If it repeats, find the program with the old key (the log of your reverse proxy has its address) and give it a new one, or block it.',
   },
   'cloud.request_failed': {
     meaning: 'The service failed at a request or at its own work: database, disk, or a bug.',
-    action: 'Look at `problem`, or report it with `where`; the caller has the `requestId`.',
+    action:
+      'Do what `problem` says: bring database or disk back. With `where` it is a bug: report both; the caller has the `requestId`.',
   },
   'cloud.request_served': { meaning: 'A request was answered.', action: NOTHING },
 };

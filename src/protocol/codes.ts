@@ -28,14 +28,16 @@ export const CODES = {
     retry: 'never',
     event: 32008,
     meaning: 'The command reached the agent after its time.',
-    action: 'Start the operation again; if it repeats, compare the clocks of service and agent.',
+    action:
+      'Start the operation again. If it repeats, correct the clock that is wrong (NTP), of the machine of the service or of the agent.',
   },
   NOT_YET_VALID: {
     status: 'refused',
     retry: 'never',
     event: 32008,
     meaning: "The command is from the future by the agent's clock.",
-    action: 'Compare the clocks of service and agent.',
+    action:
+      'Correct the clock that is wrong (NTP), of the machine of the service or of the agent: the message names both. Then start again.',
   },
   BAD_SIGNATURE: {
     status: 'refused',
@@ -43,28 +45,31 @@ export const CODES = {
     event: 32008,
     meaning: 'The command was not signed by a key of the pinned service.',
     action:
-      'Somebody on the way alters frames, or the service signs with a key that is not in its key set.',
+      'Once: start again. If it repeats, see that every node of the service has the same key folder and that nothing on the way alters frames; if neither explains it, run `passback pause` on the agent and treat it as an attack.',
   },
   WRONG_DIRECTORY: {
     status: 'refused',
     retry: 'never',
     event: 32008,
     meaning: 'The command is for another directory.',
-    action: 'Look for a misrouted connection or a replayed frame.',
+    action:
+      'Once: nothing to do, a late frame. If it repeats, run `passback pause` on the agent: somebody sends it what was made for another; look at what is between agent and service.',
   },
   WRONG_AGENT: {
     status: 'refused',
     retry: 'never',
     event: 32008,
     meaning: 'The command is for another agent or another session.',
-    action: 'Look for a misrouted connection or a replayed frame.',
+    action:
+      'Once: nothing to do, a late frame of an earlier session. If it repeats, run `passback pause` on the agent: somebody sends it what was made for another; look at what is between agent and service.',
   },
   MALFORMED: {
     status: 'refused',
     retry: 'never',
     event: 32008,
     meaning: 'The command does not have the shape that the protocol gives it.',
-    action: 'Compare the versions of service and agent.',
+    action:
+      'Update the older of the two programs: `passback-cloud status` shows the version of each agent, `passback-cloud --version` that of the service.',
   },
   MISMATCH: {
     status: 'refused',
@@ -100,7 +105,8 @@ export const CODES = {
     retry: 'admin',
     event: 32004,
     meaning: 'The secret was also sealed to a key that belongs to none of the configured peers.',
-    action: 'Compare the fingerprints of all agents with `peers` in the agent configuration.',
+    action:
+      'Compare `passback-cloud agent list` with the fingerprints that `passback enroll` printed on each machine. An agent of yours: add it to `guard.peers` of the others. A stranger: run `passback pause`, revoke it, and treat the service as taken over.',
   },
   PAUSED: {
     status: 'refused',
@@ -125,7 +131,8 @@ export const CODES = {
     event: 31120,
     redispatch: true,
     meaning: 'The agent has as much work as it takes.',
-    action: 'Nothing to do; add an agent if it stays.',
+    action:
+      'Nothing to do for a moment. If it stays, look at the latency of the domain controllers (`passback status`), or add an agent.',
   },
   OPERATION_NOT_ALLOWED: {
     status: 'refused',
@@ -147,49 +154,56 @@ export const CODES = {
     retry: 'admin',
     event: 33004,
     meaning: 'The account is privileged or protected.',
-    action: 'Reset it by hand; privileged accounts are not for self-service.',
+    action:
+      'Reset it by hand, as an administrator: privileged accounts are not for self-service. One that is privileged no more still has adminCount 1: clear that and turn inheritance on.',
   },
   RATE_LIMITED: {
     status: 'refused',
     retry: 'later',
     event: 31121,
     meaning: 'Too many operations in too short a time.',
-    action: 'Wait until the time given.',
+    action:
+      'Wait until the time given. If people meet it on ordinary days, raise `guard.limits` in the agent configuration.',
   },
   BREAKER_OPEN: {
     status: 'refused',
     retry: 'admin',
     event: 31121,
     meaning: 'The agent has stopped itself, or this caller, after an unusual number of operations.',
-    action: 'Find out who caused them, then run `passback resume --breaker` on the agent.',
+    action:
+      'Find out who caused them (`passback-cloud audit`, `breaker.tripped` in the agent log) and end that: revoke the key, or pause. Then run `passback resume --breaker` on the machine of the agent.',
   },
   DRY_RUN: {
     status: 'refused',
     retry: 'admin',
     event: 31124,
     meaning: 'The change would have been made, but the agent only rehearses: nothing was written.',
-    action: 'Set `guard.dryRun` to false in the agent configuration when the rehearsal is over.',
+    action:
+      'Nothing was changed. When the rehearsal is over, set `guard.dryRun` to false in the agent configuration and restart the agent.',
   },
   SUPERSEDED: {
     status: 'refused',
     retry: 'user',
     event: 31122,
     meaning: 'Somebody else changed the account since the operation was prepared.',
-    action: 'Look which password works, then start again if needed.',
+    action:
+      'Nothing was overwritten: the password that was set last is the one that counts. Try it; if nobody knows it, start again.',
   },
   ACCOUNT_NOT_FOUND: {
     status: 'refused',
     retry: 'admin',
     event: 33002,
     meaning: 'There is no such account, or the service account cannot see it.',
-    action: 'Check the name and the read rights of the service account.',
+    action:
+      'Check the spelling; try `logon-name@domain`. If the account is there, let the service account read it (Read on its unit).',
   },
   ACCOUNT_AMBIGUOUS: {
     status: 'refused',
     retry: 'admin',
     event: 33003,
     meaning: 'More than one account has this name.',
-    action: 'Make the user principal name unique.',
+    action:
+      'Search the directory for the name in userPrincipalName and sAMAccountName, and make it unique; until then name the account by its objectGUID.',
   },
   ACCOUNT_DISABLED: {
     status: 'refused',
@@ -210,7 +224,8 @@ export const CODES = {
     retry: 'admin',
     event: 33005,
     meaning: 'The account logs on by smart card only; a password would not help.',
-    action: 'Take the flag off in the directory first.',
+    action:
+      'Give the person another smart card, or take the tick `Smart card is required` off in the directory first.',
   },
   ACCOUNT_LOCKED: {
     status: 'refused',
@@ -245,7 +260,7 @@ export const CODES = {
     retry: 'admin',
     event: 33008,
     meaning: 'The account is not allowed to change its password.',
-    action: 'Allow it in the directory, or reset instead.',
+    action: 'Take the tick `User cannot change password` off in the directory, or reset instead.',
   },
   ACCESS_DENIED: {
     status: 'failed',
@@ -253,7 +268,7 @@ export const CODES = {
     event: 33004,
     meaning: 'The directory does not allow the service account to do this.',
     action:
-      'Delegate Reset Password and write on lockoutTime and pwdLastSet for the unit of the account.',
+      'Run `passback-delegation verify` with the unit of the account, then `grant` for what is missing (service/DELEGATION.md).',
   },
   DIRECTORY_CONFIG: {
     status: 'failed',
@@ -261,7 +276,7 @@ export const CODES = {
     event: 33009,
     meaning: 'The directory or the service account is not set up as the agent needs it.',
     action:
-      'Read the line of the operation in the agent log; `passback config check` and the rights of the service account (service/OPERATING.md) are what to look at.',
+      'Do what the message says; `passback status` on the machine of the agent says it, too. For rights run `passback-delegation verify` (service/DELEGATION.md), for settings `passback config check`.',
   },
   DIRECTORY_UNREACHABLE: {
     status: 'failed',
@@ -269,7 +284,8 @@ export const CODES = {
     event: 33001,
     redispatch: true,
     meaning: 'No domain controller could be reached; nothing was sent.',
-    action: 'Check the network and the domain controllers.',
+    action:
+      'Start again in a minute. If it stays, `passback status` on the machine of the agent lists each domain controller and what is wrong with it: network, port 636, certificate, or it is down.',
   },
   DIRECTORY_BUSY: {
     status: 'failed',
@@ -277,14 +293,16 @@ export const CODES = {
     event: 33001,
     redispatch: true,
     meaning: 'The domain controller is too busy; nothing was changed.',
-    action: 'Nothing to do; look at the domain controller if it stays.',
+    action:
+      'Start again in a minute. If it stays, look at the load of the domain controller that the message names.',
   },
   DIRECTORY_REFUSED: {
     status: 'failed',
     retry: 'admin',
     event: 33001,
     meaning: 'The domain controller refused for a reason that has no code of its own.',
-    action: 'Read the diagnostic in the agent log.',
+    action:
+      'Find `directory.refused` (30302) of that time in the agent log and give its `diagnostic` to whoever runs the domain controllers.',
   },
   INDETERMINATE: {
     status: 'unknown',

@@ -22,6 +22,9 @@ const TEXTS = [
   'config/passback-cloud.example.yaml',
   'config/REFERENCE.md',
   'service/OPERATING.md',
+  'service/DELEGATION.md',
+  'service/THREATS.md',
+  'SECURITY.md',
 ];
 const PROGRAMS = { passback: runAgent, 'passback-cloud': runCloud };
 

@@ -1,6 +1,8 @@
+import { join } from 'node:path';
 import { Wait, type StartedNetwork, type StartedTestContainer } from 'testcontainers';
 import type { LabController } from './description.ts';
 import { docker } from './docker.ts';
+import { repositoryRoot } from './image.ts';
 import { freePort, LoopbackContainer } from './loopback-container.ts';
 import { untilItAnswers } from './ldaps.ts';
 import { accountTable, ADMINISTRATOR, BASE_DN, type Account } from './people.ts';
@@ -40,6 +42,14 @@ export async function startController(options: ControllerOptions): Promise<Start
       // Read by `samba-tool domain join` alone.
       { content: credentialsFile(), target: '/lab/administrator', mode: 0o600 },
     ])
+    .withCopyFilesToContainer(
+      // What administrators run, so that the lab's own delegation is theirs.
+      ['passback-delegation', 'access_lists.py'].map((name) => ({
+        source: join(repositoryRoot(), 'service/delegation', name),
+        target: `/lab/${name}`,
+        mode: 0o755,
+      })),
+    )
     .withWaitStrategy(Wait.forLogMessage(/^samba version .* started/))
     .withStartupTimeout(START_LIMIT_MS)
     .withLogConsumer((stream) => stream.on('data', (line: Buffer) => log.push(line.toString())))

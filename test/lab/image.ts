@@ -40,7 +40,8 @@ export async function builtImage(
   return image;
 }
 
-function repositoryRoot(): string {
+/** The folder that has package.json. */
+export function repositoryRoot(): string {
   let directory = import.meta.dirname;
   // Compiled, this file stands in dist/, which has no package.json of its own.
   while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);

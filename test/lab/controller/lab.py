@@ -171,7 +171,7 @@ def reset(samdb):
     samdb.transaction_start()
     for account in accounts(json.load(open(TABLE))):
         restore(samdb, account, kept[account["sam"]])
-    set_access(samdb, list(access.RIGHTS), False)
+    set_access(samdb, access.RIGHTS, False)
     samdb.transaction_commit()
     # What the container's log says from here on is about the accounts as they are now.
     with open("/proc/1/fd/1", "w") as log:
@@ -186,4 +186,5 @@ def main(command, *arguments):
         {"begin": begin, "joined": joined, "reset": reset}[command](samdb, *arguments)
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])
