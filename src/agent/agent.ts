@@ -44,6 +44,8 @@ export interface AgentDependencies {
   readonly openDirectory?: (parts: Pick<Parts, 'config' | 'log' | 'clock'>) => Promise<Directory>;
   /** What the journal writes to. Default is the one of this machine. */
   readonly disk?: Disk;
+  /** Default is this machine's calendar; a soak brings one that is faster. */
+  readonly schedule?: typeof startSchedule;
 }
 
 /**
@@ -93,11 +95,15 @@ export async function runAgent(
       action: 'nothing will be written; set guard.dryRun to false and restart to end the rehearsal',
     });
   }
-  await runParts(parts, stop);
+  await runParts(parts, stop, deps.schedule ?? startSchedule);
   log.info('agent.stopped');
 }
 
-async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
+async function runParts(
+  parts: Parts,
+  stop: StopSignals,
+  schedule: typeof startSchedule,
+): Promise<void> {
   const { journal, admission, directory, clock } = parts;
   const watched = watchedDirectory(directory, () => void health.hurry());
   const core = composeCore(
@@ -139,7 +145,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   journal.watch(onChanged);
   const off = onAbort(stop.drain, () => void commander.drain());
   void core.toggle.watchEnds(pauseEnded({ ...core, onChanged, log: parts.log }), clock, either);
-  using _schedule = startSchedule(dutiesOf(parts, { core, health, reporter, local }));
+  using _schedule = schedule(dutiesOf(parts, { core, health, reporter, local }));
   const ended = new AbortController();
   const served = local.serve({ refresh: () => refreshOrders(admission) }, ended.signal);
   try {
