@@ -21,7 +21,11 @@ const progress = (line: string): void => {
 };
 
 const result = await soak({ minutes, speed, progress });
-const programs = [grown('agent', result.samples.agent), grown('service', result.samples.service)];
+const operations = Object.values(result.tally).reduce((sum, count) => sum + count, 0);
+const programs = [
+  grown('agent', result.samples.agent, operations),
+  grown('service', result.samples.service, operations),
+];
 const problems = [
   ...programs.flatMap(({ program, problems }) => problems.map((what) => `${program}: ${what}`)),
   ...wrongOutcomes(result),

@@ -39,12 +39,11 @@ export class Load {
   async #call(lane: number, signal: AbortSignal): Promise<void> {
     const { accounts, callers, clock, restMs } = this.#options;
     const own = accounts.filter((_, i) => i % callers === lane);
-    while (!signal.aborted) {
-      for (const account of own) {
-        if (signal.aborted) return;
-        this.#count(await this.#operation(account));
-        await clock.sleep(restMs, signal);
-      }
+    for (let turn = 0; !signal.aborted; turn += 1) {
+      const account = own[turn % own.length];
+      if (account === undefined) throw new RangeError('a caller without an account');
+      this.#count(await this.#operation(account));
+      await clock.sleep(restMs, signal);
     }
   }
 

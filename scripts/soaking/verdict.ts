@@ -5,6 +5,8 @@ import type { Program, Sample, Soak } from './soak.ts';
 const FIRST_MINUTES = 5;
 /** What memory may be above the first minutes: an allocator keeps what it has had. */
 const GROWTH = 1.1;
+/** The agent remembers the operations of a day: its journal's records, and their index. */
+const REMEMBERED_BYTES = 4_096;
 /** Sockets of the moment. */
 const SPARE_HANDLES = 8;
 
@@ -25,15 +27,16 @@ export interface Grown {
 }
 
 /** Compares the minutes after the first ones with the last ones. Pure. */
-export function grown(program: Program, samples: readonly Sample[]): Grown {
+export function grown(program: Program, samples: readonly Sample[], operations: number): Grown {
   const end = samples.at(-1)?.minutes ?? 0;
   const span = Math.min(FIRST_MINUTES, end / 3);
   const between = (from: number, to: number): Stretch =>
     medians(samples.filter(({ minutes }) => minutes >= from && minutes <= to));
   const [first, last] = [between(span, 2 * span), between(end - span, end)];
+  const remembered = program === 'agent' ? operations * REMEMBERED_BYTES : 0;
   const problems = [
     ...(last.rss > first.rss * GROWTH ? ['memory'] : []),
-    ...(last.heap > first.heap * GROWTH ? ['heap'] : []),
+    ...(last.heap > first.heap * GROWTH + remembered ? ['heap'] : []),
     ...(last.handles > first.handles + SPARE_HANDLES ? ['handles'] : []),
     ...(last.files > first.files + SPARE_HANDLES ? ['open files'] : []),
   ];

@@ -75,7 +75,7 @@ export async function openWorld({ folder, calendar, accounts }: WorldOptions): P
     ports: controllers.map(({ port }) => port),
   });
   await writeFile(config.directory.bind.passwordFile, SERVICE_ACCOUNT.password, { mode: 0o600 });
-  const agent = await started<AgentInput>('agent', folder, { config, calendar, token });
+  const agent = await started('agent', folder, { config, calendar, token });
   const { agentId, fingerprint } = await message<Enrolled>(agent);
   await api.order('POST', `agents/${agentId}/approve`, { fingerprint });
   return {
@@ -135,7 +135,7 @@ async function startService(
     drainMs: 5_000,
     retention: { operationsMs: 2 * HOUR_MS, auditMs: 4 * HOUR_MS },
   };
-  const service = await started<ServiceInput>('service', folder, { config, calendar });
+  const service = await started('service', folder, { config, calendar });
   const { address } = await message<{ address: string }>(service);
   return { service, url: address, key };
 }
@@ -174,10 +174,10 @@ function agentConfig(
 }
 
 /** Its input has a token in it: a private file, not an argument. */
-async function started<Input>(
+async function started(
   name: 'agent' | 'service',
   folder: string,
-  input: Input,
+  input: AgentInput | ServiceInput,
 ): Promise<ChildProcess> {
   const path = join(folder, `${name}.json`);
   await writeFile(path, JSON.stringify(input), { mode: 0o600 });

@@ -88,22 +88,19 @@ export async function runAgent(
   });
   const standing = new Standing(trust, clock);
   const known = { config, identity, peers, standing, journal, admission, directory };
-  const parts = { ...known, abort, log, clock, random };
+  const { schedule = startSchedule } = deps;
+  const parts = { ...known, abort, log, clock, random, schedule };
   log.info('agent.started', { agent: identity.agentId, directory: identity.directory });
   if (config.guard.dryRun) {
     log.warn('writeback.dry_run', {
       action: 'nothing will be written; set guard.dryRun to false and restart to end the rehearsal',
     });
   }
-  await runParts(parts, stop, deps.schedule ?? startSchedule);
+  await runParts(parts, stop);
   log.info('agent.stopped');
 }
 
-async function runParts(
-  parts: Parts,
-  stop: StopSignals,
-  schedule: typeof startSchedule,
-): Promise<void> {
+async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   const { journal, admission, directory, clock } = parts;
   const watched = watchedDirectory(directory, () => void health.hurry());
   const core = composeCore(
@@ -145,7 +142,7 @@ async function runParts(
   journal.watch(onChanged);
   const off = onAbort(stop.drain, () => void commander.drain());
   void core.toggle.watchEnds(pauseEnded({ ...core, onChanged, log: parts.log }), clock, either);
-  using _schedule = schedule(dutiesOf(parts, { core, health, reporter, local }));
+  using _schedule = parts.schedule(dutiesOf(parts, { core, health, reporter, local }));
   const ended = new AbortController();
   const served = local.serve({ refresh: () => refreshOrders(admission) }, ended.signal);
   try {
