@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
+import type { z } from 'zod';
 import { OperationView, PreparedOperation } from '../../src/cloud/api/bodies.ts';
 import { sealPrepared } from '../../src/cloud/cli/seal-prepared.ts';
 import { STACK_DIRECTORY, type Stack } from '../../test/support/stack.ts';
@@ -54,9 +55,19 @@ export class Api {
   }
 
   /** Hands it in and waits for the outcome; rejects unless it is applied. */
-  async apply({ path, body }: PreparedReset): Promise<void> {
-    const { status, code } = OperationView.parse(await this.#call('PUT', path, body));
+  async apply(prepared: PreparedReset): Promise<void> {
+    const { status, code } = await this.handIn(prepared);
     if (status !== 'applied') throw new Error(`an operation ended ${status} (${code ?? ''})`);
+  }
+
+  /** Hands it in and waits 20 s for the outcome; the very same again is harmless. */
+  async handIn({ path, body }: PreparedReset): Promise<z.infer<typeof OperationView>> {
+    return OperationView.parse(await this.#call('PUT', path, body));
+  }
+
+  /** A request of the administrator's, in the directory. */
+  async order(method: 'POST' | 'PUT', path: string, body: object = {}): Promise<unknown> {
+    return this.#call(method, path, body);
   }
 
   close(): void {

@@ -25,13 +25,19 @@ export function startMeasured(module: string, args: readonly string[]): ChildPro
 
 /** Asks the process; resolves with its next message. */
 export async function ask<T>(child: ChildProcess, question: string | object): Promise<T> {
+  const answer = message<T>(child);
+  child.send(question);
+  return answer;
+}
+
+/** The next message of the process; rejects when it ends without one. */
+export async function message<T>(child: ChildProcess): Promise<T> {
   const settled = new AbortController();
   const { signal } = settled;
   const answer = once(child, 'message', { signal });
-  child.send(question);
   try {
-    const [message] = (await Promise.race([answer, ended(child, signal)])) as [T];
-    return message;
+    const [said] = (await Promise.race([answer, ended(child, signal)])) as [T];
+    return said;
   } finally {
     settled.abort();
   }

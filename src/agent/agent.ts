@@ -44,6 +44,8 @@ export interface AgentDependencies {
   readonly openDirectory?: (parts: Pick<Parts, 'config' | 'log' | 'clock'>) => Promise<Directory>;
   /** What the journal writes to. Default is the one of this machine. */
   readonly disk?: Disk;
+  /** Default is this machine's calendar; a soak brings one that is faster. */
+  readonly schedule?: typeof startSchedule;
 }
 
 /**
@@ -86,7 +88,8 @@ export async function runAgent(
   });
   const standing = new Standing(trust, clock);
   const known = { config, identity, peers, standing, journal, admission, directory };
-  const parts = { ...known, abort, log, clock, random };
+  const { schedule = startSchedule } = deps;
+  const parts = { ...known, abort, log, clock, random, schedule };
   log.info('agent.started', { agent: identity.agentId, directory: identity.directory });
   if (config.guard.dryRun) {
     log.warn('writeback.dry_run', {
@@ -139,7 +142,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   journal.watch(onChanged);
   const off = onAbort(stop.drain, () => void commander.drain());
   void core.toggle.watchEnds(pauseEnded({ ...core, onChanged, log: parts.log }), clock, either);
-  using _schedule = startSchedule(dutiesOf(parts, { core, health, reporter, local }));
+  using _schedule = parts.schedule(dutiesOf(parts, { core, health, reporter, local }));
   const ended = new AbortController();
   const served = local.serve({ refresh: () => refreshOrders(admission) }, ended.signal);
   try {

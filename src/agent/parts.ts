@@ -4,6 +4,7 @@ import type { Admission } from './commands/guard/admission.ts';
 import type { Journal } from './commands/journal.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import type { Directory } from './directory/directory.ts';
+import type { startSchedule } from './health/schedule.ts';
 import type { StoredIdentity } from './identity/load-identity.ts';
 import type { Peers } from './identity/peers.ts';
 import type { Standing } from './standing.ts';
@@ -21,4 +22,5 @@ export interface Parts {
   readonly log: Logger;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly schedule: typeof startSchedule;
 }

@@ -1,0 +1,73 @@
+import type { Clock } from '../../src/support/clock.ts';
+import type { Api } from '../benchmark/api.ts';
+
+/** How often an operation whose outcome is not there yet is asked for again, 20 s apart. */
+const ASKED_AGAIN = 30;
+
+export interface LoadOptions {
+  readonly api: Api;
+  readonly accounts: readonly string[];
+  /** Between two operations of one caller. */
+  readonly restMs: number;
+  readonly callers: number;
+  readonly clock: Clock;
+}
+
+/** What the operations came to, by status; `not prepared` for those that were refused before. */
+export type Tally = Readonly<Record<string, number>>;
+
+/** Callers that reset and unlock one account after the other until `signal` aborts. */
+export class Load {
+  readonly #options: LoadOptions;
+  readonly #tally = new Map<string, number>();
+  #next = 0;
+
+  constructor(options: LoadOptions) {
+    this.#options = options;
+  }
+
+  get tally(): Tally {
+    return Object.fromEntries([...this.#tally].sort());
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { callers } = this.#options;
+    await Promise.all(Array.from({ length: callers }, (_, lane) => this.#call(lane, signal)));
+  }
+
+  /** Each caller has accounts of its own: nobody waits for somebody else's. */
+  async #call(lane: number, signal: AbortSignal): Promise<void> {
+    const { accounts, callers, clock, restMs } = this.#options;
+    const own = accounts.filter((_, i) => i % callers === lane);
+    for (let turn = 0; !signal.aborted; turn += 1) {
+      const account = own[turn % own.length];
+      if (account === undefined) throw new RangeError('a caller without an account');
+      this.#count(await this.#operation(account));
+      await clock.sleep(restMs, signal);
+    }
+  }
+
+  async #operation(account: string): Promise<string> {
+    const { api } = this.#options;
+    this.#next += 1;
+    const number = this.#next;
+    const kind = number % 5 === 0 ? 'unlock' : 'reset';
+    try {
+      const prepared = await (kind === 'unlock'
+        ? api.prepareUnlock(account)
+        : api.prepare(account, `Soaked-${number}-Times`));
+      for (let tries = 0; tries < ASKED_AGAIN; tries += 1) {
+        const { status, outcome } = await api.handIn(prepared);
+        if (status !== 'pending')
+          return `${kind} ${status}${outcome?.reapplied === true ? ' again' : ''}`;
+      }
+      return `${kind} without an outcome`;
+    } catch {
+      return `${kind} not prepared`; // paused, no agent there, or no controller
+    }
+  }
+
+  #count(what: string): void {
+    this.#tally.set(what, (this.#tally.get(what) ?? 0) + 1);
+  }
+}
