@@ -211,7 +211,13 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   'cloud.connections_full': {
     meaning: 'As many connections are open as are allowed; the next ones were closed at once.',
     action:
-      'Look for strangers who open connections at `remote`; for more agents than this, run a second service.',
+      'Look for strangers who open connections at `remote`; for more agents than this, raise `listen.maxConnections` and the limit of open files, or run a second service.',
+  },
+  'cloud.connections_turned_away': {
+    meaning:
+      'So many came at one time that some had waited 6 s without their turn; those were closed and come back by themselves.',
+    action:
+      'Nothing to do after a restart; if it goes on, look for strangers at `remote`, or run a second service.',
   },
   'cloud.agent_enrolled': {
     meaning: 'A machine has enrolled and waits for approval.',

@@ -21,7 +21,7 @@ async function stranger(cloud: TestCloud): Promise<Socket> {
 }
 
 test('strangers cannot take more connections than the service has for them', async () => {
-  const limits = { connections: 3, handshakeMs: 10_000 };
+  const limits = { connections: 3 };
   await using cloud = await startTestCloud({ limits });
   const first = await stranger(cloud);
   const others = [await stranger(cloud), await stranger(cloud)];
@@ -38,7 +38,8 @@ test('strangers cannot take more connections than the service has for them', asy
 });
 
 test('who does not end the handshake is cut off, and nobody else', async () => {
-  const limits = { connections: 100, handshakeMs: 1_000 };
+  const entrance = { atOnce: 2, placeMs: 3_000, waitMs: 6_000, silentMs: 1_000 };
+  const limits = { connections: 100, handshakeMs: 1_000, entrance };
   await using cloud = await startTestCloud({ limits });
   const [silent, halting] = [await stranger(cloud), await stranger(cloud)];
   halting.write(Buffer.from([0x16, 0x03, 0x01])); // the beginning of a ClientHello
@@ -64,6 +65,7 @@ test('only so many upgrades are decided at one time; the rest is asked to come b
   const meters = new ServiceMetrics();
   acceptUpgrades(server, {
     core: { issuer: TEST_ISSUER, clock: systemClock, log: new MemoryLog(), store, meters },
+    entrance: { isIn: () => undefined },
     draining: new AbortController().signal,
   } as unknown as UpgradeOptions);
   const upgrade = async (): Promise<string> => {
