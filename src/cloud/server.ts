@@ -17,6 +17,7 @@ import { createHealthServer } from './health/health-server.ts';
 import { ServiceMetrics } from './health/metrics.ts';
 import { acceptUpgrades } from './link/accept-upgrades.ts';
 import { sessionDuties } from './link/duties.ts';
+import { watchSessions } from './link/watch-sessions.ts';
 import { addressOf, listen, stopListening } from './listen.ts';
 import {
   CONNECTION_LIMITS,
@@ -156,6 +157,7 @@ class Service implements RunningCloud {
     const { config, keys, log } = this.#parts;
     void sweep(this.#core, config.retention, this.#draining.signal);
     void watchKeys(this.#core, keys, stopping);
+    void watchSessions(live, this.#core.clock, stopping);
     void watchPauses(this.#core, stopping);
     log.info('cloud.started', {
       url: config.url,

@@ -141,7 +141,7 @@ function startSession(
     session.terminate();
     return undefined;
   }
-  void session.run();
+  session.challenge();
   return session;
 }
 

@@ -12,6 +12,7 @@ import { takeSealingKey } from '../writeback/sealing-key.ts';
 import { announce, renewSession, saysMore, standingOf } from '../writeback/standing.ts';
 import type { LinkSession } from './link-session.ts';
 import type { LiveSessions } from './live-sessions.ts';
+import type { Spread } from './spread.ts';
 import { isOlder, OLDEST_VERSION, whyNotServed } from '../writeback/versions.ts';
 
 /** A hello and the nonce that it has to be made over. */
@@ -25,16 +26,13 @@ export interface Said {
 interface Deps {
   readonly core: Core;
   readonly sessions: LiveSessions;
+  readonly spread: Spread;
 }
 
 /** Takes an agent's first hello and answers with the welcome, or rejects with `RpcError` and ends the session. */
-export async function acceptHello(
-  session: LinkSession,
-  said: Said,
-  { core, sessions }: Deps,
-): Promise<Welcome> {
-  const protocol = await takeHello(session, said, core);
-  return welcome(session, protocol, { core, sessions });
+export async function acceptHello(session: LinkSession, said: Said, deps: Deps): Promise<Welcome> {
+  const protocol = await takeHello(session, said, deps.core);
+  return welcome(session, protocol, deps);
 }
 
 /**
@@ -149,7 +147,7 @@ const SET_CLOCKS = 'set whichever clock is wrong (NTP)';
 async function welcome(
   session: LinkSession,
   protocol: number,
-  { core, sessions }: Deps,
+  { core, sessions, spread }: Deps,
 ): Promise<Welcome> {
   const agent = await core.store.agents.find(session.agentId);
   if (agent === undefined || agent.state === 'revoked') {
@@ -160,6 +158,7 @@ async function welcome(
     await raiseAlarm(core, agent, 'SECOND_SESSION');
     throw refused(session, CLOSE_CODES.superseded, 'SECOND_SESSION');
   }
+  const spreadMs = await spread.ms();
   const standing = await standingOf(core, session);
   core.log.info('cloud.link_up', {
     agent: agent.id,
@@ -173,7 +172,7 @@ async function welcome(
     sessions.ready(session);
     void catchUp(session, standing, core);
   });
-  return { session: session.id, ...standing, protocol, oldestVersion: OLDEST_VERSION };
+  return { session: session.id, ...standing, protocol, oldestVersion: OLDEST_VERSION, spreadMs };
 }
 
 /** Somebody may have changed something between the making of the welcome and its sending. */
