@@ -1,12 +1,15 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../support/clock.ts';
 
-const LOOK_EVERY_MS = 250;
+const LOOK_EVERY_MS = 100;
 
 export interface EntranceLimits {
   /** Connections that are let in at one time; one is in when `isIn` says so, or when it is gone. */
   readonly atOnce: number;
-  /** Whoever takes longer than this to come in goes on, and the next one begins all the same. */
+  /**
+   * Whoever takes longer than this to come in goes on, and the next one begins all the same; at once
+   * while there is nothing to do, because then it is the other side that is waited for.
+   */
   readonly placeMs: number;
   /** Whoever has waited this long is turned away: it is about to give up, and work for it would be wasted. */
   readonly waitMs: number;
@@ -15,12 +18,11 @@ export interface EntranceLimits {
 }
 
 /**
- * Agents give TLS ten seconds, and the upgrade as many: a wait and then the work for 512 others have
- * room in them. Whoever takes places only to hold them would have to come 170 times a second, which
- * is about as often as one core can let anybody in.
+ * Agents give TLS ten seconds, and the upgrade as many: a wait and then the work for 128 others have
+ * room in them, also on a slow machine and right after a start.
  */
 export const ENTRANCE_LIMITS: EntranceLimits = {
-  ...{ atOnce: 512, placeMs: 3_000 },
+  ...{ atOnce: 128, placeMs: 3_000 },
   ...{ waitMs: 6_000, silentMs: 5_000 },
 };
 
@@ -29,6 +31,8 @@ export interface EntranceOptions {
   /** Begins the handshake, or whatever comes first on a connection. */
   readonly begin: (socket: Socket) => void;
   readonly onTurnedAway: (socket: Socket) => void;
+  /** Whether this process has had its hands full since it was asked before. */
+  readonly isBusy: () => boolean;
   readonly clock: Clock;
   /** Aborted: nobody waits any more. */
   readonly stopping: AbortSignal;
@@ -49,7 +53,8 @@ interface Arrival {
 /**
  * Lets connections in a bounded number at a time, so that those that are begun are finished: a whole
  * fleet that comes at once would otherwise have all of its handshakes begun, and all of them time out.
- * The newest goes first: it has the most patience left. A silent connection takes no place.
+ * The newest goes first: it has the most patience left. A silent connection takes no place, and one
+ * that stalls keeps its place only while others make enough work to be held back.
  */
 export class Entrance {
   readonly #options: EntranceOptions;
@@ -156,14 +161,15 @@ export class Entrance {
   }
 
   #endWhatIsOver(): void {
-    const { limits, onTurnedAway } = this.#options;
+    const { limits, isBusy, onTurnedAway } = this.#options;
     for (const { socket } of this.#over(this.#silent, limits.silentMs)) socket.destroy();
     for (const { socket } of this.#over(this.#waiting, limits.waitMs)) {
       onTurnedAway(socket);
       // A reset leaves no TIME-WAIT behind (RFC 9293 section 3.6.1), and there may be thousands.
       socket.resetAndDestroy();
     }
-    for (const { socket } of this.#over(this.#begun.values(), limits.placeMs)) this.isIn(socket);
+    const placeMs = isBusy() ? limits.placeMs : LOOK_EVERY_MS;
+    for (const { socket } of this.#over(this.#begun.values(), placeMs)) this.isIn(socket);
     if (this.#waiting.size === 0) this.#newest = [];
   }
 

@@ -24,6 +24,8 @@ export const CONNECTION_LIMITS: Omit<ConnectionLimits, 'connections'> = {
   entrance: ENTRANCE_LIMITS,
 };
 
+const BUSY_FROM = 0.75;
+
 /** Whoever floods the service must not flood its log. */
 const TELL_EVERY_MS = 60_000;
 
@@ -64,6 +66,7 @@ export function guardEntrance(server: Server, { limits, clock, log, stopping }: 
     onTurnedAway: ({ remoteAddress }) => {
       turnedAway({ remote: remoteAddress });
     },
+    isBusy: busyLoop(),
     clock,
     stopping,
   });
@@ -82,6 +85,17 @@ export function guardEntrance(server: Server, { limits, clock, log, stopping }: 
     full({ allowed: limits.connections, remote: data?.remoteAddress });
   });
   return entrance;
+}
+
+/** Whether the event loop has waited for less than a quarter of the time since it was asked before. */
+function busyLoop(): () => boolean {
+  let before = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, before);
+    before = now;
+    return utilization > BUSY_FROM;
+  };
 }
 
 /** Warns of what happens, once a minute however often it does, with how often it did. */

@@ -11,6 +11,7 @@ const LIMITS: EntranceLimits = { atOnce: 2, placeMs: 3_000, waitMs: 6_000, silen
 class Door implements AsyncDisposable {
   readonly clock = new FakeClock(undefined, { autoAdvance: false });
   readonly turnedAway: Socket[] = [];
+  isBusy = true;
   readonly #begun = new Map<string, Socket>();
   readonly #stopping = new AbortController();
   readonly #entrance = new Entrance({
@@ -20,6 +21,7 @@ class Door implements AsyncDisposable {
       socket.once('data', (said: Buffer) => this.#begun.set(said.toString(), socket));
     },
     onTurnedAway: (socket) => this.turnedAway.push(socket),
+    isBusy: () => this.isBusy,
     clock: this.clock,
     stopping: this.#stopping.signal,
   });
@@ -145,6 +147,16 @@ test('whoever begins and goes no further holds its place for three seconds, and 
   });
   expect(door.begun).toEqual(['one', 'two']);
   door.clock.advance(250);
+  await eventually(() => {
+    expect(door.begun).toEqual(['one', 'two', 'three']);
+  });
+});
+
+test('who stalls keeps nobody out of a service that has nothing else to do', async () => {
+  await using door = await twoInside();
+  await door.says('three');
+  door.isBusy = false;
+  door.clock.advance(100);
   await eventually(() => {
     expect(door.begun).toEqual(['one', 'two', 'three']);
   });

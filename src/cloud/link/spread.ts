@@ -1,8 +1,8 @@
 import type { Clock } from '../../support/clock.ts';
 import type { Store } from '../store/store.ts';
 
-/** What one core can let in, with room for those who have to try twice. */
-const AGENTS_PER_SECOND = 250;
+/** What a node of two cores lets in. */
+const AGENTS_PER_SECOND = 220;
 const COUNT_EVERY_MS = 60_000;
 
 export interface SpreadOptions {
