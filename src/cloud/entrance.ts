@@ -6,11 +6,10 @@ const LOOK_EVERY_MS = 100;
 export interface EntranceLimits {
   /** Connections that are let in at one time; one is in when `isIn` says so, or when it is gone. */
   readonly atOnce: number;
-  /**
-   * Whoever takes longer than this to come in goes on, and the next one begins all the same; at once
-   * while there is nothing to do, because then it is the other side that is waited for.
-   */
+  /** Whoever takes longer than this to come in goes on, and the next one begins all the same. */
   readonly placeMs: number;
+  /** The same while there is little to do: then it is the other side that is waited for. */
+  readonly idlePlaceMs: number;
   /** Whoever has waited this long is turned away: it is about to give up, and work for it would be wasted. */
   readonly waitMs: number;
   /** Whoever has not said anything by then is cut off. */
@@ -22,7 +21,7 @@ export interface EntranceLimits {
  * room in them, also on a slow machine and right after a start.
  */
 export const ENTRANCE_LIMITS: EntranceLimits = {
-  ...{ atOnce: 128, placeMs: 3_000 },
+  ...{ atOnce: 128, placeMs: 3_000, idlePlaceMs: 500 },
   ...{ waitMs: 6_000, silentMs: 5_000 },
 };
 
@@ -54,7 +53,7 @@ interface Arrival {
  * Lets connections in a bounded number at a time, so that those that are begun are finished: a whole
  * fleet that comes at once would otherwise have all of its handshakes begun, and all of them time out.
  * The newest goes first: it has the most patience left. A silent connection takes no place, and one
- * that stalls keeps its place only while others make enough work to be held back.
+ * that stalls keeps its place for long only while others make enough work to be held back.
  */
 export class Entrance {
   readonly #options: EntranceOptions;
@@ -168,7 +167,7 @@ export class Entrance {
       // A reset leaves no TIME-WAIT behind (RFC 9293 section 3.6.1), and there may be thousands.
       socket.resetAndDestroy();
     }
-    const placeMs = isBusy() ? limits.placeMs : LOOK_EVERY_MS;
+    const placeMs = isBusy() ? limits.placeMs : limits.idlePlaceMs;
     for (const { socket } of this.#over(this.#begun.values(), placeMs)) this.isIn(socket);
     if (this.#waiting.size === 0) this.#newest = [];
   }

@@ -5,7 +5,10 @@ import { Entrance, type EntranceLimits } from '../../src/cloud/entrance.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
-const LIMITS: EntranceLimits = { atOnce: 2, placeMs: 3_000, waitMs: 6_000, silentMs: 5_000 };
+const LIMITS: EntranceLimits = {
+  ...{ atOnce: 2, placeMs: 3_000, idlePlaceMs: 500 },
+  ...{ waitMs: 6_000, silentMs: 5_000 },
+};
 
 /** An entrance on a port of its own, and what has become of whom by the name that each says first. */
 class Door implements AsyncDisposable {
@@ -156,7 +159,7 @@ test('who stalls keeps nobody out of a service that has nothing else to do', asy
   await using door = await twoInside();
   await door.says('three');
   door.isBusy = false;
-  door.clock.advance(100);
+  door.clock.advance(500);
   await eventually(() => {
     expect(door.begun).toEqual(['one', 'two', 'three']);
   });
