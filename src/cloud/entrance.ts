@@ -17,11 +17,12 @@ export interface EntranceLimits {
 }
 
 /**
- * Agents give TLS ten seconds, and the upgrade as many: a wait and then the work for 128 others have
- * room in them, also on a slow machine and right after a start.
+ * Agents give TLS ten seconds, and the upgrade as many: a wait and then the work for 256 others have
+ * room in them, also on a slow machine and right after a start. 256 places for two seconds are as
+ * many a second as a whole fleet behind one slow link can answer; more would only fill that link.
  */
 export const ENTRANCE_LIMITS: EntranceLimits = {
-  ...{ atOnce: 128, placeMs: 3_000, idlePlaceMs: 500 },
+  ...{ atOnce: 256, placeMs: 3_000, idlePlaceMs: 2_000 },
   ...{ waitMs: 6_000, silentMs: 5_000 },
 };
 
@@ -169,7 +170,7 @@ export class Entrance {
     }
     const placeMs = isBusy() ? limits.placeMs : limits.idlePlaceMs;
     for (const { socket } of this.#over(this.#begun.values(), placeMs)) this.isIn(socket);
-    if (this.#waiting.size === 0) this.#newest = [];
+    if (this.#newest.length > 2 * this.#waiting.size) this.#newest = [...this.#waiting];
   }
 
   /** Those that are over their time, and no more of them than there are. */

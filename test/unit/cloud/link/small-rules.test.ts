@@ -51,11 +51,11 @@ test('a session may send so many frames in a while, and then again', () => {
 test('agents are told to spread over as long as all of them take, counted once a minute', async () => {
   const clock = new FakeClock();
   let counted = 0;
-  const count = (): Promise<number> => Promise.resolve([8_800, 11][counted++] ?? 0);
+  const count = (): Promise<number> => Promise.resolve([6_800, 17][counted++] ?? 0);
   const spread = new Spread({ store: { agents: { count } }, clock });
   expect(await spread.ms()).toBe(40_000);
   clock.advance(59_999);
   expect(await spread.ms()).toBe(40_000);
   clock.advance(1);
-  expect(await spread.ms()).toBe(50);
+  expect(await spread.ms()).toBe(100);
 });
