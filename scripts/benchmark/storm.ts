@@ -41,7 +41,7 @@ export interface StormOptions {
 export async function measureStorm(options: StormOptions): Promise<Storm> {
   const { service, fleet, signal, agents, progress } = options;
   progress(`storm: ${signal}`);
-  await ask<FleetNews>(fleet, { ask: 'news' });
+  const { up: before } = await ask<FleetNews>(fleet, { ask: 'news' });
   const stoppedAt = Date.now();
   await service.stop(signal);
   await service.start();
@@ -55,7 +55,7 @@ export async function measureStorm(options: StormOptions): Promise<Storm> {
     up = news.up;
   } while (up < agents && Date.now() - listensAt < GIVE_UP_MS);
   const secondsOf = (at: number): number => (at - listensAt) / 1000;
-  const curve = upOverTime(events, agents).map(({ at, up }) => ({ seconds: secondsOf(at), up }));
+  const curve = upOverTime(events, before).map(({ at, up }) => ({ seconds: secondsOf(at), up }));
   return {
     signal,
     downSeconds: (listensAt - stoppedAt) / 1000,
@@ -70,9 +70,9 @@ interface Level {
   readonly up: number;
 }
 
-function upOverTime(events: FleetNews['events'], agents: number): readonly Level[] {
+function upOverTime(events: FleetNews['events'], before: number): readonly Level[] {
   const levels: Level[] = [];
-  let up = agents;
+  let up = before;
   for (const { kind, at } of events) {
     if (kind === 'failed') continue;
     up += kind === 'up' ? 1 : -1;

@@ -256,7 +256,13 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   'cloud.connections_full': {
     meaning: 'As many connections are open as are allowed; the next ones were closed at once.',
     action:
-      'See who opens them (`remote`) and block strangers in the firewall. If they are agents and callers of yours, add a node (PostgreSQL).',
+      'See who opens them (`remote`) and block strangers in the firewall. If they are agents and callers of yours, raise `listen.maxConnections` and the limit of open files, or add a node (PostgreSQL).',
+  },
+  'cloud.connections_turned_away': {
+    meaning:
+      'So many came at one time that some had waited 6 s without their turn; those were closed and come back by themselves.',
+    action:
+      'Nothing to do after a restart; if it goes on, look for strangers at `remote`, or add a node (PostgreSQL).',
   },
   'cloud.agent_enrolled': {
     meaning: 'A machine has enrolled and waits for approval.',

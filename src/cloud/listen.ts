@@ -2,6 +2,9 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConfigError } from '../support/config-error.ts';
 
+/** Connections that the kernel holds while this process is busy; it has a limit of its own (somaxconn). */
+const BACKLOG = 4_096;
+
 export interface ListenAt {
   readonly host: string;
   readonly port: number;
@@ -19,7 +22,7 @@ export async function listen(
       const problem = `cannot listen on ${host} port ${port}: ${why}`;
       reject(new ConfigError([{ key: `${group}.port`, problem }]));
     });
-    server.listen(port, host, resolve);
+    server.listen(port, host, BACKLOG, resolve);
   });
 }
 

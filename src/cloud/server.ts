@@ -1,7 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { createServer as createHttpServer, type Server } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import type { DropArgument } from 'node:net';
+import type { Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { CLOSE_CODES } from '../protocol/messages.ts';
 import type { Clock } from '../support/clock.ts';
@@ -20,7 +18,14 @@ import { createHealthServer } from './health/health-server.ts';
 import { ServiceMetrics } from './health/metrics.ts';
 import { acceptUpgrades } from './link/accept-upgrades.ts';
 import { sessionDuties } from './link/duties.ts';
+import { watchSessions } from './link/watch-sessions.ts';
 import { addressOf, listen, stopListening } from './listen.ts';
+import {
+  CONNECTION_LIMITS,
+  createPublicServer,
+  guardEntrance,
+  type ConnectionLimits,
+} from './public-server.ts';
 import { openServiceNode, type ServiceNode } from './service-node.ts';
 import { GroupCommit } from './store/group-commit.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
@@ -30,27 +35,11 @@ import { watchPauses } from './writeback/pause.ts';
 import { readiness } from './writeback/readiness.ts';
 import { sweep } from './writeback/sweep.ts';
 
-const TIME_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
-
-/** What strangers can take of the service without a key. */
-export interface ConnectionLimits {
-  /** Whoever opens sockets and says nothing must not use up the process's file descriptors. */
-  readonly connections: number;
-  /** Node gives a handshake two minutes; an honest one takes a second. */
-  readonly handshakeMs: number;
-}
-
-/** Ten thousand agents and their callers; the process needs as many file descriptors (LimitNOFILE). */
-const LIMITS: ConnectionLimits = { connections: 16_384, handshakeMs: 10_000 };
-
-/** Whoever floods the service must not flood its log. */
-const TELL_FULL_EVERY_MS = 60_000;
-
 export interface CloudDeps {
   readonly clock: Clock;
   readonly log: Logger;
-  /** Default is what an installation needs; a test has neither the sockets nor the time. */
-  readonly limits?: ConnectionLimits;
+  /** A test has neither the sockets nor the time that an installation has. */
+  readonly limits?: Partial<ConnectionLimits>;
 }
 
 export interface RunningCloud {
@@ -77,8 +66,13 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
   const node = await openServiceNode(config, { clock, log, keys: () => keys.current });
   try {
     await keyFolder.sweep(deps.clock.now());
-    const server = createServer(tls, deps.limits ?? LIMITS);
-    const service = new Service(server, { ...deps, config, keys, node });
+    const limits = {
+      ...CONNECTION_LIMITS,
+      connections: config.listen.maxConnections,
+      ...deps.limits,
+    };
+    const server = createPublicServer(tls, limits);
+    const service = new Service(server, { ...deps, config, keys, node, limits });
     return await service.start();
   } catch (error) {
     await node.close();
@@ -90,6 +84,7 @@ interface Parts extends CloudDeps {
   readonly config: CloudConfig;
   readonly keys: LiveKeys;
   readonly node: ServiceNode;
+  readonly limits: ConnectionLimits;
 }
 
 class Service implements RunningCloud {
@@ -147,20 +142,24 @@ class Service implements RunningCloud {
     const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
     this.#server.on('request', (request, response) => void listener(request, response));
     const { live } = this.#parts.node;
+    const entrance = guardEntrance(this.#server, {
+      ...{ limits: this.#parts.limits, clock: this.#core.clock, log: this.#core.log, stopping },
+    });
     acceptUpgrades(this.#server, {
       core: this.#core,
+      entrance,
       sessions: live,
       duties: sessionDuties(this.#core, live),
       renewEveryMs: this.#parts.config.sessionMs,
       draining,
     });
     await this.#parts.node.start(this.#core, this.#dispatcher);
-    this.#tellWhenFull();
     await this.#listen();
     await this.#dispatcher.resume();
     const { config, keys, log } = this.#parts;
     void sweep(this.#core, config.retention, this.#draining.signal);
     void watchKeys(this.#core, keys, stopping);
+    void watchSessions(live, this.#core.clock, stopping);
     void watchPauses(this.#core, stopping);
     log.info('cloud.started', {
       url: config.url,
@@ -187,19 +186,6 @@ class Service implements RunningCloud {
     await stopListening(this.#health, Promise.resolve());
     await node.close();
     log.info('cloud.stopped');
-  }
-
-  /** Node closes what is beyond `maxConnections` without a word to anybody. */
-  #tellWhenFull(): void {
-    const { clock, log } = this.#parts;
-    let [toldAt, dropped] = [-Infinity, 0];
-    this.#server.on('drop', (data?: DropArgument) => {
-      dropped += 1;
-      if (clock.monotonic() - toldAt < TELL_FULL_EVERY_MS) return;
-      const { maxConnections: allowed } = this.#server;
-      log.warn('cloud.connections_full', { allowed, dropped, remote: data?.remoteAddress });
-      [toldAt, dropped] = [clock.monotonic(), 0];
-    });
   }
 
   async #listen(): Promise<void> {
@@ -233,18 +219,6 @@ async function readTls({
   }
   await privateFile(keyFile);
   return read.pair;
-}
-
-function createServer(
-  tls: TlsPair | undefined,
-  { connections, handshakeMs: handshakeTimeout }: ConnectionLimits,
-): Server {
-  const server =
-    tls === undefined
-      ? createHttpServer(TIME_LIMITS)
-      : createHttpsServer({ ...TIME_LIMITS, ...tls, handshakeTimeout, minVersion: 'TLSv1.2' });
-  server.maxConnections = connections;
-  return server;
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

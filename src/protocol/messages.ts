@@ -86,6 +86,10 @@ export const Welcome = z
     ...standing,
     protocol: z.int().positive().meta({ description: 'The highest that both sides speak.' }),
     oldestVersion: z.string().max(64),
+    spreadMs: z.int().nonnegative().optional().meta({
+      description:
+        'Once this link is lost, to wait up to so long before dialling again, at random: as long as the service would need for all of its agents at one time. An agent takes a minute at the most.',
+    }),
   })
   .meta({ id: 'Welcome' });
 

@@ -90,6 +90,7 @@ export const EVENTS = {
   'cloud.link_renewed': 40103,
   'cloud.renewal_failed': 40104,
   'cloud.connections_full': 40105,
+  'cloud.connections_turned_away': 40106,
   'cloud.agent_enrolled': 40110,
   'cloud.enrollment_refused': 40111,
   'cloud.agent_approved': 40112,

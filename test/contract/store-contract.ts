@@ -78,6 +78,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       await store.agents.update('a', {});
       expect(await store.agents.list('corp')).toHaveLength(1);
       expect(await store.agents.list('other')).toHaveLength(0);
+      expect(await store.agents.count()).toBe(1);
     });
 
     test('tells of the approved agents of a directory what others have to know of them', async () => {

@@ -1,10 +1,15 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { ServiceMetrics } from '../../src/cloud/health/metrics.ts';
 import { acceptUpgrades, type UpgradeOptions } from '../../src/cloud/link/accept-upgrades.ts';
+import {
+  CONNECTION_LIMITS,
+  createPublicServer,
+  guardEntrance,
+} from '../../src/cloud/public-server.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { eventually } from '../support/eventually.ts';
@@ -21,7 +26,7 @@ async function stranger(cloud: TestCloud): Promise<Socket> {
 }
 
 test('strangers cannot take more connections than the service has for them', async () => {
-  const limits = { connections: 3, handshakeMs: 10_000 };
+  const limits = { connections: 3 };
   await using cloud = await startTestCloud({ limits });
   const first = await stranger(cloud);
   const others = [await stranger(cloud), await stranger(cloud)];
@@ -37,8 +42,36 @@ test('strangers cannot take more connections than the service has for them', asy
   for (const socket of others) socket.destroy();
 });
 
+test('behind a reverse proxy, without TLS, requests come in whole, and one connection takes several', async () => {
+  const limits = { ...CONNECTION_LIMITS, connections: 10 };
+  const server = createPublicServer(undefined, limits);
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  guardEntrance(server, { limits, clock: systemClock, log: new MemoryLog(), stopping: signal });
+  server.on('request', (request, response) => {
+    let bytes = 0;
+    request.on('data', (data: Buffer) => (bytes += data.length));
+    request.on('end', () => response.end(`got ${bytes} bytes`));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  let answers = '';
+  socket.on('data', (data: Buffer) => (answers += data.toString()));
+  for (const body of ['x'.repeat(100_000), 'second']) {
+    socket.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
+    socket.write(body);
+    await eventually(() => answers.endsWith(`got ${body.length} bytes`));
+  }
+  stopping.abort();
+  socket.destroy();
+  server.close();
+  await once(server, 'close');
+});
+
 test('who does not end the handshake is cut off, and nobody else', async () => {
-  const limits = { connections: 100, handshakeMs: 1_000 };
+  const entrance = { atOnce: 2, placeMs: 3_000, idlePlaceMs: 500, waitMs: 6_000, silentMs: 1_000 };
+  const limits = { connections: 100, handshakeMs: 1_000, entrance };
   await using cloud = await startTestCloud({ limits });
   const [silent, halting] = [await stranger(cloud), await stranger(cloud)];
   halting.write(Buffer.from([0x16, 0x03, 0x01])); // the beginning of a ClientHello
@@ -64,6 +97,7 @@ test('only so many upgrades are decided at one time; the rest is asked to come b
   const meters = new ServiceMetrics();
   acceptUpgrades(server, {
     core: { issuer: TEST_ISSUER, clock: systemClock, log: new MemoryLog(), store, meters },
+    entrance: { isIn: () => undefined },
     draining: new AbortController().signal,
   } as unknown as UpgradeOptions);
   const upgrade = async (): Promise<string> => {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { dataFolder, type DataFolder } from '../../src/cloud/data-folder.ts';
 import { createKeys } from '../../src/cloud/keys/create-keys.ts';
-import { startCloud, type ConnectionLimits, type RunningCloud } from '../../src/cloud/server.ts';
+import type { ConnectionLimits } from '../../src/cloud/public-server.ts';
+import { startCloud, type RunningCloud } from '../../src/cloud/server.ts';
 import { addDirectory } from '../../src/cloud/setup/add-directory.ts';
 import { createApiKey } from '../../src/cloud/setup/create-api-key.ts';
 import { SCOPES, type Scope } from '../../src/cloud/store/records.ts';
@@ -31,7 +32,7 @@ export interface TestCloudOptions {
   readonly tls?: TestTls;
   readonly issuer?: string;
   readonly sessionMs?: number;
-  readonly limits?: ConnectionLimits;
+  readonly limits?: Partial<ConnectionLimits>;
   /** A PostgreSQL database instead of a file. */
   readonly database?: PostgresPlace;
   /** Another node of this service: the same database, keys and certificate. */
@@ -122,7 +123,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
       {
         url: issuer,
         dataFolder: folder.path,
-        listen,
+        listen: { ...listen, maxConnections: 16_384 },
         health: { host: '127.0.0.1', port: 0 },
         ...(database !== undefined && { database }),
         logging: { level: 'debug' },

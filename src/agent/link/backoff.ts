@@ -22,18 +22,24 @@ const REFUSED_SPREAD = 0.2;
 
 /**
  * Full jitter: uniform in [0, base·2ⁿ] after n rounds without a session, so a fleet that cannot
- * reach its service does not come in step; in an outage that a healthy link has ended with, over
- * 5 s at least, because then all of them begin at the same moment.
+ * reach its service does not come in step; and over `spreadMs` at least, for an outage that all of
+ * them begin at the same moment.
  */
 export function backoffDelay(
   failures: number,
-  wasHealthy: boolean,
+  spreadMs: number,
   random: () => number,
-  policy = BACKOFF,
+  { baseMs, capMs }: BackoffPolicy = BACKOFF,
 ): number {
-  const { baseMs, capMs, spreadMs } = policy;
-  const ceiling = Math.min(capMs, baseMs * 2 ** failures);
-  return Math.round(random() * (wasHealthy ? Math.max(ceiling, spreadMs) : ceiling));
+  return Math.round(random() * Math.min(capMs, Math.max(baseMs * 2 ** failures, spreadMs)));
+}
+
+/**
+ * Over how long to spread: 5 s at least once a healthy link was lost, and longer where the service
+ * has said that it would need longer for all of its agents.
+ */
+export function spreadOf(wasHealthy: boolean, toldMs = 0, policy = BACKOFF): number {
+  return Math.max(wasHealthy ? policy.spreadMs : 0, toldMs);
 }
 
 /** The wish of a service, up to 15 minutes, and a little more: the others were told the same. 0 without one. */

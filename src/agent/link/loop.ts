@@ -1,6 +1,6 @@
 import type { StopSignals } from '../../support/stop-signals.ts';
 import { Addresses, type TryEnd } from './addresses.ts';
-import { BACKOFF, backoffDelay, refusedDelay, wishedDelay } from './backoff.ts';
+import { BACKOFF, backoffDelay, refusedDelay, spreadOf, wishedDelay } from './backoff.ts';
 import { LinkError } from './link-error.ts';
 import type { LinkOptions } from './link-options.ts';
 import { next, type LinkEvent, type LinkState } from './link-state.ts';
@@ -29,6 +29,7 @@ export async function runAttempts(
   const loop = new Loop(options);
   let failures = 0;
   let wasHealthy = false;
+  let toldMs: number | undefined;
   while (!either.aborted) {
     const last = await loop.round(attempt, { drain, abort, either });
     if (isAborted(either)) break;
@@ -36,7 +37,9 @@ export async function runAttempts(
     // A service that accepts and then drops us is as overloaded as one that refuses us.
     failures = isHealthy ? 0 : failures + 1;
     wasHealthy ||= isHealthy;
-    const delayMs = Math.max(loop.restMs, backoffDelay(failures, wasHealthy, random));
+    toldMs = last.spreadMs ?? toldMs;
+    const spreadMs = spreadOf(wasHealthy, toldMs);
+    const delayMs = Math.max(loop.restMs, backoffDelay(failures, spreadMs, random));
     monitor.waits(delayMs);
     loop.settle(last, { failures, nextTryMs: delayMs });
     await clock.sleep(delayMs, either);
@@ -53,6 +56,7 @@ function isAborted(signal: AbortSignal): boolean {
 /** A try that has ended, where. */
 interface Tried extends TryEnd {
   readonly url: string;
+  readonly spreadMs: number | undefined;
 }
 
 class Loop {
@@ -107,11 +111,13 @@ class Loop {
       this.enter(event);
     };
     const { random } = this.#options;
-    const { reason, refused, upMs, retryAfterMs } = await endOf(attempt(url, onEvent, stop));
+    const { reason, refused, upMs, retryAfterMs, spreadMs } = await endOf(
+      attempt(url, onEvent, stop),
+    );
     const restMs = refused ? refusedDelay(random) : wishedDelay(retryAfterMs, random);
     const end = { reason, refused, upMs, restMs };
     this.#addresses.note(url, end, upMs >= BACKOFF.stableMs, this.#now);
-    return { ...end, url };
+    return { ...end, url, spreadMs };
   }
 
   get #now(): number {

@@ -41,6 +41,8 @@ export interface SessionEnd extends Closing {
   /** How long the session was ready; 0 when it never was. */
   readonly upMs: number;
   readonly retryAfterMs: number;
+  /** Over how long the service wants its agents to spread; absent where it has not said so. */
+  readonly spreadMs?: number | undefined;
 }
 
 /**
@@ -81,6 +83,7 @@ class Session implements SessionHandle {
   /** Aborted when the service has said goodbye. */
   readonly #heard = new AbortController();
   #readyAt: number | undefined;
+  #spreadMs: number | undefined;
   /** Why this side ends the session; undefined while it does not. */
   #closing: Closing | undefined;
   /** Why the service ends it, in its own words. */
@@ -179,7 +182,7 @@ class Session implements SessionHandle {
     if (this.#readyAt !== undefined) {
       log.info('link.down', { session: this.#id, reason, code, upMs: Math.round(upMs) });
     }
-    return { reason, refused: meaning.refused, upMs, retryAfterMs };
+    return { reason, refused: meaning.refused, upMs, retryAfterMs, spreadMs: this.#spreadMs };
   }
 
   #receive(frame: string | undefined): void {
@@ -216,6 +219,7 @@ class Session implements SessionHandle {
       await onWelcome(welcome, this);
       if (this.#closing !== undefined || this.ended.aborted) return;
       this.#readyAt = clock.monotonic();
+      this.#spreadMs = welcome.spreadMs;
       onEvent('welcome');
       log.info('link.up', { session: this.#id, approved: welcome.approved });
     } catch (error) {

@@ -10,7 +10,7 @@ export async function within<T>(
 ): Promise<T> {
   const limit = new AbortController();
   const end = (): void => {
-    limit.abort();
+    limit.abort(OVER); // the default is an error with a stack, made each time and read by nobody
   };
   const off = onAbort(signal, end);
   void clock.sleep(ms, limit.signal).then(end);
@@ -21,6 +21,8 @@ export async function within<T>(
     off();
   }
 }
+
+const OVER = 'over';
 
 /** What `promise` gives, or undefined once `signal` aborts. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {

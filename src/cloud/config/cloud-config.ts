@@ -14,6 +14,7 @@ export interface CloudConfig {
     /** PEM; absent: plain HTTP, on the loopback interface only. */
     readonly certificateFile?: string;
     readonly keyFile?: string;
+    readonly maxConnections: number;
   };
   /** Where `/livez`, `/readyz` and `/metrics` are; port 0: any that is free. */
   readonly health: { readonly host: string; readonly port: number };

@@ -118,7 +118,7 @@ function listenProblems(listen: RawConfig['listen']): readonly ConfigProblem[] {
 }
 
 function toCloudConfig(raw: RawConfig, base: string): CloudConfig {
-  const { host, port, certificateFile, keyFile } = raw.listen;
+  const { host, port, certificateFile, keyFile, maxConnections } = raw.listen;
   const { level, file } = raw.logging;
   return {
     url: raw.url.replace(/\/+$/, ''),
@@ -126,6 +126,7 @@ function toCloudConfig(raw: RawConfig, base: string): CloudConfig {
     listen: {
       host,
       port,
+      maxConnections,
       ...(certificateFile !== '' && { certificateFile: resolve(base, certificateFile) }),
       ...(keyFile !== '' && { keyFile: resolve(base, keyFile) }),
     },

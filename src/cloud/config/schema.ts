@@ -11,6 +11,7 @@ export interface RawConfig {
     readonly port: number;
     readonly certificateFile: string;
     readonly keyFile: string;
+    readonly maxConnections: number;
   };
   readonly health: { readonly host: string; readonly port: number };
   readonly database: {
@@ -87,6 +88,12 @@ export const SCHEMA: Schema<RawConfig> = {
       ...PATH,
       default: '',
       env: 'PASSBACK_CLOUD_LISTEN_KEY_FILE',
+    },
+    maxConnections: {
+      doc: 'Connections that are open at one time at the most, one for each agent and each caller; the process needs as many file descriptors and a hundred more (LimitNOFILE)',
+      ...whole('connections', 64, 1_000_000),
+      default: 16_384,
+      env: 'PASSBACK_CLOUD_LISTEN_MAX_CONNECTIONS',
     },
   },
   health: {

@@ -3,6 +3,7 @@ import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { CONNECT_PATH, MAX_FRAME_BYTES, SUBPROTOCOL } from '../../protocol/messages.ts';
+import type { Entrance, PeerAddress } from '../entrance.ts';
 import type { AgentRecord } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
@@ -18,6 +19,8 @@ const RETRY_AFTER_S = { least: 5, most: 30 };
 
 export interface UpgradeOptions {
   readonly core: Core;
+  /** An agent is in once its hello has been answered. */
+  readonly entrance: Pick<Entrance, 'isIn'>;
   readonly sessions: LiveSessions;
   readonly duties: SessionDuties;
   readonly renewEveryMs: number;
@@ -39,6 +42,16 @@ export function acceptUpgrades(server: Pick<Server, 'on'>, options: UpgradeOptio
     handleProtocols: () => SUBPROTOCOL,
   });
   const replays = new ReplayCache();
+  const greeting = new WeakMap<LinkSession, PeerAddress>();
+  const duties: SessionDuties = {
+    ...options.duties,
+    hello: (session, said) =>
+      options.duties.hello(session, said).finally(() => {
+        const peer = greeting.get(session);
+        if (peer !== undefined) options.entrance.isIn(peer);
+        greeting.delete(session);
+      }),
+  };
   let deciding = 0;
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const onError = (): void => void socket.destroy();
@@ -59,7 +72,8 @@ export function acceptUpgrades(server: Pick<Server, 'on'>, options: UpgradeOptio
         sockets.handleUpgrade(request, socket, head, (opened) => {
           // It would keep the request, with its head and its token, for as long as the session lasts.
           socket.off('error', onError);
-          startSession(opened, decision.agent, options);
+          const session = startSession(opened, decision.agent, { ...options, duties });
+          if (session !== undefined) greeting.set(session, request.socket);
         });
       })
       .catch((error: unknown) => {
@@ -108,11 +122,12 @@ async function decide(
   };
 }
 
+/** Undefined where the agent has one already, or nobody is let in any more. */
 function startSession(
   socket: WebSocket,
   agent: AgentRecord,
   { core, sessions, duties, renewEveryMs, draining }: UpgradeOptions,
-): void {
+): LinkSession | undefined {
   const { id: agentId, directory, deviceKey } = agent;
   const who = { agentId, directory, deviceKey };
   const session = new LinkSession(socket, {
@@ -124,9 +139,10 @@ function startSession(
   });
   if (draining.aborted || !sessions.add(session)) {
     session.terminate();
-    return;
+    return undefined;
   }
-  void session.run();
+  session.challenge();
+  return session;
 }
 
 function pathOf(request: IncomingMessage): string {

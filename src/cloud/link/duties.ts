@@ -12,11 +12,13 @@ import { announce, renewSession } from '../writeback/standing.ts';
 import { acceptHello, takeHello } from './hello.ts';
 import type { LinkSession, SessionDuties } from './link-session.ts';
 import type { LiveSessions } from './live-sessions.ts';
+import { Spread } from './spread.ts';
 
 /** What is done with what an agent says in its session; every statement is verified first. */
 export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties {
+  const spread = new Spread(core);
   return {
-    hello: (session, said) => acceptHello(session, said, { core, sessions }),
+    hello: (session, said) => acceptHello(session, said, { core, sessions, spread }),
     renewed: async (session, said) => {
       await takeHello(session, said, core);
     },

@@ -3,7 +3,7 @@ import { commonProtocol } from '../../protocol/protocol-range.ts';
 import { RpcError } from '../../protocol/rpc.ts';
 import type { HelloClaims } from '../../protocol/status.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
-import type { AgentRecord } from '../store/records.ts';
+import type { AgentRecord, DirectoryRecord } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
 import { resumeTrail } from '../writeback/outcome-trail.ts';
@@ -12,6 +12,7 @@ import { takeSealingKey } from '../writeback/sealing-key.ts';
 import { announce, renewSession, saysMore, standingOf } from '../writeback/standing.ts';
 import type { LinkSession } from './link-session.ts';
 import type { LiveSessions } from './live-sessions.ts';
+import type { Spread } from './spread.ts';
 import { isOlder, OLDEST_VERSION, whyNotServed } from '../writeback/versions.ts';
 
 /** A hello and the nonce that it has to be made over. */
@@ -25,23 +26,24 @@ export interface Said {
 interface Deps {
   readonly core: Core;
   readonly sessions: LiveSessions;
+  readonly spread: Spread;
 }
 
 /** Takes an agent's first hello and answers with the welcome, or rejects with `RpcError` and ends the session. */
-export async function acceptHello(
-  session: LinkSession,
-  said: Said,
-  { core, sessions }: Deps,
-): Promise<Welcome> {
-  const protocol = await takeHello(session, said, core);
-  return welcome(session, protocol, { core, sessions });
+export async function acceptHello(session: LinkSession, said: Said, deps: Deps): Promise<Welcome> {
+  return welcome(session, await takeHello(session, said, deps.core), deps);
 }
 
-/**
- * Takes a hello, also the one that a renewal asked for, and gives the protocol to speak; or rejects
- * with `RpcError` and ends the session.
- */
-export async function takeHello(session: LinkSession, said: Said, core: Core): Promise<number> {
+/** What a hello that was taken leaves for the welcome. */
+interface Taken {
+  /** To be spoken. */
+  readonly protocol: number;
+  /** The agent's, as it was on the way. */
+  readonly directory: DirectoryRecord | undefined;
+}
+
+/** Takes a hello, also the one that a renewal asked for; or rejects with `RpcError` and ends the session. */
+export async function takeHello(session: LinkSession, said: Said, core: Core): Promise<Taken> {
   const agent = await core.store.agents.find(session.agentId);
   if (agent === undefined || agent.state === 'revoked') {
     throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
@@ -62,7 +64,8 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
   if (sealing.sealingKey.kid !== agent.sealingKey.kid) {
     await announce(core, { ...agent, ...sealing });
   }
-  await alarmRestoredToggle(agent, claims, core);
+  const directory = await core.store.directories.find(agent.directory);
+  await alarmRestoredToggle({ agent, directory }, claims, core);
   session.healthy = isHealthy(claims.status);
   await core.groupCommit.run(async (store) => {
     // Outcomes may have come in meanwhile, and stay.
@@ -77,7 +80,7 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
       ...sealing,
     });
   });
-  return protocol;
+  return { protocol, directory };
 }
 
 /**
@@ -86,11 +89,10 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
  * holds on to the newer toggle.
  */
 async function alarmRestoredToggle(
-  agent: AgentRecord,
+  { agent, directory }: { readonly agent: AgentRecord } & Pick<Taken, 'directory'>,
   { toggle }: HelloClaims,
   core: Core,
 ): Promise<void> {
-  const directory = await core.store.directories.find(agent.directory);
   if (directory === undefined || toggle <= directory.toggle.version) return;
   await raiseAlarm(core, agent, 'SERVICE_WENT_BACKWARDS');
 }
@@ -148,8 +150,8 @@ const SET_CLOCKS = 'set whichever clock is wrong (NTP)';
 /** Registers first and asks for the approval afterwards, so that an approval in between is not missed. */
 async function welcome(
   session: LinkSession,
-  protocol: number,
-  { core, sessions }: Deps,
+  { protocol, directory }: Taken,
+  { core, sessions, spread }: Deps,
 ): Promise<Welcome> {
   const agent = await core.store.agents.find(session.agentId);
   if (agent === undefined || agent.state === 'revoked') {
@@ -160,7 +162,9 @@ async function welcome(
     await raiseAlarm(core, agent, 'SECOND_SESSION');
     throw refused(session, CLOSE_CODES.superseded, 'SECOND_SESSION');
   }
-  const standing = await standingOf(core, session);
+  const spreadMs = await spread.ms();
+  const known = { agent, ...(directory !== undefined && { directory }) };
+  const standing = await standingOf(core, session, known);
   core.log.info('cloud.link_up', {
     agent: agent.id,
     directory: session.directory,
@@ -171,15 +175,20 @@ async function welcome(
   // The welcome has to be on the wire before the first command is.
   setImmediate(() => {
     sessions.ready(session);
-    void catchUp(session, standing, core);
+    void catchUp(session, { standing, agent }, core);
   });
-  return { session: session.id, ...standing, protocol, oldestVersion: OLDEST_VERSION };
+  return { session: session.id, ...standing, protocol, oldestVersion: OLDEST_VERSION, spreadMs };
 }
 
 /** Somebody may have changed something between the making of the welcome and its sending. */
-async function catchUp(session: LinkSession, told: Standing, core: Core): Promise<void> {
+async function catchUp(
+  session: LinkSession,
+  told: { readonly standing: Standing; readonly agent: AgentRecord },
+  core: Core,
+): Promise<void> {
   try {
-    if (saysMore(told, await standingOf(core, session))) await renewSession(core, session);
+    const now = await standingOf(core, session, { agent: told.agent });
+    if (saysMore(told.standing, now)) await renewSession(core, session);
   } catch (error) {
     const name = error instanceof Error ? error.name : typeof error;
     core.log.error('cloud.request_failed', { path: 'session.renew', name });

@@ -29,6 +29,7 @@ import { answersPing } from './answers-ping.ts';
 import { FrameBudget, STATEMENTS_PER_WINDOW } from './frame-budget.ts';
 import type { Said } from './hello.ts';
 import { newNonce } from './nonce.ts';
+import { Outbox } from './outbox.ts';
 import { renewOver } from './renewal.ts';
 
 const HELLO_WITHIN_MS = 10_000;
@@ -71,6 +72,7 @@ export class LinkSession implements AgentSession {
   healthy = true;
   leaving = false;
   readonly #socket: WebSocket;
+  readonly #outbox: Outbox;
   readonly #options: LinkSessionOptions;
   readonly #peer: Peer<FromAgent, FromService>;
   readonly #closed = new AbortController();
@@ -78,17 +80,24 @@ export class LinkSession implements AgentSession {
   readonly #frames: FrameBudget;
   readonly #statements: FrameBudget;
   #greeted = false;
+  /** Every agent is sent it, and none is in a hurry for it. */
+  #isPatient = false;
   /** The agent's monotonic clock minus ours, less what its newest statement was on the way. */
   #agentAheadMs = 0;
   #heardAt: number;
+  readonly #openedAt: number;
+  #renewAt: number;
 
   constructor(socket: WebSocket, options: LinkSessionOptions) {
     this.agentId = options.agentId;
     this.directory = options.directory;
     this.deviceKey = options.deviceKey;
     this.#socket = socket;
+    this.#outbox = new Outbox(socket);
     this.#options = options;
-    this.#heardAt = options.clock.monotonic();
+    this.#openedAt = options.clock.monotonic();
+    this.#heardAt = this.#openedAt;
+    this.#renewAt = this.#openedAt + options.renewEveryMs;
     this.#frames = new FrameBudget(options.clock);
     this.#statements = new FrameBudget(options.clock, STATEMENTS_PER_WINDOW);
     this.#peer = new Peer({
@@ -129,10 +138,23 @@ export class LinkSession implements AgentSession {
     this.#agentAheadMs = monotonicMs - this.#options.clock.monotonic();
   }
 
-  /** Challenges the agent and watches over the session. Resolves when the socket is gone. */
-  async run(): Promise<void> {
+  /** Challenges the agent. From now on somebody has to look after the session. */
+  challenge(): void {
     this.#peer.notify('session.challenge', { session: this.id, nonce: this.#nonce });
-    await Promise.all([this.#awaitHello(), this.#watchSilence(), this.#renewForEver()]);
+  }
+
+  /** Does what is due by now: ends a session without a hello or a sound, renews an old one. */
+  look(): void {
+    const now = this.#options.clock.monotonic();
+    if (now - this.#heardAt >= SILENCE_LIMIT_MS) {
+      this.#log.warn('cloud.link_down', { session: this.id, reason: 'silence' });
+      this.#socket.terminate();
+    } else if (!this.#greeted && now - this.#openedAt >= HELLO_WITHIN_MS) {
+      if (this.isOpen) this.#breach('no hello in time');
+    } else if (now >= this.#renewAt) {
+      this.#renewAt = now + this.#options.renewEveryMs;
+      if (this.#greeted && this.isOpen) void this.#options.duties.renew(this);
+    }
   }
 
   async inspect(request: string, signal: AbortSignal): Promise<string> {
@@ -159,7 +181,8 @@ export class LinkSession implements AgentSession {
       {
         id: this.id,
         closed: this.closed,
-        ask: (nonce, now, signal) => this.#peer.call('session.renew', { nonce, ...now }, signal),
+        ask: (nonce, now, signal) =>
+          this.#patiently(() => this.#peer.call('session.renew', { nonce, ...now }, signal)),
         take: (said) => this.#options.duties.renewed(this, said),
         close: (code, reason) => {
           this.close(code, reason);
@@ -240,9 +263,20 @@ export class LinkSession implements AgentSession {
   }
 
   #send(frame: string): void {
-    if (this.#socket.bufferedAmount > MAX_BUFFERED_BYTES) this.#socket.terminate();
+    const buffered = this.#socket.bufferedAmount + this.#outbox.length;
+    if (buffered > MAX_BUFFERED_BYTES) this.#socket.terminate();
     if (this.#socket.readyState !== this.#socket.OPEN) throw new Error('the socket is not open');
-    this.#socket.send(frame);
+    this.#outbox.send(frame, this.#isPatient);
+  }
+
+  /** What `send` sends before it returns need not be quick. */
+  #patiently<T>(send: () => T): T {
+    this.#isPatient = true;
+    try {
+      return send();
+    } finally {
+      this.#isPatient = false;
+    }
   }
 
   #handlers(): Handlers<FromAgent> {
@@ -280,7 +314,12 @@ export class LinkSession implements AgentSession {
       throw new RpcError(RPC_ERRORS.notNow, 'this session has said hello already', 'NOT_NOW');
     }
     this.#greeted = true;
-    return this.#options.duties.hello(this, { hello, nonce: this.#nonce });
+    const welcome = await this.#options.duties.hello(this, { hello, nonce: this.#nonce });
+    this.#isPatient = true; // until the answer, which is sent in this turn, has been
+    setImmediate(() => {
+      this.#isPatient = false;
+    });
+    return welcome;
   }
 
   /** An agent that has not quite taken the welcome in yet says so, and is asked again. */
@@ -310,31 +349,5 @@ export class LinkSession implements AgentSession {
 
   #onBegan({ jti, controller }: Params<FromAgent, 'command.began'>): void {
     this.#began.get(jti)?.(controller);
-  }
-
-  async #awaitHello(): Promise<void> {
-    await this.#options.clock.sleep(HELLO_WITHIN_MS, this.closed);
-    if (!this.#greeted && !this.closed.aborted) this.#breach('no hello in time');
-  }
-
-  async #renewForEver(): Promise<void> {
-    const { clock, duties, renewEveryMs } = this.#options;
-    while (!this.closed.aborted) {
-      await clock.sleep(renewEveryMs, this.closed);
-      if (this.#greeted && this.isOpen) await duties.renew(this);
-    }
-  }
-
-  async #watchSilence(): Promise<void> {
-    const { clock } = this.#options;
-    while (!this.closed.aborted) {
-      const leftMs = this.#heardAt + SILENCE_LIMIT_MS - clock.monotonic();
-      if (leftMs <= 0) {
-        this.#log.warn('cloud.link_down', { session: this.id, reason: 'silence' });
-        this.#socket.terminate();
-        return;
-      }
-      await clock.sleep(leftMs, this.closed);
-    }
   }
 }

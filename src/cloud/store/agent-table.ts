@@ -48,7 +48,7 @@ export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolea
   };
 }
 
-function agentLists(db: Kysely<Tables>): Pick<Agents, 'list' | 'decided' | 'peers'> {
+function agentLists(db: Kysely<Tables>): Pick<Agents, 'list' | 'decided' | 'peers' | 'count'> {
   return {
     list: async (directory) => {
       const rows = await db
@@ -67,6 +67,13 @@ function agentLists(db: Kysely<Tables>): Pick<Agents, 'list' | 'decided' | 'peer
         .where('decided_at', '>=', since)
         .execute();
       return rows.map(({ id, state }) => ({ id, state: state as AgentState }));
+    },
+    count: async () => {
+      const { count } = await db
+        .selectFrom('agents')
+        .select((counted) => counted.fn.countAll<number | string>().as('count'))
+        .executeTakeFirstOrThrow();
+      return Number(count); // PostgreSQL counts in 64 bits, which come as text
     },
     peers: async (directory) => {
       const rows = await db

@@ -81,6 +81,8 @@ export interface Agents {
   decided(since: Moment): Promise<readonly Pick<AgentRecord, 'id' | 'state'>[]>;
   /** The approved agents of a directory, in the order of `list`: every agent that connects is told of them. */
   peers(directory: string): Promise<readonly PeerRecord[]>;
+  /** How many there are in all directories, whatever their state. */
+  count(): Promise<number>;
   update(id: string, change: AgentChange): Promise<void>;
   /** Only the outcome trail of an agent: it is read and written with every outcome. */
   trail(id: string): Promise<OutcomeTrail | undefined>;

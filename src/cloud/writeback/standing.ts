@@ -3,7 +3,7 @@ import { CLOCK_TOLERANCE_S, OPERATION_LIFETIME_MS } from '../../protocol/command
 import type { PeerStatement, Standing } from '../../protocol/messages.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { messageOf } from '../../support/errors.ts';
-import type { AgentRecord, PeerRecord } from '../store/records.ts';
+import type { AgentRecord, DirectoryRecord, PeerRecord } from '../store/records.ts';
 import type { AgentSession } from './agent-session.ts';
 import type { Core } from './core.ts';
 import { signToggle } from './toggle.ts';
@@ -11,19 +11,25 @@ import { signToggle } from './toggle.ts';
 /** An agent that was started since the key was replaced knows it from here alone. */
 const KEEP_REPLACED_MS = OPERATION_LIFETIME_MS + CLOCK_TOLERANCE_S * 1000;
 
-/**
- * What an agent is told in a welcome or a renewal, as of now. `ahead` replaces the stored record of
- * an agent (or adds one): what is about to be stored.
- */
+/** What is known already and need not be read again: a fleet asks for it all at once. */
+export interface Known {
+  /** Replaces the stored record of an agent (or adds one): what is about to be stored. */
+  readonly ahead?: AgentRecord | undefined;
+  readonly directory?: DirectoryRecord;
+  /** The session's own agent. */
+  readonly agent?: Pick<AgentRecord, 'trail'>;
+}
+
+/** What an agent is told in a welcome or a renewal, as of now. */
 export async function standingOf(
   core: Core,
   { agentId, directory: id, approved }: Pick<AgentSession, 'agentId' | 'directory' | 'approved'>,
-  ahead?: AgentRecord,
+  { ahead, directory: read, agent }: Known = {},
 ): Promise<Standing> {
-  const directory = await core.store.directories.find(id);
+  const directory = read ?? (await core.store.directories.find(id));
   if (directory === undefined) throw new TypeError(`standingOf: no directory ${id}`);
   const stored = approved ? await core.store.agents.peers(id) : [];
-  const trail = approved ? await core.store.agents.trail(agentId) : undefined;
+  const trail = approved ? await trailOf(core, agentId, agent) : undefined;
   const peers = ahead === undefined ? stored : withAhead(stored, ahead);
   const now = core.clock.now();
   return {
@@ -34,6 +40,14 @@ export async function standingOf(
     peers: approved ? peers.flatMap((agent) => peerStatements(agent, now)) : [],
     ...(trail !== undefined && { trail: { epoch: trail.epoch, seq: trail.seq } }),
   };
+}
+
+function trailOf(
+  { store }: Core,
+  agentId: string,
+  agent: Known['agent'],
+): Promise<AgentRecord['trail']> {
+  return agent === undefined ? store.agents.trail(agentId) : Promise.resolve(agent.trail);
 }
 
 /** Whom a secret of an operation that still has time may be sealed to; the key in use comes last. */
@@ -66,7 +80,7 @@ export async function renewSession(
   ahead?: AgentRecord,
 ): Promise<void> {
   try {
-    const renewal = session.renew(await standingOf(core, session, ahead));
+    const renewal = session.renew(await standingOf(core, session, { ahead }));
     if (session.node !== undefined) await renewal;
   } catch (error) {
     // Only our own database or keys can have failed: the agent is told by its next renewal.

@@ -64,10 +64,19 @@ test('after a healthy link a fleet spreads over 5 s, and over more as soon as ba
 });
 
 test('the jitter is full: any delay between nothing and the ceiling', () => {
-  expect(backoffDelay(3, false, () => 0)).toBe(0);
-  expect(backoffDelay(3, false, () => 0.25)).toBe(2_000);
-  expect(backoffDelay(2_000, false, () => 1)).toBe(60_000);
-  expect(backoffDelay(0, true, () => 0.5)).toBe(2_500);
+  expect(backoffDelay(3, 0, () => 0)).toBe(0);
+  expect(backoffDelay(3, 0, () => 0.25)).toBe(2_000);
+  expect(backoffDelay(2_000, 0, () => 1)).toBe(60_000);
+  expect(backoffDelay(0, 5_000, () => 0.5)).toBe(2_500);
+});
+
+test('a fleet spreads over as long as its service has said that it needs, but no minute more', async () => {
+  const told = await run([{ upMs: 30_000, spreadMs: 40_000 }, REFUSED, REFUSED]);
+  expect(told.slept).toEqual([40_000, 40_000, 40_000]);
+  const absurd = await run([{ upMs: 30_000, spreadMs: 1e9 }, REFUSED]);
+  expect(absurd.slept).toEqual([60_000, 60_000]);
+  const small = await run([{ upMs: 30_000, spreadMs: 80 }, REFUSED]);
+  expect(small.slept).toEqual([5_000, 5_000]);
 });
 
 test('a longer wish of the service wins, a shorter one does not, an absurd one is cut', async () => {

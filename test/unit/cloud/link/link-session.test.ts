@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
 import type { PublicKey } from '../../../../src/protocol/keys.ts';
 import { LinkSession, type SessionDuties } from '../../../../src/cloud/link/link-session.ts';
+import { watchSessions } from '../../../../src/cloud/link/watch-sessions.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryLog } from '../../../support/memory-log.ts';
 
@@ -18,6 +19,12 @@ class FakeSocket extends EventEmitter {
 
   send(frame: string): void {
     this.sent.push(JSON.parse(frame) as Record<string, unknown>);
+  }
+
+  /** What an agent says first. */
+  hello(): void {
+    const hello = { jsonrpc: '2.0', id: 1, method: 'agent.hello', params: { hello: 'a.b.c' } };
+    this.emit('message', Buffer.from(JSON.stringify(hello)), false);
   }
 
   ping(): void {
@@ -45,11 +52,10 @@ const DUTIES: SessionDuties = {
   outcomes: () => Promise.resolve(),
 };
 
-function start(): {
+function start(duties: Partial<SessionDuties> = {}): {
   socket: FakeSocket;
   session: LinkSession;
   clock: FakeClock;
-  over: Promise<void>;
 } {
   const socket = new FakeSocket();
   const clock = new FakeClock(undefined, { autoAdvance: false });
@@ -57,12 +63,13 @@ function start(): {
     agentId: 'a',
     directory: 'corp',
     deviceKey: {} as PublicKey,
-    duties: DUTIES,
+    duties: { ...DUTIES, ...duties },
     renewEveryMs: 3_600_000,
     clock,
     log: new MemoryLog(),
   });
-  return { socket, session, clock, over: session.run() };
+  session.challenge();
+  return { socket, session, clock };
 }
 
 /** Lets what was woken run. */
@@ -77,35 +84,67 @@ test('the first frame is a challenge with a nonce of its own', () => {
   expect((a?.params as { nonce: string }).nonce).not.toBe((b?.params as { nonce: string }).nonce);
 });
 
-test('without a hello within 10 s the session ends', async () => {
-  const { socket, clock } = start();
+test('without a hello within 10 s the session ends', () => {
+  const { socket, session, clock } = start();
   clock.advance(9_999);
-  await settle();
+  session.look();
   expect(socket.closes).toEqual([]);
   clock.advance(1);
-  await settle();
+  session.look();
+  session.look();
   expect(socket.closes).toEqual([4004]);
 });
 
 test('after 40 s of silence the socket is cut, and any frame counts as a sound', async () => {
-  const { socket, session, clock, over } = start();
-  socket.emit(
-    'message',
-    Buffer.from('{"jsonrpc":"2.0","id":1,"method":"agent.hello","params":{"hello":"a.b.c"}}'),
-    false,
-  );
+  const { socket, session, clock } = start();
+  socket.hello();
   await settle();
-  clock.advance(39_000);
-  await settle();
+  clock.advance(39_999);
+  session.look();
   socket.emit('ping');
-  clock.advance(39_000);
-  await settle();
+  clock.advance(39_999);
+  session.look();
   expect(socket.terminated).toBe(false);
-  clock.advance(1_000);
-  await settle();
+  clock.advance(1);
+  session.look();
   expect(socket.terminated).toBe(true);
-  await over;
   expect(session.closed.aborted).toBe(true);
+});
+
+test('a session that lasts is renewed each time that it has become old', async () => {
+  let renewals = 0;
+  const { socket, session, clock } = start({
+    renew: () => {
+      renewals += 1;
+      return Promise.resolve();
+    },
+  });
+  socket.hello();
+  await settle();
+  for (const expected of [0, 1, 1, 2]) {
+    clock.advance(1_800_000);
+    socket.emit('ping');
+    session.look();
+    expect(renewals).toBe(expected);
+  }
+});
+
+test('every session is looked after once a second', async () => {
+  const clock = new FakeClock(undefined, { autoAdvance: false });
+  const stopping = new AbortController();
+  let looks = 0;
+  const look = (): void => {
+    looks += 1;
+  };
+  const watched = watchSessions({ all: () => [{ look }, { look }] }, clock, stopping.signal);
+  for (const expected of [2, 4]) {
+    clock.advance(1_000);
+    await settle();
+    expect(looks).toBe(expected);
+  }
+  stopping.abort();
+  await watched;
+  expect(looks).toBe(4);
 });
 
 test('a socket that does not close back is cut after 2 s', async () => {

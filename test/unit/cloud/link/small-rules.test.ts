@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { FrameBudget } from '../../../../src/cloud/link/frame-budget.ts';
 import { ReplayCache } from '../../../../src/cloud/link/replay-cache.ts';
+import { Spread } from '../../../../src/cloud/link/spread.ts';
 import { isOlder } from '../../../../src/cloud/writeback/versions.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
@@ -45,4 +46,16 @@ test('a session may send so many frames in a while, and then again', () => {
   expect(budget.take()).toBe(false);
   clock.advance(10_000);
   expect(budget.take()).toBe(true);
+});
+
+test('agents are told to spread over as long as all of them take, counted once a minute', async () => {
+  const clock = new FakeClock();
+  let counted = 0;
+  const count = (): Promise<number> => Promise.resolve([6_800, 17][counted++] ?? 0);
+  const spread = new Spread({ store: { agents: { count } }, clock });
+  expect(await spread.ms()).toBe(40_000);
+  clock.advance(59_999);
+  expect(await spread.ms()).toBe(40_000);
+  clock.advance(1);
+  expect(await spread.ms()).toBe(100);
 });

@@ -1,0 +1,59 @@
+import type { WebSocket } from 'ws';
+
+/**
+ * What fits, with its headers, into the first kilobyte that Node keeps for what a TLS connection
+ * writes. One longer message makes that 16 KiB more for as long as the connection lasts.
+ */
+const PIECE_BYTES = 900;
+/** Agents take 16 fragments. */
+const MAX_PIECES = 15;
+
+interface Frame {
+  readonly text: string;
+  readonly isPatient: boolean;
+}
+
+/** Puts frames on one socket in their order. Nothing of what it sends is known to have arrived. */
+export class Outbox {
+  readonly #socket: Pick<WebSocket, 'send' | 'OPEN' | 'readyState'>;
+  /** What has to wait for the pieces of a frame; undefined while none are under way. */
+  #waiting: Frame[] | undefined;
+
+  constructor(socket: Pick<WebSocket, 'send' | 'OPEN' | 'readyState'>) {
+    this.#socket = socket;
+  }
+
+  /** How many characters wait here. */
+  get length(): number {
+    return this.#waiting?.reduce((sum, { text }) => sum + text.length, 0) ?? 0;
+  }
+
+  /** A patient frame goes in pieces, one in a turn of the event loop, and what is sent after it waits for it. */
+  send(text: string, isPatient = false): void {
+    if (this.#waiting !== undefined) this.#waiting.push({ text, isPatient });
+    else if (isPatient && text.length > PIECE_BYTES) this.#sendInPieces(Buffer.from(text));
+    else this.#socket.send(text);
+  }
+
+  #sendInPieces(bytes: Buffer): void {
+    this.#waiting = [];
+    const size = Math.max(PIECE_BYTES, Math.ceil(bytes.length / MAX_PIECES));
+    const sendFrom = (start: number): void => {
+      const end = start + size;
+      const fin = end >= bytes.length;
+      this.#socket.send(bytes.subarray(start, end), { binary: false, fin }, (error) => {
+        if (error instanceof Error || this.#socket.readyState !== this.#socket.OPEN)
+          this.#waiting = undefined;
+        else if (fin) this.#sendWaiting();
+        else sendFrom(end);
+      });
+    };
+    sendFrom(0);
+  }
+
+  #sendWaiting(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const { text, isPatient } of waiting) this.send(text, isPatient);
+  }
+}
