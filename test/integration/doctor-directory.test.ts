@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { toFiletime } from '../../src/agent/directory/filetime.ts';
 import { systemClock } from '../../src/support/clock.ts';
@@ -152,13 +154,15 @@ test.each([
 
 test('a CA that is not trusted is named, with the fingerprint to compare', async () => {
   const ca = await createTestCa('Corp Issuing CA 7');
-  const { run } = await rig({ certificate: { ca } });
+  const { run, path } = await rig({ certificate: { ca } });
   const found = only(await run(), 'directory.tls');
   expect(found.standing).toBe('fail');
   expect(found.found).toMatch(
     /issued by "CN=Corp Issuing CA 7", SHA-256 of .* shown ([0-9A-F]{2}:){31}/,
   );
   expect(found.remedy).toContain('directory.caFile');
+  await writeFile(join(path, 'dc-ca.pem'), ca.ca); // as the remedy says
+  expect(only(await run(), 'directory.tls').standing).toBe('pass');
 });
 
 test.each([

@@ -263,13 +263,10 @@ describe('the way to the service', () => {
     });
   });
 
-  test.each([
-    ['https://localhost:1', 'connection refused'],
-    ['https://nowhere.invalid', 'DNS'],
-  ])('says why %s cannot be reached', async (url, words) => {
+  test('says why an address cannot be reached, and tries nothing behind it', async () => {
     const { run } = await rig();
-    const results = await run({ url });
-    expect(only(results, 'service.connect').found).toContain(words);
+    const results = await run({ url: 'https://localhost:1' });
+    expect(only(results, 'service.connect').found).toContain('connection refused');
     expect(only(results, 'service.answer').standing).toBe('skip');
   });
 });
