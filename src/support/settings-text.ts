@@ -20,7 +20,9 @@ export function settingsText(settings: readonly ShownSetting[]): string {
 
 /** The same for programs, with the file that was read. */
 export function settingsJson(settings: readonly ShownSetting[], file: string | undefined): string {
-  const entries = settings.map(({ key, value = null, ...origin }) => [key, { value, ...origin }]);
+  const entries = settings.map(
+    ({ key, value = null, ...origin }) => [key, { value, ...origin }] as const,
+  );
   return JSON.stringify(
     { file: file ?? null, settings: Object.fromEntries(entries) },
     undefined,

@@ -17,7 +17,7 @@ beforeEach(() => lab.reset());
 
 async function machine(user = lab.serviceAccount): Promise<{
   readonly path: string;
-  run(name?: string): Promise<readonly CheckResult[]>;
+  readonly run: (name?: string) => Promise<readonly CheckResult[]>;
 }> {
   const folder = await temporaryFolder();
   onTestFinished(() => folder[Symbol.asyncDispose]());

@@ -38,7 +38,7 @@ async function cloud(args: readonly string[], env: Record<string, string> = {}):
 interface Service {
   readonly data: string;
   readonly path: string;
-  run(env?: Record<string, string>): Promise<readonly CheckResult[]>;
+  readonly run: (env?: Record<string, string>) => Promise<readonly CheckResult[]>;
 }
 
 async function made(

@@ -34,7 +34,7 @@ describe.each(['windows', 'samba'] as const)('on %s', (dialect) => {
     expect(made.servers.flatMap(({ requests }) => requests.map(({ op }) => op))).toContain(
       'search',
     );
-    expect(made.writes).toBe(0);
+    expect(made.writes()).toBe(0);
     expect(await snapshot()).toEqual(before);
   });
 
@@ -269,7 +269,7 @@ describe('a canary', () => {
     const dry = await rig({ settings: { guard: { dryRun: true } } });
     const results = await dry.run({ canary: { name: 'anna', confirm: yes } });
     expect(only(results, 'canary.write')).toMatchObject({ standing: 'skip' });
-    expect(made.writes + dry.writes).toBe(0);
+    expect(made.writes() + dry.writes()).toBe(0);
   });
 
   test.each([
@@ -289,7 +289,7 @@ describe('a canary', () => {
     const found = only(results, 'canary.account');
     expect(found).toMatchObject({ standing: 'fail', local: { account: [name] } });
     expect(found.found).toContain(words);
-    expect(made.writes).toBe(0);
+    expect(made.writes()).toBe(0);
   });
 
   test('is refused where nobody may reset anything', async () => {
@@ -297,7 +297,7 @@ describe('a canary', () => {
     const { run, ...made } = await rig({ settings: { guard: { operations } } });
     const results = await run({ canary: { name: 'anna', confirm: yes } });
     expect(only(results, 'canary.account').found).toContain('OPERATION_NOT_ALLOWED');
-    expect(made.writes).toBe(0);
+    expect(made.writes()).toBe(0);
   });
 
   test('that the directory refuses fails with what to do', async () => {

@@ -328,10 +328,10 @@ describe('on the command line', () => {
     expect(nobody).toMatchObject({ code: 1, out: '' });
     expect(nobody.err).toContain('--yes');
     await passback(canary, {}, { confirm: async () => false });
-    expect(made.writes).toBe(0);
+    expect(made.writes()).toBe(0);
     const done = await passback([...canary, '--yes']);
     expect(done.out).toMatch(/^PASS {2}Reset of the canary: /m);
-    expect(made.writes).toBe(1);
+    expect(made.writes()).toBe(1);
     expect(done.out).not.toContain(made.domain.account('anna').state.password);
   });
 

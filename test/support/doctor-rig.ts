@@ -29,11 +29,11 @@ export interface DoctorRig extends AsyncDisposable {
   readonly state: string;
   readonly domain: ScriptedDomain;
   readonly servers: readonly LdapServer[];
-  run(more?: Partial<DoctorOptions>): Promise<readonly CheckResult[]>;
+  readonly run: (more?: Partial<DoctorOptions>) => Promise<readonly CheckResult[]>;
   /** Operations other than bind and search that any controller was asked for. */
-  readonly writes: number;
+  readonly writes: () => number;
   /** Every file with its content, to be compared. */
-  snapshot(): Promise<Readonly<Record<string, string>>>;
+  readonly snapshot: () => Promise<Readonly<Record<string, string>>>;
 }
 
 const authority = createTestCa();
@@ -93,9 +93,8 @@ export async function openDoctorRig(options: DoctorRigOptions = {}): Promise<Doc
         },
         new AbortController().signal,
       ),
-    get writes() {
-      return servers.flatMap(({ requests }) => requests).filter(({ op }) => op === 'modify').length;
-    },
+    writes: () =>
+      servers.flatMap(({ requests }) => requests).filter(({ op }) => op === 'modify').length,
     snapshot: async () => {
       const entries = await readdir(path, { recursive: true, withFileTypes: true });
       const files = entries.map(async (entry) => {

@@ -155,14 +155,12 @@ export class ScriptedDomain {
         return [{ dn, attributes: { invocationId: [guid(INVOCATION_ID)] } }];
       case server.toLowerCase():
         return [{ dn, attributes: { dNSHostName: [pdcOf(controller)] } }];
-      case POLICIES_DN.toLowerCase():
-        return this.#policyContainer(scope);
       case `<guid=${SERVICE_ACCOUNT_GUID}>`:
         return [this.#serviceEntry];
       default:
         return scope === 2
           ? this.#unit(dn, filter)
-          : (this.#accountOrPolicy(dn) ?? this.#unitItself(dn));
+          : (this.#accountOrPolicy(dn) ?? this.#container(dn, scope));
     }
   }
 
@@ -191,7 +189,8 @@ export class ScriptedDomain {
     return units.some((ou) => dn === `${ou ?? ''},${DOMAIN_DN}`);
   }
 
-  #unitItself(dn: string): readonly LdapEntry[] | undefined {
+  #container(dn: string, scope: number): readonly LdapEntry[] | undefined {
+    if (dn === POLICIES_DN) return this.#policyContainer(scope);
     if (!this.#isUnit(dn)) return undefined;
     const { givenOnUnits = 'inherited', permissionsReadable = true } = this.#options;
     const flags = givenOnUnits === 'inherited' ? INHERITED_BY_WHAT_IS_BELOW : 0;

@@ -42,27 +42,29 @@ export async function journalStatistics(
 function summary(
   records: readonly JournalRecord[],
 ): Omit<JournalStatistics, 'bytes' | 'lines' | 'damaged'> {
-  const types: Record<string, number> = {};
-  const codes: Record<string, number> = {};
-  const times: string[] = [];
-  const open = new Set<string>();
-  let epoch: string | undefined;
-  let seq = 0;
-  for (const record of records) {
-    types[record.type] = (types[record.type] ?? 0) + 1;
-    if (record.type === 'epoch') epoch = record.epoch;
-    if ('seq' in record) seq = Math.max(seq, record.seq ?? 0);
-    if ('code' in record) codes[record.code] = (codes[record.code] ?? 0) + 1;
-    if ('at' in record) times.push(record.at);
-    if (record.type === 'intent') open.add(record.cmd);
-    if (record.type === 'outcome') open.delete(record.cmd);
-  }
+  const epoch = records.find((record) => record.type === 'epoch')?.epoch;
+  const times = records.flatMap((record) => ('at' in record ? record.at : []));
   const [firstAt] = times;
   const lastAt = times.at(-1);
+  const ended = new Set(records.flatMap((one) => (one.type === 'outcome' ? one.cmd : [])));
+  const begun = new Set(records.flatMap((one) => (one.type === 'intent' ? one.cmd : [])));
   return {
-    ...{ seq, open: open.size, types, codes },
+    seq: records.reduce((seq, record) => Math.max(seq, seqOf(record)), 0),
+    open: [...begun].filter((cmd) => !ended.has(cmd)).length,
+    types: countsOf(records.map(({ type }) => type)),
+    codes: countsOf(records.flatMap((record) => ('code' in record ? record.code : []))),
     ...(epoch !== undefined && { epoch }),
     ...(firstAt !== undefined && { firstAt }),
     ...(lastAt !== undefined && { lastAt }),
   };
+}
+
+function seqOf(record: JournalRecord): number {
+  return 'seq' in record ? (record.seq ?? 0) : 0;
+}
+
+function countsOf(words: readonly string[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const word of words) counts[word] = (counts[word] ?? 0) + 1;
+  return counts;
 }

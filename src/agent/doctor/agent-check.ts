@@ -84,7 +84,10 @@ function answering(
     return warned(`${who}, while this is ${version}`, 'Restart it to run what is installed.');
   }
   if (notReady.length > 0) {
-    return warned(`${who}: ${notReady.length} reasons against working now`, 'See passback status.');
+    const found = `${who}: connected, and would carry out nothing now`;
+    return warned(found, 'Do what it says; passback status has the rest.', {
+      local: { because: notReady }, // a pause's reason is among them
+    });
   }
   return passed(`${who}, connected to ${link.url ?? 'the service'}`);
 }
