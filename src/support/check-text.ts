@@ -9,7 +9,7 @@ const INDENT = '      ';
 /** One result for a person at a terminal: what was looked at, what was found, what to do. */
 export function checkText(result: CheckResult, titles: CheckTitles, inColour: boolean): string {
   const { id, about, standing, found, remedy, commands = [], local = {} } = result;
-  const title = [titles[id] ?? id, ...(about === undefined ? [] : [about])].join(' ');
+  const title = `${titles[id] ?? id}${about === undefined ? '' : ` (${about})`}`;
   const lines = [
     `${paint(standing.toUpperCase(), standing, inColour)}  ${printable(title)}: ${printable(found)}`,
     ...Object.entries(local).map(

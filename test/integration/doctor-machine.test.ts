@@ -297,7 +297,7 @@ describe('on the command line', () => {
     const people = await passback(['doctor', '--config', config]);
     expect(people).toMatchObject({ err: '', code: 0 });
     expect(people.out).toMatch(
-      /^PASS {2}Rights below OU=People,DC=corp,DC=test: all three are there$/m,
+      /^PASS {2}Rights \(OU=People,DC=corp,DC=test\): all three are there$/m,
     );
     expect(people.out).toMatch(/\d+ passed, \d+ warnings, 0 failed, \d+ skipped$/);
     expect(people.out).not.toContain('\u001b');

@@ -62,23 +62,23 @@ export const CHECKS = {
     doc: 'Those that the configuration lists, or DNS SRV names.',
   },
   'directory.connect': {
-    title: 'TCP to',
+    title: 'TCP',
     doc: 'For each domain controller: name, address, port. FAIL when none can be reached, else WARN.',
   },
   'directory.tls': {
-    title: 'TLS with',
+    title: 'TLS',
     doc: 'Certificate chain, name and end; a missing CA is named with its fingerprint. WARN 30 days before the end.',
   },
   'directory.bind': {
-    title: 'Bind at',
+    title: 'Bind',
     doc: 'Whether the service account is accepted. A password that one controller rejects is shown to no other.',
   },
   'directory.role': {
-    title: 'Role of',
+    title: 'Role',
     doc: 'Writable and done with its first replication; a read-only controller takes no reset.',
   },
   'directory.clock': {
-    title: 'Clock of',
+    title: 'Clock',
     doc: 'WARN from 30 s on: what happened when cannot be told then, and beyond the allowance writes are refused.',
   },
   'directory.hints': {
@@ -90,7 +90,7 @@ export const CHECKS = {
     doc: 'WARN 30 days before it expires, FAIL when it has.',
   },
   'directory.rights': {
-    title: 'Rights below',
+    title: 'Rights',
     doc: 'Reset Password, write lockoutTime, write pwdLastSet on a sample account of each unit, with the commands that delegate them.',
   },
   'directory.unexpire': {
@@ -102,7 +102,7 @@ export const CHECKS = {
     doc: 'WARN where values are hidden from the service account: refusals cannot name the rule then.',
   },
   'directory.accounts': {
-    title: 'Protected accounts below',
+    title: 'Protected accounts',
     doc: 'How many accounts in scope are refused because AdminSDHolder protects them.',
   },
   'canary.account': {

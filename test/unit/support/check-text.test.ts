@@ -8,9 +8,9 @@ const TITLES = { 'a.b': 'The thing' };
 test('a pass is one line, a failure says what to do, with lines that can be pasted', () => {
   expect(checkText({ id: 'a.b', ...passed('good') }, TITLES, false)).toBe('PASS  The thing: good');
   const commands = [{ where: 'here', lines: ['chmod 600 x', 'ls'] }];
-  const result = { id: 'a.b', about: 'at x', ...failed('bad', 'Close it:', { commands }) };
+  const result = { id: 'a.b', about: 'x', ...failed('bad', 'Close it:', { commands }) };
   expect(checkText(result, TITLES, false).split('\n')).toEqual([
-    'FAIL  The thing at x: bad',
+    'FAIL  The thing (x): bad',
     '      -> Close it:',
     '         here:',
     '           chmod 600 x',
