@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { configReference } from '../../src/agent/config/reference.ts';
+import { checkTable } from '../../src/agent/doctor/check-list.ts';
+import { serviceCheckTable } from '../../src/cloud/doctor/check-list.ts';
 import { openApiDocument } from '../../src/cloud/api/openapi.ts';
 import { asyncApiDocument } from '../../src/protocol/asyncapi.ts';
 import { closeCodeTable, eventTable, outcomeCodeTable, serviceConfigTable } from './tables.ts';
@@ -20,6 +22,8 @@ const TABLES: Readonly<Record<string, () => string>> = {
   'close codes': closeCodeTable,
   'agent configuration': configReference,
   'service configuration': serviceConfigTable,
+  'agent checks': checkTable,
+  'service checks': serviceCheckTable,
 };
 
 /** Texts that may hold such tables; one that is missing is left out. */

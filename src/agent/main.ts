@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { allWritten } from '../support/all-written.ts';
+import { confirmOn } from '../support/confirm.ts';
 import { stopSignals } from '../support/stop-signals.ts';
 import { runProgram } from './cli/program.ts';
 
@@ -15,6 +16,9 @@ await runProgram(process.argv.slice(2), {
   setExitCode: (code) => {
     process.exitCode = code;
   },
+  confirm: process.stdin.isTTY
+    ? (question) => confirmOn(process.stdin, process.stderr, question)
+    : undefined,
   stopSignals: (drainMs) => stopSignals(process, drainMs),
 });
 

@@ -14,6 +14,7 @@ process.umask(0o077);
 await runProgram(process.argv.slice(2), {
   env: process.env,
   isInteractive: process.stdin.isTTY,
+  colours: process.stdout.isTTY && (process.env.NO_COLOR ?? '') === '',
   print: (text) => process.stdout.write(`${text}\n`),
   complain: (text) => process.stderr.write(`${text}\n`),
   readInput: async () => {

@@ -22,3 +22,13 @@ function matcher(section: string): RegExp {
   const escaped = section.replaceAll(/[|\\{}()[\]^$+?.]/g, '\\$&').replaceAll('*', '.*');
   return new RegExp(`^${escaped}$`, 'i');
 }
+
+/** Why a process that speaks TLS may not start in this environment; undefined when it may. */
+export function tlsVerificationProblem(env: {
+  readonly NODE_TLS_REJECT_UNAUTHORIZED?: string;
+}): string | undefined {
+  // Node takes `0` alone for it (node:internal/options, getAllowUnauthorized).
+  return env.NODE_TLS_REJECT_UNAUTHORIZED === '0'
+    ? 'NODE_TLS_REJECT_UNAUTHORIZED=0 would switch the verification of certificates off: take it out of the environment, and name your own CA in the configuration'
+    : undefined;
+}

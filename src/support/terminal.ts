@@ -13,6 +13,8 @@ export interface Terminal {
   complain(text: string): void;
   /** The code the process ends with once nothing is left to do. */
   setExitCode(code: number): void;
+  /** Asks a person yes or no, on standard error; absent where nobody could answer. */
+  readonly confirm?: ((question: string) => Promise<boolean>) | undefined;
   /** The signals that end a long-running command; asked for at most once. */
   stopSignals(drainMs: number): StopSignals;
 }

@@ -1,35 +1,10 @@
 import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { runProgram } from '../../src/agent/cli/program.ts';
 import { ConnectProxy } from '../support/connect-proxy.ts';
 import { openEnrollmentDesk } from '../support/enrollment-desk.ts';
+import { passback } from '../support/run-passback.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-
-interface Ran {
-  readonly out: string;
-  readonly err: string;
-  readonly code: number;
-}
-
-async function passback(args: readonly string[], env: Record<string, string> = {}): Promise<Ran> {
-  const out: string[] = [];
-  const err: string[] = [];
-  let code = 0;
-  await runProgram(args, {
-    env,
-    print: (text) => out.push(text),
-    complain: (text) => err.push(text),
-    setExitCode: (value) => {
-      code = value;
-    },
-    stopSignals: () => ({
-      drain: new AbortController().signal,
-      abort: new AbortController().signal,
-    }),
-  });
-  return { out: out.join('\n'), err: err.join('\n'), code };
-}
 
 async function files(): Promise<{ path: string; config: string; state: string }> {
   const temporary = await temporaryFolder();
@@ -149,13 +124,49 @@ test.each(['ldapts', '*', 'http,LDAPTS'])(
   },
 );
 
-test('show prints the whole configuration and opens no file up', async () => {
-  const { config, state } = await files();
-  const { out, code } = await passback(['config', 'show', '-c', config]);
+test('show prints every setting with its source, and opens no file up', async () => {
+  const { config, state, path } = await files();
+  const env = { PASSBACK_DRAIN_MS: '1000', HTTPS_PROXY: 'http://proxy.test:3128' };
+  const { out, code } = await passback(['config', 'show', '-c', config], env);
   expect(code).toBe(0);
-  expect(JSON.parse(out)).toMatchObject({ stateFolder: state, drainMs: 25_000 });
-  expect(out).not.toContain('Planted');
+  expect(out.split('\n')).toEqual(
+    expect.arrayContaining([
+      `stateFolder: ${JSON.stringify(state)}   (file)`,
+      'drainMs: 1000   (environment, PASSBACK_DRAIN_MS)',
+      'concurrency: 16   (default)',
+      'service.caFile: none   (default)',
+      'service.proxy.url: "http://proxy.test:3128"   (environment, HTTPS_PROXY)',
+      `directory.bind.passwordFile: ${JSON.stringify(join(path, 'bind-password'))}   (file)`,
+    ]),
+  );
+  const json = await passback(['config', 'show', '-c', config, '--json'], env);
+  expect(JSON.parse(json.out)).toMatchObject({
+    file: config,
+    settings: {
+      drainMs: { value: 1000, source: 'environment', variable: 'PASSBACK_DRAIN_MS' },
+      'guard.dryRun': { value: false, source: 'default' },
+      'directory.domain': { value: 'corp.test', source: 'file' },
+    },
+  });
+  expect(out + json.out).not.toContain('Planted');
 });
+
+test('show of a bad configuration ends with 78 and every problem', async () => {
+  const { config } = await files();
+  const ran = await passback(['config', 'show', '-c', config], { PASSBACK_DRAIN_MS: 'soon' });
+  expect(ran).toMatchObject({ code: 78, out: '' });
+});
+
+test.each([['run'], ['enroll', '--url', 'https://localhost:1', '--token-file', '/dev/null']])(
+  '%s does not start where verification is switched off from outside',
+  async (...args) => {
+    const { config } = await files();
+    const env = { NODE_TLS_REJECT_UNAUTHORIZED: '0' };
+    const ran = await passback([...args, '--config', config], env);
+    expect(ran.code).toBe(1);
+    expect(ran.err).toContain('NODE_TLS_REJECT_UNAUTHORIZED');
+  },
+);
 
 test('enrolling prints what a person has to compare, and nothing secret', async () => {
   const { path, config, state } = await files();

@@ -83,9 +83,9 @@ async function unknownIn(text: string): Promise<string[]> {
 describe('no text sends anybody to a command that does not exist', () => {
   test('the search for them finds some, and finds one that is not there', async () => {
     const text =
-      'run `passback doctor`, then\npassback-cloud agent list\n`passback-cloud agent frob`';
+      'run `passback frobnicate`, then\npassback-cloud agent list\n`passback-cloud agent frob`';
     expect(mentionsIn(text)).toHaveLength(3);
-    expect(await unknownIn(text)).toEqual(['passback doctor', 'passback-cloud agent frob']);
+    expect(await unknownIn(text)).toEqual(['passback frobnicate', 'passback-cloud agent frob']);
   });
 
   test.each(TEXTS)('%s', async (path) => {

@@ -13,6 +13,7 @@ import {
   fineGrainedPolicy,
   pdcOf,
   permissions,
+  POLICIES_DN,
   policyDn,
   rootDse,
   SERVICE_ACCOUNT_RID,
@@ -24,6 +25,8 @@ import { modify, type ScriptedPolicy } from './scripted-modify.ts';
 const INVOCATION_ID = '66666666-7777-4888-8999-aaaaaaaaaaaa';
 const POLICY_HINTS = ['1.2.840.113556.1.4.2239', '1.2.840.113556.1.4.2066'];
 const FIRST_RID = 1201;
+const PROTECTED_FROM_ABOVE = 0x9004;
+const INHERITED_BY_WHAT_IS_BELOW = 0x0a;
 const SERVICE_ACCOUNT_GUID = '00000000-0000-4000-8000-00000000ae17';
 
 export const SERVICE_ACCOUNT = { user: 'agent@corp.test', password: 'Agent-1-password' } as const;
@@ -38,6 +41,8 @@ export interface ScriptedDomainOptions {
   readonly policies?: Readonly<Record<string, ScriptedPolicy>>;
   /** Whether the service account may read their values. Default is false, as by default in AD. */
   readonly policiesReadable?: boolean;
+  /** How Reset Password was given on the units: to what is below them (the default), or to them alone. */
+  readonly givenOnUnits?: 'inherited' | 'here-only' | 'not-at-all';
   /** Why the service account is rejected: what follows `data` (MS-ERREF 2.2). */
   readonly rejects?: string;
   /** Whether policy hints bring the minimum age along; whether a controller does is disputed. */
@@ -153,7 +158,9 @@ export class ScriptedDomain {
       case `<guid=${SERVICE_ACCOUNT_GUID}>`:
         return [this.#serviceEntry];
       default:
-        return scope === 2 ? this.#unit(dn, filter) : this.#accountOrPolicy(dn);
+        return scope === 2
+          ? this.#unit(dn, filter)
+          : (this.#accountOrPolicy(dn) ?? this.#container(dn, scope));
     }
   }
 
@@ -174,10 +181,31 @@ export class ScriptedDomain {
   }
 
   #unit(dn: string, filter: LdapRequest['filter']): readonly LdapEntry[] | undefined {
+    return this.#isUnit(dn) ? this.#below(dn, filter) : undefined;
+  }
+
+  #isUnit(dn: string): boolean {
     const units = ['OU=People', ...this.#accounts.map(({ facts }) => facts.ou)];
-    return units.some((ou) => dn === `${ou ?? ''},${DOMAIN_DN}`)
-      ? this.#below(dn, filter)
-      : undefined;
+    return units.some((ou) => dn === `${ou ?? ''},${DOMAIN_DN}`);
+  }
+
+  #container(dn: string, scope: number): readonly LdapEntry[] | undefined {
+    if (dn === POLICIES_DN) return this.#policyContainer(scope);
+    if (!this.#isUnit(dn)) return undefined;
+    const { givenOnUnits = 'inherited', permissionsReadable = true } = this.#options;
+    const flags = givenOnUnits === 'inherited' ? INHERITED_BY_WHAT_IS_BELOW : 0;
+    const list = permissions('resetPassword', givenOnUnits !== 'not-at-all', { flags });
+    return [{ dn, attributes: permissionsReadable ? { nTSecurityDescriptor: [list] } : {} }];
+  }
+
+  #policyContainer(scope: number): readonly LdapEntry[] {
+    const { policies = {}, policiesReadable = false } = this.#options;
+    if (scope === 0) {
+      const attributes = policiesReadable ? { cn: ['Password Settings Container'] } : {};
+      return [{ dn: POLICIES_DN, attributes }];
+    }
+    const names = policiesReadable ? Object.keys(policies) : [];
+    return names.map((name) => ({ dn: policyDn(name), attributes: { cn: [name] } }));
   }
 
   #serviceAccount(filter: LdapRequest['filter']): readonly LdapEntry[] {
@@ -194,6 +222,7 @@ export class ScriptedDomain {
       attributes: {
         objectGUID: [guid(SERVICE_ACCOUNT_GUID)],
         objectSid: [sid(SERVICE_ACCOUNT_RID)],
+        sAMAccountName: ['agent'],
         'msDS-UserPasswordExpiryTimeComputed': [servicePasswordExpires],
       },
     };
@@ -255,7 +284,11 @@ export class ScriptedDomain {
         ...attributes,
         ...(granted && { allowedAttributesEffective: ['lockoutTime', 'pwdLastSet'] }),
         ...(permissionsReadable && {
-          nTSecurityDescriptor: [permissions('resetPassword', granted)],
+          nTSecurityDescriptor: [
+            permissions('resetPassword', granted, {
+              ...(account.facts.cutOff === true && { control: PROTECTED_FROM_ABOVE }),
+            }),
+          ],
         }),
       },
     };

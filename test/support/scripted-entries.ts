@@ -76,11 +76,17 @@ export function domainHead(policy: ScriptedPolicy, controller: ScriptedControlle
 }
 
 /** The permission that the service account has, or has not. */
-export function permissions(right: keyof typeof CONTROL_RIGHTS, granted: boolean): Buffer {
+export function permissions(
+  right: keyof typeof CONTROL_RIGHTS,
+  granted: boolean,
+  { flags = 0, control }: { readonly flags?: number; readonly control?: number } = {},
+): Buffer {
   const objectType = CONTROL_RIGHTS[right];
-  const entry = { type: ALLOW_OBJECT, sid: sid(SERVICE_ACCOUNT_RID), objectType };
-  return descriptor(granted ? [entry] : []);
+  const entry = { type: ALLOW_OBJECT, sid: sid(SERVICE_ACCOUNT_RID), objectType, flags };
+  return descriptor(granted ? [entry] : [], control);
 }
+
+export const POLICIES_DN = `CN=Password Settings Container,CN=System,${DOMAIN_DN}`;
 
 export function fineGrainedPolicy(policy: ScriptedPolicy): LdapEntry['attributes'] {
   return {
@@ -93,7 +99,7 @@ export function fineGrainedPolicy(policy: ScriptedPolicy): LdapEntry['attributes
 }
 
 export function policyDn(name: string): string {
-  return `CN=${name},CN=Password Settings Container,CN=System,${DOMAIN_DN}`;
+  return `CN=${name},${POLICIES_DN}`;
 }
 
 /** Host name of what the controller takes for the PDC emulator. */

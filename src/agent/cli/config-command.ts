@@ -6,8 +6,9 @@ import { EXIT } from '../../support/command-line.ts';
 import { ConfigError } from '../../support/config-error.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import { loadConfig } from '../config/load-config.ts';
+import { effectiveSettings, loadConfig, type ConfigSource } from '../config/load-config.ts';
 import { configReference } from '../config/reference.ts';
+import { settingsJson, settingsText } from '../../support/settings-text.ts';
 
 export interface ConfigFlags {
   readonly config?: string;
@@ -23,9 +24,13 @@ Example:
 
 Ends with 0 when it is good and with 78 when it is not.`;
 
-const SHOW_EXAMPLE = `
-Example:
-  PASSBACK_GUARD_DRY_RUN=true passback config show --config /etc/passback/passback.yaml`;
+const SHOW_NOTES = `
+Examples:
+  passback config show --config /etc/passback/passback.yaml
+  PASSBACK_GUARD_DRY_RUN=true passback config show --json | jq '.settings["guard.dryRun"]'
+
+Each setting with its value and its source: the default, the file, or a variable of the environment.
+Passwords are in files of their own: what is shown is their path.`;
 
 /** Adds `config check | show | reference`. */
 export function addConfigCommand(program: Command, terminal: Terminal): void {
@@ -39,12 +44,11 @@ export function addConfigCommand(program: Command, terminal: Terminal): void {
     .action((flags: ConfigFlags & { json?: true }) => check(flags, terminal));
   config
     .command('show')
-    .description('print every setting as JSON, with defaults filled in; no file is opened up')
+    .description('print every setting as it counts, and where it comes from; no file is opened up')
     .option(CONFIG_FLAG, CONFIG_HELP)
-    .addHelpText('after', SHOW_EXAMPLE)
-    .action(async (flags: ConfigFlags) => {
-      terminal.print(JSON.stringify(await readConfig(flags, terminal), undefined, 2));
-    });
+    .option('--json', 'for programs: { "settings": { KEY: { "value": …, "source": … } } }')
+    .addHelpText('after', SHOW_NOTES)
+    .action((flags: ConfigFlags & { json?: true }) => show(flags, terminal));
   config
     .command('reference')
     .description('print all settings as a Markdown table')
@@ -53,14 +57,15 @@ export function addConfigCommand(program: Command, terminal: Terminal): void {
     });
 }
 
+/** The file that a command's flags and the environment name; undefined: the environment alone. */
+export function configFile({ config }: ConfigFlags, { env }: Terminal): string | undefined {
+  return config ?? (env.PASSBACK_CONFIG === '' ? undefined : env.PASSBACK_CONFIG);
+}
+
 /** The configuration that a command's flags and the environment name. Rejects with `ConfigError`. */
-export function readConfig({ config }: ConfigFlags, { env }: Terminal): Promise<AgentConfig> {
-  const file = config ?? (env.PASSBACK_CONFIG === '' ? undefined : env.PASSBACK_CONFIG);
-  const loaded = loadConfig({
-    ...(file !== undefined && { file }),
-    env,
-    readText: (path) => readFile(path, 'utf8'),
-  });
+export function readConfig(flags: ConfigFlags, terminal: Terminal): Promise<AgentConfig> {
+  const file = configFile(flags, terminal);
+  const loaded = loadConfig(configSource(file, terminal));
   return file === undefined ? loaded.catch(withoutFile) : loaded;
 }
 
@@ -69,6 +74,19 @@ function withoutFile(error: unknown): never {
   if (!(error instanceof ConfigError)) throw error;
   const problem = 'no file is named, so only the environment counts; is that meant?';
   throw new ConfigError([{ key: '--config', problem }, ...error.problems]);
+}
+
+async function show(flags: ConfigFlags & { json?: true }, terminal: Terminal): Promise<void> {
+  await readConfig(flags, terminal); // says it when no file is named
+  const file = configFile(flags, terminal);
+  const settings = await effectiveSettings(configSource(file, terminal));
+  terminal.print(flags.json === true ? settingsJson(settings, file) : settingsText(settings));
+}
+
+/** What the configuration is read from. */
+export function configSource(file: string | undefined, { env }: Terminal): ConfigSource {
+  const readText = (path: string): Promise<string> => readFile(path, 'utf8');
+  return { ...(file !== undefined && { file }), env, readText };
 }
 
 async function check(flags: ConfigFlags & { json?: true }, terminal: Terminal): Promise<void> {

@@ -3,6 +3,7 @@ import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import { ConfigError } from '../../support/config-error.ts';
+import { tlsVerificationProblem } from '../../support/node-debug.ts';
 import type { Environment, Terminal } from '../../support/terminal.ts';
 import { certificatesOf, textOf, UsageError } from '../../support/usage-error.ts';
 import { packageVersion } from '../../support/version.ts';
@@ -13,6 +14,7 @@ import { defaultStateFolder } from '../config/settings.ts';
 import { enroll } from '../identity/enroll.ts';
 import { openOutbound } from '../outbound.ts';
 import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
+import { standardInput } from './standard-input.ts';
 
 interface EnrollFlags extends ConfigFlags {
   readonly url: string;
@@ -53,6 +55,8 @@ export function addEnrollCommand(program: Command, terminal: Terminal): void {
 
 async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
   checkFlags(flags);
+  const problem = tlsVerificationProblem(terminal.env);
+  if (problem !== undefined) throw new UsageError(problem);
   const { stateFolder, service } = await places(flags, terminal);
   const tokenText =
     flags.tokenFile === '-' ? await standardInput() : await textOf(flags.tokenFile, '--token-file');
@@ -119,10 +123,4 @@ function environmentService(env: Environment): Places['service'] {
   const { problems, ...proxy } = resolveProxy(new Map(), env);
   if (problems.length > 0) throw new ConfigError(problems);
   return { systemCa: true, ...proxy };
-}
-
-async function standardInput(): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
 }

@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
 import { createCommandLine, reportEnd } from '../../support/command-line.ts';
+import { addCompletionCommand } from '../../support/completion/completion-command.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { packageVersion } from '../../support/version.ts';
+import { addBundleCommand } from './bundle-command.ts';
 import { addConfigCommand } from './config-command.ts';
+import { addDoctorCommand } from './doctor-command.ts';
 import { addEnrollCommand } from './enroll-command.ts';
 import { addPauseCommands } from './pause-commands.ts';
 import { addRunCommand } from './run-command.ts';
@@ -14,6 +17,7 @@ const DESCRIPTION =
 const NOTES = `
 First steps:
   passback config check --config /etc/passback/passback.yaml
+  passback doctor --config /etc/passback/passback.yaml --url https://reset.example.com
   passback enroll --url https://reset.example.com --token-file ./token --config /etc/passback/passback.yaml
   passback run --config /etc/passback/passback.yaml
   passback status --config /etc/passback/passback.yaml
@@ -39,14 +43,17 @@ function createProgram(terminal: Terminal): Command {
   );
   addRunCommand(program, terminal);
   addEnrollCommand(program, terminal);
+  addDoctorCommand(program, terminal);
   addStatusCommand(program, terminal);
   addPauseCommands(program, terminal);
   addConfigCommand(program, terminal);
+  addBundleCommand(program, terminal);
   program
     .command('version')
     .description('print the version')
     .action(() => {
       terminal.print(packageVersion());
     });
+  addCompletionCommand(program, terminal);
   return program;
 }

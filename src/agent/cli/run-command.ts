@@ -3,7 +3,7 @@ import { systemClock } from '../../support/clock.ts';
 import { EXIT } from '../../support/command-line.ts';
 import { failureOf, messageOf } from '../../support/errors.ts';
 import { onAbort } from '../../support/on-abort.ts';
-import { nodeDebugProblem } from '../../support/node-debug.ts';
+import { nodeDebugProblem, tlsVerificationProblem } from '../../support/node-debug.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import { winstonLogger, type ClosableLogger } from '../../support/winston-logger.ts';
@@ -29,8 +29,9 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
 }
 
 async function run(flags: ConfigFlags, terminal: Terminal): Promise<void> {
-  const debug = nodeDebugProblem(terminal.env.NODE_DEBUG, ['ldapts']);
-  if (debug !== undefined) throw new UsageError(debug);
+  const problem =
+    nodeDebugProblem(terminal.env.NODE_DEBUG, ['ldapts']) ?? tlsVerificationProblem(terminal.env);
+  if (problem !== undefined) throw new UsageError(problem);
   const config = await readConfig(flags, terminal);
   const log = winstonLogger(config.logging);
   const crashed = onCrash(log, terminal);

@@ -5,7 +5,7 @@ import type { Environment } from '../../support/terminal.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { checkFiles, type ReadText } from './config-files.ts';
 import { parseConfig } from './document.ts';
-import { resolveProxy } from './proxy-settings.ts';
+import { resolveProxy, type ResolvedProxy } from './proxy-settings.ts';
 import { buildSchema } from './schema.ts';
 import { environmentName, SETTINGS, defaultStateFolder } from './settings.ts';
 import { sift, siftEnvironment } from './sift.ts';
@@ -23,7 +23,48 @@ export interface ConfigSource {
  * Reads the file, then the environment over it (an empty variable counts as not set), and checks
  * all of it. Rejects with a `ConfigError` that lists every problem.
  */
-export async function loadConfig({ file, env, readText }: ConfigSource): Promise<AgentConfig> {
+export async function loadConfig(source: ConfigSource): Promise<AgentConfig> {
+  const { good, proxy } = await readAll(source);
+  return toAgentConfig(good, proxy);
+}
+
+/** One setting as it counts, and why. */
+export interface EffectiveSetting {
+  readonly key: string;
+  /** Undefined: not set, and there is no default. A file with a secret in it is its path. */
+  readonly value: unknown;
+  readonly source: 'default' | 'file' | 'environment';
+  /** The variable, where it is the environment. */
+  readonly variable?: string;
+}
+
+/** Every setting that counts, in the order people read about them. Rejects as `loadConfig` does. */
+export async function effectiveSettings(
+  source: ConfigSource,
+): Promise<readonly EffectiveSetting[]> {
+  const { good, proxy, inFile, variables } = await readAll(source);
+  return SETTINGS.map(({ key }): EffectiveSetting => {
+    const variable = environmentName(key);
+    const value = good.get(key) ?? undefined;
+    if (variable in variables) return { key, value, source: 'environment', variable };
+    if (inFile.has(key)) return { key, value, source: 'file' };
+    const { url, setting } = proxy.proxy ?? {};
+    return key === 'service.proxy.url' && setting !== undefined && setting !== key
+      ? { key, value: url, source: 'environment', variable: setting }
+      : { key, value, source: 'default' };
+  });
+}
+
+interface Read {
+  readonly good: Merged['good'];
+  readonly proxy: ResolvedProxy;
+  /** What the file gives. */
+  readonly inFile: ReadonlyMap<string, unknown>;
+  /** What the environment gives, by variable. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+async function readAll({ file, env, readText }: ConfigSource): Promise<Read> {
   const text = file === undefined ? '' : await readConfig(file, readText);
   const document = parseConfig(text, file ?? '');
   const inFile = sift(document.tree);
@@ -43,7 +84,8 @@ export async function loadConfig({ file, env, readText }: ConfigSource): Promise
         ...(await checkFiles(merged.good, readText)),
       ];
   if (problems.length > 0) throw new ConfigError(problems);
-  return toAgentConfig(merged.good, proxy);
+  const { variables } = inEnvironment;
+  return { good: merged.good, proxy, inFile: inFile.values, variables };
 }
 
 async function readConfig(file: string, readText: ReadText): Promise<string> {

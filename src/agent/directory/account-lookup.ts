@@ -59,11 +59,24 @@ export function domainNameFilter(domainDn: string): AndFilter {
   });
 }
 
+const NORMAL_USER = new EqualityFilter({ attribute: 'sAMAccountType', value: '805306368' });
+
+/** Matches normal user accounts that AdminSDHolder has taken the inherited permissions from. */
+export function protectedAccountFilter(): AndFilter {
+  const adminCount = new EqualityFilter({ attribute: 'adminCount', value: '1' });
+  return new AndFilter({ filters: [NORMAL_USER, adminCount] });
+}
+
+/** Matches fine-grained password policies. */
+export function fineGrainedPolicyFilter(): EqualityFilter {
+  return new EqualityFilter({ attribute: 'objectClass', value: 'msDS-PasswordSettings' });
+}
+
 /** Matches normal user accounts whose permissions are those of where they are: no AdminSDHolder's. */
 export function ordinaryAccountFilter(): AndFilter {
   return new AndFilter({
     filters: [
-      new EqualityFilter({ attribute: 'sAMAccountType', value: '805306368' }),
+      NORMAL_USER,
       new NotFilter({ filter: new EqualityFilter({ attribute: 'adminCount', value: '1' }) }),
     ],
   });

@@ -224,7 +224,8 @@ function notFound(controller: string): never {
   });
 }
 
-async function one(asking: Asking, base: string, options: Search): Promise<DirectoryEntry> {
+/** The object itself; `DIRECTORY_CONFIG` when it is not shown. */
+export async function one(asking: Asking, base: string, options: Search): Promise<DirectoryEntry> {
   const [entry] = await search(asking, base, 'domain', { ...options, scope: 'base' });
   if (entry !== undefined) return entry;
   const { controller } = asking;
@@ -235,7 +236,7 @@ async function one(asking: Asking, base: string, options: Search): Promise<Direc
   );
 }
 
-async function search(
+export async function search(
   asking: Asking,
   base: string,
   asked: Asked,

@@ -19,6 +19,8 @@ export interface AccessEntry {
   readonly objectType?: string;
   /** It is there for what is below the object and decides nothing about the object itself. */
   readonly inheritOnly: boolean;
+  /** It is handed down to what is below the object (CONTAINER_INHERIT_ACE). */
+  readonly inheritable: boolean;
   readonly sid: string;
 }
 
@@ -28,6 +30,8 @@ const GENERIC_ALL = 0x1000_0000;
 
 const DACL_PRESENT = 0x4;
 const SELF_RELATIVE = 0x8000;
+const DACL_PROTECTED = 0x1000;
+const CONTAINER_INHERIT = 0x02;
 const INHERIT_ONLY = 0x08;
 const OBJECT_TYPE_PRESENT = 0x1;
 const INHERITED_OBJECT_TYPE_PRESENT = 0x2;
@@ -61,6 +65,11 @@ export function accessList(descriptor: Buffer): readonly AccessEntry[] | undefin
   }
 }
 
+/** Whether inheritance is switched off at the object: it takes over nothing from above (SE_DACL_PROTECTED). */
+export function isProtectedFromAbove(descriptor: Buffer): boolean {
+  return descriptor.length >= 4 && (descriptor.readUInt16LE(2) & DACL_PROTECTED) !== 0;
+}
+
 function readList(descriptor: Buffer): readonly AccessEntry[] | undefined {
   const control = descriptor.readUInt16LE(2);
   const offset = descriptor.readUInt32LE(16);
@@ -89,10 +98,12 @@ function readEntry(entry: Buffer): AccessEntry | 'other' | undefined {
   const parts = object ? readObject(entry) : { rest: entry.subarray(8) };
   const sid = leadingSid(parts.rest);
   if (sid === undefined) return undefined;
-  const inheritOnly = (entry.readUInt8(1) & INHERIT_ONLY) !== 0;
+  const flags = entry.readUInt8(1);
+  const inheritOnly = (flags & INHERIT_ONLY) !== 0;
+  const inheritable = (flags & CONTAINER_INHERIT) !== 0;
   const { objectType } = parts;
   return {
-    ...{ allows, conditional, mask, inheritOnly, sid },
+    ...{ allows, conditional, mask, inheritOnly, inheritable, sid },
     ...(objectType !== undefined && { objectType }),
   };
 }
@@ -139,4 +150,19 @@ export function hasControlRight(
       !(allows && conditional),
   );
   return deciding?.allows === true;
+}
+
+/** Whether an entry gives one of these SIDs this control right, on the object or on what is below it. */
+export function givesControlRight(
+  { allows, conditional, mask, objectType, sid }: AccessEntry,
+  right: string,
+  sids: ReadonlySet<string>,
+): boolean {
+  return (
+    allows &&
+    !conditional &&
+    (mask & (CONTROL_ACCESS | GENERIC_ALL)) !== 0 &&
+    (objectType === undefined || objectType === right) &&
+    sids.has(sid)
+  );
 }

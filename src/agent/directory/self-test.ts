@@ -12,7 +12,7 @@ import { readDomainRights, readOwnExpiry, readSample, type Asking } from './quer
 import { accessList, CONTROL_RIGHTS, hasControlRight } from './security-descriptor.ts';
 
 /** Everyone, and Authenticated Users: whoever has bound is both, whether a controller lists it or not. */
-const ALWAYS = ['S-1-1-0', 'S-1-5-11'];
+export const ALWAYS = ['S-1-1-0', 'S-1-5-11'];
 
 const PASSWORD_EXPIRY = 'msDS-UserPasswordExpiryTimeComputed';
 

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import * as tls from 'node:tls';
 import { messageOf } from '../../support/errors.ts';
+import { presentedChain, type PresentedChain } from '../../support/presented-chain.ts';
 import { ConnectionError } from './connection-error.ts';
 import { within, type Limit } from './deadline.ts';
 
@@ -34,6 +35,11 @@ export async function connectTls(
   limit: Limit,
 ): Promise<tls.TLSSocket> {
   const socket = tls.connect(tlsOptions(controller, secureContext));
+  let shown: Shown | undefined;
+  // Ahead of Node's own listener, which judges the certificate and drops it with the connection.
+  socket.prependListener('secure', () => {
+    shown = shownBy(socket);
+  });
   socket.setNoDelay(true);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   const connected = new Promise<void>((resolve, reject) => {
@@ -51,8 +57,21 @@ export async function connectTls(
     // Whatever a dying socket still says was said already.
     socket.on('error', () => undefined);
     socket.destroy();
-    throw explain(error, where, limit.ms);
+    throw explain(error, { where, ms: limit.ms, shown });
   }
+}
+
+/** The certificate that a controller has shown, before anybody believes it. */
+interface Shown extends PresentedChain {
+  readonly validFrom: string;
+  readonly validTo: string;
+}
+
+function shownBy(socket: tls.TLSSocket): Shown | undefined {
+  const chain = presentedChain(socket);
+  if (chain === undefined) return undefined;
+  const { valid_from: validFrom, valid_to: validTo } = socket.getPeerCertificate();
+  return { ...chain, validFrom, validTo };
 }
 
 const SILENT = 'silent';
@@ -97,31 +116,46 @@ const UNREACHED: Readonly<Partial<Record<string, string>>> = {
     'nothing listens there (ECONNREFUSED): check the address, the port (LDAPS, usually 636) and the firewall',
 };
 
-function explain(cause: unknown, where: string, ms: number): ConnectionError {
+interface Attempt {
+  readonly where: string;
+  readonly ms: number;
+  readonly shown: Shown | undefined;
+}
+
+function explain(cause: unknown, attempt: Attempt): ConnectionError {
+  const { where, ms } = attempt;
   const code =
     cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
-  const sentence = tlsSentence(code, where, messageOf(cause));
+  const sentence = tlsSentence(code, attempt, messageOf(cause));
   if (sentence !== undefined) return new ConnectionError('tls', sentence, { cause });
   const message = messageOf(cause);
   const why = message === SILENT ? `no answer within ${ms} ms` : (UNREACHED[code] ?? message);
   return new ConnectionError('connect', `${where}: ${why}`, { cause });
 }
 
-function tlsSentence(code: string, where: string, message: string): string | undefined {
+function tlsSentence(code: string, { where, shown }: Attempt, message: string): string | undefined {
   if (UNTRUSTED.has(code)) {
-    return `the certificate of ${where} is not signed by a trusted CA (${code}): give the PEM file of the CA that issued it in the agent configuration`;
+    return `the certificate of ${where} is not signed by a trusted CA (${code})${issuerIn(shown)}: give the PEM file of the CA that issued it in directory.caFile`;
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return `the certificate of ${where} is for another name: configure the domain controller by a name in its certificate. ${message}`;
   }
   if (code === 'CERT_HAS_EXPIRED') {
-    return `the certificate of ${where} has expired: renew it on the domain controller`;
+    return `the certificate of ${where} has expired${shown === undefined ? '' : ` on ${shown.validTo}`}: renew it on the domain controller`;
   }
   if (code === 'CERT_NOT_YET_VALID') {
-    return `the certificate of ${where} is not valid yet: compare the clocks of this machine and the domain controller`;
+    return `the certificate of ${where} is not valid yet${shown === undefined ? '' : ` (from ${shown.validFrom} on)`}: compare the clocks of this machine and the domain controller`;
   }
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
     return `${where} does not speak TLS 1.2 or newer there: give the LDAPS port, usually 636`;
   }
   return undefined;
+}
+
+/** Which CA is missing: by name, and by what whoever runs it can confirm. */
+function issuerIn(shown: Shown | undefined): string {
+  if (shown === undefined) return '';
+  const { issuer, topIssuer, topFingerprint } = shown;
+  const under = topIssuer === issuer ? '' : ` under "${topIssuer}"`;
+  return `; it was issued by "${issuer}"${under}, SHA-256 of the topmost certificate shown ${topFingerprint}`;
 }

@@ -5,7 +5,7 @@ const DAY_MS = 86_400_000;
 const WARN_BEFORE_MS = 30 * DAY_MS;
 
 /** How a person would name and delegate each. */
-const NAMES: Readonly<Record<RightFinding['right'], string>> = {
+export const RIGHT_NAMES: Readonly<Record<RightFinding['right'], string>> = {
   resetPassword: 'Reset Password',
   writeLockoutTime: 'Write lockoutTime',
   writePwdLastSet: 'Write pwdLastSet',
@@ -45,7 +45,7 @@ function missingRights({ rights }: SelfTest): readonly string[] {
     const reason = findings.find((finding) => finding.reason !== undefined)?.reason;
     if (reason !== undefined)
       return `${baseDn}: ${reason}; correct guard.baseDns or delegate there`;
-    const names = findings.map(({ right }) => NAMES[right]).join(', ');
+    const names = findings.map(({ right }) => RIGHT_NAMES[right]).join(', ');
     return `the service account lacks ${names} below ${baseDn}: delegate it there, for user objects`;
   });
 }

@@ -74,3 +74,14 @@ async function startTime(pid: number): Promise<string | undefined> {
   // Field 2 is the command in parentheses and may hold anything: count from the last one.
   return line.slice(line.lastIndexOf(')') + 2).split(' ')[19];
 }
+
+/** The live processes that hold the lock of a state folder; read-only. Rejects when it cannot be listed. */
+export async function lockHolders(folder: string): Promise<readonly number[]> {
+  const holders: number[] = [];
+  for (const name of await readdir(folder)) {
+    const [, pid, started] = LOCK_FILE.exec(name) ?? [];
+    if (pid === undefined || started === undefined) continue;
+    if (await isHeld(join(folder, name), Number(pid), started)) holders.push(Number(pid));
+  }
+  return holders;
+}

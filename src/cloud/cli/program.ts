@@ -2,10 +2,15 @@ import type { Command } from 'commander';
 import { CODES } from '../../protocol/codes.ts';
 import { createCommandLine, reportEnd } from '../../support/command-line.ts';
 import { FolderError } from '../../support/files.ts';
-import { nodeDebugProblem } from '../../support/node-debug.ts';
+import { addCompletionCommand } from '../../support/completion/completion-command.ts';
+import { packageVersion } from '../../support/version.ts';
+import { nodeDebugProblem, tlsVerificationProblem } from '../../support/node-debug.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import { KeyFolderError } from '../keys/key-folder-error.ts';
 import { ApiError } from './api-client.ts';
+import { addBundleCommand } from './bundle-command.ts';
+import { addConfigCommand } from './config-command.ts';
+import { addDoctorCommand } from './doctor-command.ts';
 import { EXIT } from './exit-codes.ts';
 import { addKeyCommand } from './key-command.ts';
 import { addKeysCommand } from './keys-command.ts';
@@ -39,8 +44,9 @@ Exit codes: 0 done, 1 failed, 2 refused (\`status\`: not up), 3 not known (yet),
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<void> {
   try {
     // The API key goes into a header of every request.
-    const debug = nodeDebugProblem(terminal.env.NODE_DEBUG);
-    if (debug !== undefined) throw new UsageError(debug);
+    const problem =
+      nodeDebugProblem(terminal.env.NODE_DEBUG) ?? tlsVerificationProblem(terminal.env);
+    if (problem !== undefined) throw new UsageError(problem);
     await createProgram(terminal).parseAsync([...args], { from: 'user' });
   } catch (error) {
     terminal.setExitCode(report(error, terminal));
@@ -58,6 +64,16 @@ function createProgram(terminal: Terminal): Command {
   addServeCommand(program, terminal);
   addRemoteCommands(program, terminal);
   addOperateCommand(program, terminal);
+  addDoctorCommand(program, terminal);
+  addConfigCommand(program, terminal);
+  addBundleCommand(program, terminal);
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => {
+      terminal.print(packageVersion());
+    });
+  addCompletionCommand(program, terminal);
   return program;
 }
 

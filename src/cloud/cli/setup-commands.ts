@@ -40,8 +40,13 @@ export function addSetupCommands(program: Command, terminal: Terminal): void {
 
 /** The configuration that `--config`, or else `--data`, names. */
 export async function readConfig(flags: PlaceFlags, { env }: Terminal): Promise<CloudConfig> {
-  if (flags.config !== undefined) return loadConfig(resolve(flags.config), env);
-  if (flags.data !== undefined) return loadConfig(dataFolder(resolve(flags.data)).config, env);
+  return loadConfig(configFileOf(flags), env);
+}
+
+/** The file that `--config`, or else `--data`, names. Throws `UsageError` without either. */
+export function configFileOf({ config, data }: PlaceFlags): string {
+  if (config !== undefined) return resolve(config);
+  if (data !== undefined) return dataFolder(resolve(data)).config;
   throw new UsageError('say where the service is: --data <folder> or --config <file>');
 }
 

@@ -4,6 +4,7 @@ import convict from 'convict';
 import { parseDocument } from 'yaml';
 import { ConfigError, type ConfigProblem } from '../../support/config-error.ts';
 import { fileFailure } from '../../support/file-failure.ts';
+import type { ShownSetting } from '../../support/settings-text.ts';
 import type { Environment } from '../../support/terminal.ts';
 import type { PostgresSettings } from '../store/postgres-place.ts';
 import type { CloudConfig } from './cloud-config.ts';
@@ -22,17 +23,65 @@ export function isLoopback(host: string): boolean {
  * all of it. Rejects with a `ConfigError` that lists every problem.
  */
 export async function loadConfig(file: string, env: Environment): Promise<CloudConfig> {
-  const tree = await readTree(file);
-  const config = convict<RawConfig>(SCHEMA, {
-    env: Object.fromEntries(
-      Object.entries(env).filter(([name, value]) => name.startsWith('PASSBACK_CLOUD_') && value),
-    ),
-    args: [],
+  const { raw } = await readAll(file, env);
+  return toCloudConfig(raw, dirname(file));
+}
+
+/** Every setting as it counts, and where it comes from. Rejects as `loadConfig` does. */
+export async function effectiveSettings(
+  file: string,
+  env: Environment,
+): Promise<readonly ShownSetting[]> {
+  const { raw, tree, variables } = await readAll(file, env);
+  return settingsOf(SCHEMA).map(({ key, env: variable }): ShownSetting => {
+    const found = at(raw, key);
+    const value = found === '' ? undefined : found;
+    if (variable in variables) return { key, value, source: 'environment', variable };
+    return { key, value, source: at(tree, key) === undefined ? 'default' : 'file' };
   });
+}
+
+/** Whether there is a setting with this key. */
+export function isKnownKey(key: string): boolean {
+  return settingsOf(SCHEMA).some((setting) => setting.key === key);
+}
+
+interface Read {
+  readonly raw: RawConfig;
+  /** What the file gives. */
+  readonly tree: Readonly<Record<string, unknown>>;
+  /** What the environment gives. */
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
+async function readAll(file: string, env: Environment): Promise<Read> {
+  const tree = await readTree(file);
+  const variables = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => name.startsWith('PASSBACK_CLOUD_') && value),
+  );
+  const config = convict<RawConfig>(SCHEMA, { env: variables, args: [] });
   config.load({ dataFolder: dirname(file), ...tree });
   const problems = [...schemaProblems(config), ...crossProblems(config.getProperties())];
   if (problems.length > 0) throw new ConfigError(problems);
-  return toCloudConfig(config.getProperties(), dirname(file));
+  return { raw: config.getProperties(), tree, variables };
+}
+
+/** The leaves of the schema, by their keys. */
+function settingsOf(
+  schema: object,
+  prefix = '',
+): readonly { readonly key: string; readonly env: string }[] {
+  return Object.entries(schema).flatMap(([name, value]: [string, unknown]) => {
+    if (!isTree(value)) return [];
+    const key = `${prefix}${name}`;
+    return typeof value.env === 'string' ? [{ key, env: value.env }] : settingsOf(value, `${key}.`);
+  });
+}
+
+function at(tree: object, key: string): unknown {
+  return key
+    .split('.')
+    .reduce<unknown>((value, name) => (isTree(value) ? value[name] : undefined), tree);
 }
 
 async function readTree(file: string): Promise<Record<string, unknown>> {

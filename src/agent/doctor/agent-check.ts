@@ -1,0 +1,93 @@
+import { failed, passed, skipped, warned, type Finding } from '../../support/checks.ts';
+import { messageOf } from '../../support/errors.ts';
+import { UsageError } from '../../support/usage-error.ts';
+import { LocalStatus } from '../health/local-status.ts';
+import { lockHolders } from '../identity/state-lock.ts';
+
+/** Asks whatever answers at the control socket for `/status.json`; undefined when nothing listens. */
+export type AskStatus = () => Promise<unknown>;
+
+export interface AgentPlace {
+  readonly stateFolder: string;
+  readonly socket: string;
+  /** Of this program. */
+  readonly version: string;
+  readonly enrolled: boolean;
+}
+
+/** Looks which process works in the state folder, and which one answers at the socket. */
+export async function lookAtAgent(place: AgentPlace, ask: AskStatus): Promise<Finding> {
+  const holders = await lockHolders(place.stateFolder).catch(() => []);
+  if (holders.length > 1) {
+    return failed(
+      `${holders.length} agents work in ${place.stateFolder} (processes ${holders.join(', ')})`,
+      'Stop all but the one of the service; two of them would do things twice.',
+    );
+  }
+  const [holder] = holders;
+  const answer = await answerOf(ask);
+  if (answer.type === 'closed') {
+    return skipped(`an agent may be running: ${answer.why}`);
+  }
+  if (answer.type === 'none') return silent(place, holder);
+  return answering(answer.status, holder, place);
+}
+
+function silent({ stateFolder, socket, enrolled }: AgentPlace, holder?: number): Finding {
+  if (holder !== undefined) {
+    return failed(
+      `process ${holder} works in ${stateFolder} and does not answer at ${socket}`,
+      'If it was started by hand, stop it; if it is the service, restart it. Until it ends no other agent starts on this folder.',
+    );
+  }
+  if (!enrolled) return skipped('no agent is running, and none is enrolled yet');
+  const lines = ['passback run', 'systemctl start passback'];
+  const commands = [{ where: 'here: by hand, or its service', lines }];
+  return warned('no agent is running', 'Start it:', { commands });
+}
+
+type Answer =
+  | { readonly type: 'none' }
+  | { readonly type: 'closed'; readonly why: string }
+  | { readonly type: 'status'; readonly status: LocalStatus };
+
+async function answerOf(ask: AskStatus): Promise<Answer> {
+  try {
+    const said = await ask();
+    if (said === undefined) return { type: 'none' };
+    const read = LocalStatus.safeParse(said);
+    if (read.success) return { type: 'status', status: read.data };
+    return { type: 'closed', why: 'what answers at its socket is of another version' };
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return { type: 'closed', why: messageOf(error) };
+  }
+}
+
+function answering(
+  { build, link, notReady }: LocalStatus,
+  holder: number | undefined,
+  { socket, stateFolder, version }: AgentPlace,
+): Finding {
+  const who = `process ${build.pid}, version ${build.version}`;
+  if (holder !== undefined && holder !== build.pid) {
+    return failed(
+      `process ${holder} works in ${stateFolder}, but another agent (${who}) answers at ${socket}`,
+      'Stop the one that is not wanted, or give each its own health.socket.',
+    );
+  }
+  if (link.state !== 'ready') {
+    const [why = `the link is ${link.state}`] = notReady;
+    return failed(`${who}: ${why}`, 'See the way to the reset service below, then its log.');
+  }
+  if (build.version !== version) {
+    return warned(`${who}, while this is ${version}`, 'Restart it to run what is installed.');
+  }
+  if (notReady.length > 0) {
+    const found = `${who}: connected, and would carry out nothing now`;
+    return warned(found, 'Do what it says; passback status has the rest.', {
+      local: { because: notReady }, // a pause's reason is among them
+    });
+  }
+  return passed(`${who}, connected to ${link.url ?? 'the service'}`);
+}

@@ -1,0 +1,105 @@
+import type { Commands } from '../../support/checks.ts';
+import { shellWord } from '../../support/shell-word.ts';
+import type { RightFinding } from '../directory/directory.ts';
+import type { OwnAccount } from '../directory/survey-queries.ts';
+
+/** Whom rights are given to, as far as it is known. */
+export interface Grantee extends OwnAccount {
+  /** As the configuration names it. */
+  readonly user: string;
+}
+
+/** Schema GUIDs of what the rights are about, and how dsacls calls them (on an English system). */
+const RIGHTS = {
+  resetPassword: {
+    dsacls: 'CA;Reset Password;user',
+    sddl: 'CR;00299570-246d-11d0-a768-00aa006e0529',
+  },
+  writeLockoutTime: {
+    dsacls: 'RPWP;lockoutTime;user',
+    sddl: 'RPWP;28630ebf-41d5-11d1-a9c1-0000f80367c1',
+  },
+  writePwdLastSet: {
+    dsacls: 'RPWP;pwdLastSet;user',
+    sddl: 'RPWP;bf967a0a-0de6-11d0-a285-00aa003049e2',
+  },
+} as const;
+
+const USER_CLASS = 'bf967aba-0de6-11d0-a285-00aa003049e2';
+const UNEXPIRE = 'ccc2dc7d-a6ad-4a7a-8846-c04e3cc53501';
+
+export const ON_WINDOWS = 'on Windows, in a command prompt of a domain administrator';
+const ON_SAMBA = 'on a Samba domain controller, as root';
+
+/** How to give the missing rights on the accounts below a unit. */
+export function delegate(
+  missing: readonly Exclude<RightFinding['right'], 'unexpirePassword'>[],
+  baseDn: string,
+  grantee: Grantee,
+): readonly Commands[] {
+  const { name, sid, lookup } = named(grantee);
+  return [
+    {
+      where: ON_WINDOWS,
+      lines: missing.map(
+        (right) => `dsacls ${quoted(baseDn)} /I:S /G "${name}:${RIGHTS[right].dsacls}"`,
+      ),
+    },
+    {
+      where: ON_SAMBA,
+      lines: [
+        ...lookup,
+        ...missing.map((right) =>
+          allow(baseDn, `(OA;CIIO;${RIGHTS[right].sddl};${USER_CLASS};${sid})`),
+        ),
+      ],
+    },
+  ];
+}
+
+/** How to give *Unexpire Password* on the head of the domain. */
+export function grantUnexpire(domainDn: string, grantee: Grantee): readonly Commands[] {
+  const { name, sid, lookup } = named(grantee);
+  return [
+    { where: ON_WINDOWS, lines: [`dsacls ${quoted(domainDn)} /G "${name}:CA;Unexpire Password"`] },
+    { where: ON_SAMBA, lines: [...lookup, allow(domainDn, `(OA;;CR;${UNEXPIRE};;${sid})`)] },
+  ];
+}
+
+/** How to let the account read the values of fine-grained policies. */
+export function grantPolicyRead(domainDn: string, grantee: Grantee): readonly Commands[] {
+  const { name, sid, lookup } = named(grantee);
+  const container = `CN=Password Settings Container,CN=System,${domainDn}`;
+  return [
+    { where: ON_WINDOWS, lines: [`dsacls ${quoted(container)} /I:T /G "${name}:GR"`] },
+    { where: ON_SAMBA, lines: [...lookup, allow(container, `(A;CI;RPLCLORC;;;${sid})`)] },
+  ];
+}
+
+function allow(dn: string, sddl: string): string {
+  return `samba-tool dsacl set --objectdn=${shellQuoted(dn)} --action=allow --sddl="${sddl}"`;
+}
+
+interface Named {
+  readonly name: string;
+  /** A SID, or the shell's variable with it. */
+  readonly sid: string;
+  /** What sets that variable. */
+  readonly lookup: readonly string[];
+}
+
+function named({ user, sid, samAccountName }: Grantee): Named {
+  if (sid !== undefined) return { name: user, sid, lookup: [] };
+  const sam = samAccountName ?? /^(?:[^\\]*\\)?([^@]+)/.exec(user)?.[1] ?? user;
+  const show = `samba-tool user show ${shellWord(sam)} --attributes=objectSid`;
+  return { name: user, sid: '$sid', lookup: [`sid=$(${show} | sed -n 's/^objectSid: //p')`] };
+}
+
+/** For cmd.exe: a DN has no double quotes but escaped ones, which dsacls takes as they are. */
+function quoted(dn: string): string {
+  return `"${dn}"`;
+}
+
+function shellQuoted(dn: string): string {
+  return `'${dn.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,207 @@
+import type { Stats } from 'node:fs';
+import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import {
+  failed,
+  passed,
+  skipped,
+  warned,
+  type Commands,
+  type Finding,
+} from '../../support/checks.ts';
+import type { Clock } from '../../support/clock.ts';
+import { isFault, messageOf } from '../../support/errors.ts';
+import { fileFailure } from '../../support/file-failure.ts';
+import { shellWord } from '../../support/shell-word.ts';
+import { readTrips } from '../commands/guard/breaker-file.ts';
+import { pauseAt, readOrders } from '../commands/guard/local-orders.ts';
+import { loadIdentity, type StoredIdentity } from '../identity/load-identity.ts';
+
+const MIN_FREE_BYTES = 64 * 2 ** 20;
+const DAY_MS = 86_400_000;
+const WARN_BEFORE_MS = 30 * DAY_MS;
+
+/** Looks whether an agent of this account could keep its state there, and leaves it as it is. */
+export async function lookAtFolder(folder: string, uid = process.geteuid?.()): Promise<Finding> {
+  let found: Stats;
+  try {
+    found = await stat(folder);
+  } catch (error) {
+    return absentFolder(folder, error);
+  }
+  const { mode, uid: owner } = found;
+  if (!found.isDirectory()) return failed(`${folder} is a file`, 'Name a folder in stateFolder.');
+  if (uid !== undefined && (mode & 0o077) !== 0) {
+    const commands = [
+      { where: 'as its owner, or root', lines: [`chmod 700 ${shellWord(folder)}`] },
+    ];
+    return failed(`other accounts can enter ${folder}, which holds private keys`, 'Close it:', {
+      commands,
+    });
+  }
+  if (uid !== undefined && uid !== owner) return otherOwner(folder, owner, uid);
+  try {
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    return failed(
+      `${folder} ${fileFailure(error)}, so that nothing can be kept there`,
+      'Let the account of the agent write there (mount it read-write; with systemd: StateDirectory= or ReadWritePaths=).',
+    );
+  }
+  return room(folder);
+}
+
+async function absentFolder(folder: string, error: unknown): Promise<Finding> {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+    return failed(
+      `${folder} ${fileFailure(error)}`,
+      'Run this as the account of the agent, or let that account enter all folders above it.',
+    );
+  }
+  let parent = dirname(folder);
+  while (parent !== dirname(parent) && !(await isThere(parent))) parent = dirname(parent);
+  try {
+    await access(parent, constants.W_OK | constants.X_OK);
+    return passed(`${folder} is not there yet; passback enroll makes it`);
+  } catch {
+    const lines = [`sudo install -d -m 0700 -o passback -g passback ${shellWord(folder)}`];
+    return failed(
+      `${folder} is not there, and this account may not make it in ${parent}`,
+      'Make it for the account that runs the agent:',
+      { commands: [{ where: 'as root', lines }] },
+    );
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+function otherOwner(folder: string, owner: number, uid: number): Finding {
+  const lines = [
+    `sudo -u '#${owner}' passback doctor …`,
+    `sudo chown -R <account> ${shellWord(folder)}`,
+  ];
+  const commands = [{ where: 'either ask as that account, or give the folder away', lines }];
+  const found = `${folder} belongs to another account (uid ${owner}, this is ${uid})`;
+  return uid === 0
+    ? warned(`${found}: what root can read that account may not`, 'Ask again:', { commands })
+    : failed(found, 'Only its owner can run the agent on it.', { commands });
+}
+
+async function room(folder: string): Promise<Finding> {
+  const { bavail, bsize } = await statfs(folder);
+  const free = Math.round((bavail * bsize) / 2 ** 20);
+  if (bavail * bsize < MIN_FREE_BYTES) {
+    return warned(
+      `${folder}: only ${free} MiB are free`,
+      'Make room: without it nothing is begun.',
+    );
+  }
+  return passed(`${folder} is private, writable, with ${free} MiB free`);
+}
+
+export interface LookedIdentity {
+  readonly finding: Finding;
+  readonly identity?: StoredIdentity;
+}
+
+const TOKEN_COMMAND =
+  'passback-cloud token --directory DIRECTORY --url URL --key-file ./admin.key --out ./enroll.token';
+const ENROLL_COMMAND = 'passback enroll --url URL --token-file ./enroll.token';
+const ENROLL = [
+  { where: 'where the key of an administrator of the service is', lines: [TOKEN_COMMAND] },
+  { where: 'here, as the account of the agent', lines: [ENROLL_COMMAND] },
+];
+
+/** Reads what enrolment has left there, if it has. */
+export async function lookAtEnrolment(folder: string, clock: Clock): Promise<LookedIdentity> {
+  const names = await readdir(folder).catch(() => [] as string[]);
+  if (!names.includes('identity.json')) return { finding: notEnrolled(folder, names) };
+  try {
+    const identity = await loadIdentity(folder, clock);
+    return { finding: enrolled(identity, clock.now()), identity };
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return { finding: failed(messageOf(error), 'Do what it says.') };
+  }
+}
+
+function notEnrolled(folder: string, names: readonly string[]): Finding {
+  if (names.includes('device-key.json')) {
+    return failed(
+      `an enrolment was begun in ${folder} and not finished: the token was refused or is used up (it works once, within an hour)`,
+      'Make a new token and enrol again; nothing has to be cleaned up:',
+      { commands: ENROLL },
+    );
+  }
+  return warned(`${folder} holds no identity: this machine is not enrolled`, 'Enrol it:', {
+    commands: ENROLL,
+  });
+}
+
+function enrolled({ agentId, directory, device, trust }: StoredIdentity, now: number): Finding {
+  const who = `agent ${agentId} of ${directory}, fingerprint ${device.kid}`;
+  const leftMs = trust.expiresAt - now;
+  if (leftMs > WARN_BEFORE_MS) return passed(who);
+  const commands = [
+    { where: 'where the root key of the service is', lines: ['passback-cloud keys rotate'] },
+  ];
+  const set = `key set ${trust.number} of the service`;
+  return leftMs <= 0
+    ? failed(`${who}; ${set} has expired, so that no command is believed`, 'Rotate:', { commands })
+    : warned(`${who}; ${set} ends in ${Math.floor(leftMs / DAY_MS)} days`, 'Rotate:', { commands });
+}
+
+/** What somebody has ordered at this machine, and what stopped itself. */
+export async function lookAtOrders(
+  folder: string,
+  dryRun: boolean,
+  now: number,
+): Promise<readonly Finding[]> {
+  const orders = await readOrders(folder);
+  const findings = [
+    ...pauseFindings(folder, orders, now),
+    ...(await breakerFindings(folder, orders)),
+    ...(dryRun
+      ? [warned('dry run: nothing is written', 'Set guard.dryRun to false and restart the agent.')]
+      : []),
+  ];
+  if (findings.length > 0) return findings;
+  return (await isThere(folder))
+    ? [passed('no pause, no open breaker, no dry run')]
+    : [skipped(`there is no ${folder} yet`)];
+}
+
+type Orders = Awaited<ReturnType<typeof readOrders>>;
+
+function here(line: string): readonly Commands[] {
+  return [{ where: 'here, as the account of the agent', lines: [line] }];
+}
+
+function pauseFindings(folder: string, orders: Orders, now: number): readonly Finding[] {
+  const commands = here('passback resume');
+  if (orders.type === 'unusable') {
+    const found = `${join(folder, 'local-orders.json')} ${orders.why}, which counts as paused`;
+    return [failed(found, 'Say what holds:', { commands })];
+  }
+  const pause = orders.type === 'read' ? pauseAt(orders.content, now) : undefined;
+  if (pause === undefined) return [];
+  const { since, until = 'somebody resumes it', reason } = pause;
+  const found = `paused at this machine since ${since} until ${until}`;
+  return [warned(found, 'When the reason is gone:', { commands, local: { reason: [reason] } })];
+}
+
+async function breakerFindings(folder: string, orders: Orders): Promise<readonly Finding[]> {
+  const trips = await readTrips(folder);
+  const resumed = orders.type === 'read' ? (orders.content.resumed?.trips ?? []) : [];
+  const open = trips === 'damaged' || trips.some(({ id }) => !resumed.includes(id));
+  if (!open) return [];
+  return [
+    warned(
+      'the breaker has stopped everything, or a caller, after unusually many operations',
+      'Find out who caused them (the log names the actor), then:',
+      { commands: here('passback resume --breaker') },
+    ),
+  ];
+}

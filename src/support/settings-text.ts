@@ -1,0 +1,31 @@
+/** One setting as it counts, and why. */
+export interface ShownSetting {
+  readonly key: string;
+  /** Undefined: not set, and there is no default. */
+  readonly value: unknown;
+  readonly source: 'default' | 'file' | 'environment';
+  readonly variable?: string;
+}
+
+/** One line for each setting: `key: value   (source)`. */
+export function settingsText(settings: readonly ShownSetting[]): string {
+  return settings
+    .map(({ key, value, source, variable }) => {
+      const shown = value === undefined ? 'none' : JSON.stringify(value);
+      const origin = source === 'environment' ? `environment, ${variable ?? ''}` : source;
+      return `${key}: ${shown}   (${origin})`;
+    })
+    .join('\n');
+}
+
+/** The same for programs, with the file that was read. */
+export function settingsJson(settings: readonly ShownSetting[], file: string | undefined): string {
+  const entries = settings.map(
+    ({ key, value = null, ...origin }) => [key, { value, ...origin }] as const,
+  );
+  return JSON.stringify(
+    { file: file ?? null, settings: Object.fromEntries(entries) },
+    undefined,
+    2,
+  );
+}
