@@ -128,7 +128,7 @@ async function startService(
   const config: ServiceInput['config'] = {
     url: ISSUER,
     dataFolder: data.path,
-    listen: { host: '127.0.0.1', port: 0, certificateFile, keyFile },
+    listen: { host: '127.0.0.1', port: 0, certificateFile, keyFile, maxConnections: 1_024 },
     health: { host: '127.0.0.1', port: 0 },
     logging: { level: 'info' },
     sessionMs: 12 * HOUR_MS,
