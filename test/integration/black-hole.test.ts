@@ -82,14 +82,14 @@ test('a black-holed link is noticed by the agent within 40 s of its own clock, a
   });
 });
 
-test('a black-holed link is given up by the service after 40 s of silence, and not before', async () => {
+test('a black-holed link is given up by the service within a second after 40 s of silence, and not before', async () => {
   clocks.agent.advance(25_000); // one pong proves that both sides are at rest
   await eventually(() => clocks.agent.slept.filter((ms) => ms === 25_000).length === 2);
   blackHole();
   clocks.service.advance(39_999);
   await new Promise((resolve) => setImmediate(resolve));
   expect(cloud.log.of('cloud.link_down')).toEqual([]);
-  clocks.service.advance(1);
+  clocks.service.advance(1_000); // all sessions are looked at once a second
   await eventually(() => {
     expect(cloud.log.of('cloud.link_down')).toMatchObject([{ fields: { reason: 'silence' } }]);
   });
