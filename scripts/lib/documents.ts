@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { configReference } from '../../src/agent/config/reference.ts';
-import { checkTable } from '../../src/agent/doctor/check-list.ts';
-import { serviceCheckTable } from '../../src/cloud/doctor/check-list.ts';
+import { CHECKS as AGENT_CHECKS } from '../../src/agent/doctor/check-list.ts';
+import { CHECKS as SERVICE_CHECKS } from '../../src/cloud/doctor/check-list.ts';
+import { checkTable } from '../../src/support/checks.ts';
 import { openApiDocument } from '../../src/cloud/api/openapi.ts';
 import { asyncApiDocument } from '../../src/protocol/asyncapi.ts';
 import { closeCodeTable, eventTable, outcomeCodeTable, serviceConfigTable } from './tables.ts';
@@ -22,8 +23,8 @@ const TABLES: Readonly<Record<string, () => string>> = {
   'close codes': closeCodeTable,
   'agent configuration': configReference,
   'service configuration': serviceConfigTable,
-  'agent checks': checkTable,
-  'service checks': serviceCheckTable,
+  'agent checks': () => checkTable(AGENT_CHECKS),
+  'service checks': () => checkTable(SERVICE_CHECKS),
 };
 
 /** Texts that may hold such tables; one that is missing is left out. */

@@ -1,5 +1,5 @@
 import { meaningOf } from '../../src/agent/link/close-codes.ts';
-import { SCHEMA } from '../../src/cloud/config/schema.ts';
+import { SETTINGS } from '../../src/cloud/config/schema.ts';
 import { CLOSE_MEANINGS } from '../../src/protocol/asyncapi-texts.ts';
 import { factsOf, operationEvents, OUTCOME_CODES } from '../../src/protocol/codes.ts';
 import { CLOSE_CODES } from '../../src/protocol/messages.ts';
@@ -71,33 +71,12 @@ export function closeCodeTable(): string {
 export function serviceConfigTable(): string {
   return markdownTable(
     ['setting and environment variable', 'default', 'meaning'],
-    settings(SCHEMA).map(({ key, env, default: value, doc, expected }) => [
+    SETTINGS.map(({ key, env, default: value, doc, expected }) => [
       `\`${key}\`<br>\`${env}\``,
       value === '' ? (key === 'url' ? 'required' : 'none') : `\`${String(value)}\``,
       `${doc}. Expects ${expected}.`,
     ]),
   );
-}
-
-interface Setting {
-  readonly key: string;
-  readonly doc: string;
-  readonly default: unknown;
-  readonly env: string;
-  readonly expected: string;
-}
-
-/** The leaves of a convict schema. */
-function settings(schema: object, prefix = ''): Setting[] {
-  return Object.entries(schema).flatMap(([name, value]: [string, unknown]) => {
-    if (typeof value !== 'object' || value === null) return [];
-    const key = `${prefix}${name}`;
-    return isLeaf(value) ? [{ ...value, key }] : settings(value, `${key}.`);
-  });
-}
-
-function isLeaf(value: object): value is Omit<Setting, 'key'> {
-  return ['default', 'doc', 'env', 'expected'].every((name) => name in value);
 }
 
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -11,12 +11,7 @@ const REMEMBERED_BYTES = 4_096;
 const SPARE_HANDLES = 8;
 
 /** How a program was after the first minutes, and in the last ones: medians. */
-export interface Stretch {
-  readonly rss: number;
-  readonly heap: number;
-  readonly handles: number;
-  readonly files: number;
-}
+export type Stretch = Omit<Sample, 'minutes'>;
 
 export interface Grown {
   readonly program: Program;

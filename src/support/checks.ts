@@ -49,3 +49,30 @@ export function warned(found: string, remedy: string, more: Partial<Finding> = {
 export function failed(found: string, remedy: string, more: Partial<Finding> = {}): Finding {
   return { standing: 'fail', found, remedy, ...more };
 }
+
+/** What a doctor says of one of its checks. */
+export interface CheckFacts {
+  /** What is looked at, at the head of a line. */
+  readonly title: string;
+  /** What that is good for, and what is no pass, for the table of all checks. */
+  readonly doc: string;
+}
+
+/** All checks of a doctor, in the order in which they are made. */
+export type Checks = Readonly<Record<string, CheckFacts>>;
+
+/** A finding, with what it was found in. */
+export function checkResult(id: string, finding: Finding, about?: string): CheckResult {
+  return { id, ...(about !== undefined && { about }), ...finding };
+}
+
+/** What stands at the head of each check's line. */
+export function titlesOf(checks: Checks): Readonly<Partial<Record<string, string>>> {
+  return Object.fromEntries(Object.entries(checks).map(([id, { title }]) => [id, title]));
+}
+
+/** All checks as a Markdown table. */
+export function checkTable(checks: Checks): string {
+  const rows = Object.entries(checks).map(([id, { doc }]) => `| \`${id}\` | ${doc} |`);
+  return ['| check | looks at |', '| --- | --- |', ...rows].join('\n') + '\n';
+}

@@ -1,5 +1,5 @@
 import { failed, passed, warned, type Finding } from './checks.ts';
-import { nodeDebugProblem, tlsVerificationProblem } from './node-debug.ts';
+import { nodeDebugProblem, tlsVerificationProblem } from './environment-problems.ts';
 import type { Environment } from './terminal.ts';
 
 /** Past its end of life: no fixes come any more. */

@@ -20,12 +20,15 @@ export function settingsText(settings: readonly ShownSetting[]): string {
 
 /** The same for programs, with the file that was read. */
 export function settingsJson(settings: readonly ShownSetting[], file: string | undefined): string {
-  const entries = settings.map(
-    ({ key, value = null, ...origin }) => [key, { value, ...origin }] as const,
-  );
-  return JSON.stringify(
-    { file: file ?? null, settings: Object.fromEntries(entries) },
-    undefined,
-    2,
+  const content = { file: file ?? null, settings: settingsByKey(settings) };
+  return JSON.stringify(content, undefined, 2);
+}
+
+/** The value and source of each setting. */
+export function settingsByKey(
+  settings: readonly ShownSetting[],
+): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    settings.map(({ key, value = null, ...origin }) => [key, { value, ...origin }]),
   );
 }

@@ -97,6 +97,13 @@ test('keys that others can read, and keys that are gone, fail', async () => {
   expect(only(await run(), 'keys.files').found).toContain('storage.json');
 });
 
+test('a root key that cannot be looked for is not said to be away', async () => {
+  const { run, data } = await made();
+  await rm(join(data, 'keys'), { recursive: true });
+  await writeFile(join(data, 'keys'), 'a file where the folder should be', { mode: 0o600 });
+  expect(only(await run(), 'keys.root')).toMatchObject({ standing: 'fail' });
+});
+
 test('a data folder that others can enter fails', async () => {
   const { run, data } = await made();
   await chmod(data, 0o755);

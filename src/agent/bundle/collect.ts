@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises';
-import { arch, release, uptime } from 'node:os';
 import { CODES } from '../../protocol/codes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { redactChecks } from '../../support/bundle/redact-checks.ts';
+import { versions } from '../../support/bundle/bundle-command.ts';
 import { redactLog } from '../../support/bundle/redact-log.ts';
+import { redactSettings } from '../../support/bundle/redact-settings.ts';
 import { scrub, type Scrubbed } from '../../support/bundle/scrub.ts';
 import type { ArchivedFile } from '../../support/bundle/tar.ts';
 import { jsonFile } from '../../support/bundle/write-bundle.ts';
 import type { CheckResult } from '../../support/checks.ts';
-import { packageVersion } from '../../support/version.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import type { ConfigSource } from '../config/load-config.ts';
+import { effectiveSettings, type ConfigSource } from '../config/load-config.ts';
 import { readState } from '../identity/state-files.ts';
 import { journalStatistics } from './journal-statistics.ts';
-import { isKnownKey, redactSettings } from './redact-settings.ts';
+import { isKnownKey, NAMES_ACCOUNTS } from './redact-settings.ts';
 import { redactStatus } from './redact-status.ts';
 
 export interface BundleOptions {
@@ -41,11 +41,15 @@ export async function collectBundle(options: BundleOptions): Promise<readonly Ar
     isKnownPlace: knownPlaces(options.config),
     withAccounts,
   });
+  const settings = await redactSettings(() => effectiveSettings(source), {
+    isKnownKey,
+    hides: (key) => !withAccounts && NAMES_ACCOUNTS.has(key),
+  });
   const json = (name: string, content: unknown): ArchivedFile =>
     jsonFile(`passback-support/${name}`, scrub(content, texts));
   return [
     json('version.json', versions(options.now)),
-    json('configuration.json', await redactSettings(source, withAccounts)),
+    json('configuration.json', settings),
     json('status.json', redactStatus(status, withAccounts)),
     json('doctor.json', redactChecks(checks, { isKnownKey, withAccounts })),
     json('journal.json', await journalStatistics(stateFolder)),
@@ -66,12 +70,6 @@ export async function collectBundle(options: BundleOptions): Promise<readonly Ar
 
 const LEFT_OUT =
   'The content of every file that a setting names, keys, tokens, what is not a known setting or a known field of a known event; without --with-accounts also names of accounts, what people typed, and sentences in log lines.';
-
-function versions(now: number): unknown {
-  const { version: node, platform } = process;
-  const upSince = timestamp(now - Math.round(uptime()) * 1000);
-  return { passback: packageVersion(), node, platform, release: release(), arch: arch(), upSince };
-}
 
 function knownPlaces(config: AgentConfig | undefined): (text: string) => boolean {
   const { domain, domainControllers = [] } = config?.directory ?? {};

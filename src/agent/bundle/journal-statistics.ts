@@ -47,10 +47,13 @@ function summary(
   const [firstAt] = times;
   const lastAt = times.at(-1);
   const ended = new Set(records.flatMap((one) => (one.type === 'outcome' ? one.cmd : [])));
-  const begun = new Set(records.flatMap((one) => (one.type === 'intent' ? one.cmd : [])));
+  // A refusal of the dispatch that an intent was made for has taken it back.
+  const withdrawn = new Set(records.flatMap((one) => (one.type === 'refusal' ? one.jti : [])));
+  const begun = records.filter((one) => one.type === 'intent' && !withdrawn.has(one.jti));
   return {
     seq: records.reduce((seq, record) => Math.max(seq, seqOf(record)), 0),
-    open: [...begun].filter((cmd) => !ended.has(cmd)).length,
+    open: new Set(begun.flatMap((one) => ('cmd' in one && !ended.has(one.cmd) ? one.cmd : [])))
+      .size,
     types: countsOf(records.map(({ type }) => type)),
     codes: countsOf(records.flatMap((record) => ('code' in record ? record.code : []))),
     ...(epoch !== undefined && { epoch }),

@@ -1,11 +1,10 @@
-import { resolve } from 'node:path';
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import {
-  bundleName,
-  logLinesOf,
-  MAX_LINES,
-  writeBundle,
-} from '../../support/bundle/write-bundle.ts';
+  addBundleOptions,
+  finishBundle,
+  type BundleFlags as CommonFlags,
+} from '../../support/bundle/bundle-command.ts';
+import { logLinesOf } from '../../support/bundle/write-bundle.ts';
 import { ConfigError } from '../../support/config-error.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { UsageError } from '../../support/usage-error.ts';
@@ -26,13 +25,7 @@ import { doctorOptions } from './doctor-command.ts';
 import { askAgent } from './local-client.ts';
 import { standardInput } from './standard-input.ts';
 
-interface BundleFlags extends ConfigFlags {
-  readonly out?: string;
-  readonly log?: string;
-  readonly lines: number;
-  readonly withAccounts?: true;
-  readonly json?: true;
-}
+type BundleFlags = CommonFlags & ConfigFlags;
 
 const NOTES = `
 Examples:
@@ -47,22 +40,13 @@ Run it as the account of the agent.`;
 
 /** Adds `support-bundle`. */
 export function addBundleCommand(program: Command, terminal: Terminal): void {
-  program
+  const command = program
     .command('support-bundle')
     .description('write one file for whoever helps, without secrets and names of accounts')
-    .option(CONFIG_FLAG, CONFIG_HELP)
-    .option('--out <file>', 'the file to make (default: passback-support-TIME.tar.gz here)')
-    .option('--log <file>', 'log lines; - reads standard input (default: logging.file)')
-    .option('--lines <count>', 'how many of the last log lines', lineCount, 2_000)
-    .option('--with-accounts', 'also names of accounts, and texts that may hold some')
-    .option('--json', 'print the result as JSON')
+    .option(CONFIG_FLAG, CONFIG_HELP);
+  addBundleOptions(command, 'passback')
     .addHelpText('after', NOTES)
     .action((flags: BundleFlags) => bundle(flags, terminal));
-}
-
-function lineCount(text: string): number {
-  if (/^\d{1,5}$/.test(text) && Number(text) <= MAX_LINES) return Number(text);
-  throw new InvalidArgumentError(`expected a number up to ${MAX_LINES}`);
 }
 
 async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
@@ -81,18 +65,8 @@ async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
     lines: flags.lines,
     withAccounts: flags.withAccounts === true,
   });
-  const path = resolve(flags.out ?? bundleName('passback', now));
-  await writeBundle(path, files, now);
-  if (flags.json === true) {
-    terminal.print(JSON.stringify({ file: path, entries: files.map(({ name }) => name) }));
-    return;
-  }
-  terminal.print(`Wrote ${path}: ${files.map(({ name }) => name.split('/').at(-1)).join(', ')}.`);
-  if (log === undefined) {
-    terminal.print(
-      'Log lines are not in it: the log goes to standard output. Add --log FILE, or journalctl -u passback -o cat | … --log -',
-    );
-  }
+  const hasLog = log !== undefined;
+  terminal.print(await finishBundle(flags, { program: 'passback', files, hasLog, now }));
 }
 
 /** What is wrong with it is a part of the bundle. */

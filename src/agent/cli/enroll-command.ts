@@ -3,7 +3,7 @@ import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import { ConfigError } from '../../support/config-error.ts';
-import { tlsVerificationProblem } from '../../support/node-debug.ts';
+import { tlsVerificationProblem } from '../../support/environment-problems.ts';
 import type { Environment, Terminal } from '../../support/terminal.ts';
 import { certificatesOf, textOf, UsageError } from '../../support/usage-error.ts';
 import { packageVersion } from '../../support/version.ts';

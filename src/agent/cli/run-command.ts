@@ -3,7 +3,7 @@ import { systemClock } from '../../support/clock.ts';
 import { EXIT } from '../../support/command-line.ts';
 import { failureOf, messageOf } from '../../support/errors.ts';
 import { onAbort } from '../../support/on-abort.ts';
-import { nodeDebugProblem, tlsVerificationProblem } from '../../support/node-debug.ts';
+import { nodeDebugProblem, tlsVerificationProblem } from '../../support/environment-problems.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import { winstonLogger, type ClosableLogger } from '../../support/winston-logger.ts';

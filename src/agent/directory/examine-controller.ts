@@ -1,7 +1,6 @@
 import type { SecureContext } from 'node:tls';
 import { ResultCodeError } from 'ldapts';
 import type { Clock } from '../../support/clock.ts';
-import { messageOf } from '../../support/errors.ts';
 import { toDirectoryError } from './ad-errors.ts';
 import { ConnectionError } from './connection-error.ts';
 import { DirectoryError } from './directory.ts';
@@ -11,13 +10,15 @@ import type { ControllerProfile } from './root-dse.ts';
 import type { ServiceAccount } from './service-account.ts';
 import { connectTls, type DomainController } from './tls-socket.ts';
 
+type Step = 'connect' | 'bind' | 'ask';
+
 /** How far one controller could be used, step by step. */
 export interface Examination {
   readonly name: string;
   /** Address and port. */
   readonly where: string;
   /** The first step that did not work; absent: all did. */
-  readonly failedAt?: 'connect' | 'tls' | 'bind' | 'ask';
+  readonly failedAt?: Step | 'tls';
   /** What was wrong there, in words, with the cure where there is one. */
   readonly problem?: string;
   readonly certificateExpiresAt?: number;
@@ -51,6 +52,7 @@ export async function examineController(
   const started = clock.monotonic();
   const limit = { ms, clock, signal };
   let connection: LdapConnection | undefined;
+  let step: Step = 'connect';
   const known = (): Omit<Examination, 'failedAt' | 'problem'> => ({
     name,
     where: `${address ?? name}:${port ?? 636}`,
@@ -62,32 +64,32 @@ export async function examineController(
   try {
     const opened = new LdapConnection(await connectTls(where, trust, limit), name, clock);
     connection = opened;
+    step = 'bind';
     await account.bind(name, (user, password) => opened.bind(user, password, { ms, signal }));
+    step = 'ask';
     const asking = { connection: opened, controller: name, ms, signal };
     const profile = await readProfile(asking);
     const clockOffsetMs = profile.currentTimeMs - clock.now();
     return { examination: { ...known(), profile, clockOffsetMs }, asking };
   } catch (error) {
     connection?.destroy('not needed any more');
-    const { failedAt, problem } = failureOf(error, name, connection !== undefined);
+    const { failedAt, problem } = failureAt(step, error, name);
     return { examination: { ...known(), failedAt, problem }, asking: undefined };
   }
 }
 
-function failureOf(
+function failureAt(
+  step: Step,
   error: unknown,
   name: string,
-  connected: boolean,
 ): { readonly failedAt: NonNullable<Examination['failedAt']>; readonly problem: string } {
   if (error instanceof ResultCodeError) {
-    return { failedAt: 'bind', problem: toDirectoryError(error, 'bind', name).message };
+    return { failedAt: step, problem: toDirectoryError(error, 'bind', name).message };
   }
-  if (error instanceof DirectoryError) {
-    const isBind = error.code === 'DIRECTORY_CONFIG' && !error.message.includes('does not show');
-    return { failedAt: isBind ? 'bind' : 'ask', problem: messageOf(error) };
+  if (error instanceof ConnectionError) {
+    const isTls = step === 'connect' && error.stage === 'tls';
+    return { failedAt: isTls ? 'tls' : step, problem: error.message };
   }
-  if (!(error instanceof ConnectionError)) throw error;
-  const { stage, message } = error;
-  const failedAt = stage === 'connect' || stage === 'tls' || stage === 'bind' ? stage : 'ask';
-  return { failedAt: connected && failedAt === 'connect' ? 'bind' : failedAt, problem: message };
+  if (error instanceof DirectoryError) return { failedAt: step, problem: error.message };
+  throw error;
 }

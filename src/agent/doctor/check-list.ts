@@ -1,11 +1,10 @@
-import type { CheckResult, Finding } from '../../support/checks.ts';
-
-interface CheckFacts {
-  /** What is looked at, at the head of a line. */
-  readonly title: string;
-  /** What that is good for, and what is no pass, for the table of all checks. */
-  readonly doc: string;
-}
+import {
+  checkResult,
+  titlesOf,
+  type CheckResult,
+  type Checks,
+  type Finding,
+} from '../../support/checks.ts';
 
 /** Every check there is, in the order in which they are made. */
 export const CHECKS = {
@@ -113,20 +112,10 @@ export const CHECKS = {
     title: 'Reset of the canary',
     doc: 'Only with `--canary`: one real reset with unlock to a random password that nobody sees, and its trace in the directory.',
   },
-} as const satisfies Readonly<Record<string, CheckFacts>>;
+} as const satisfies Checks;
 
 export type CheckId = keyof typeof CHECKS;
 
-export const CHECK_TITLES: Readonly<Partial<Record<string, string>>> = Object.fromEntries(
-  Object.entries(CHECKS).map(([id, { title }]) => [id, title]),
-);
+export const CHECK_TITLES = titlesOf(CHECKS);
 
-export function result(id: CheckId, finding: Finding, about?: string): CheckResult {
-  return { id, ...(about !== undefined && { about }), ...finding };
-}
-
-/** All checks as a Markdown table. */
-export function checkTable(): string {
-  const rows = Object.entries(CHECKS).map(([id, { doc }]) => `| \`${id}\` | ${doc} |`);
-  return ['| check | looks at |', '| --- | --- |', ...rows].join('\n') + '\n';
-}
+export const result: (id: CheckId, finding: Finding, about?: string) => CheckResult = checkResult;

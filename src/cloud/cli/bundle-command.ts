@@ -1,20 +1,18 @@
-import { arch, release, uptime } from 'node:os';
-import { resolve } from 'node:path';
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
 import { CODES } from '../../protocol/codes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { redactChecks } from '../../support/bundle/redact-checks.ts';
 import { redactLog } from '../../support/bundle/redact-log.ts';
 import type { ArchivedFile } from '../../support/bundle/tar.ts';
 import {
-  bundleName,
-  jsonFile,
-  logLinesOf,
-  MAX_LINES,
-  writeBundle,
-} from '../../support/bundle/write-bundle.ts';
+  addBundleOptions,
+  finishBundle,
+  versions,
+  type BundleFlags as CommonFlags,
+} from '../../support/bundle/bundle-command.ts';
+import { redactSettings } from '../../support/bundle/redact-settings.ts';
+import { jsonFile, logLinesOf } from '../../support/bundle/write-bundle.ts';
 import { ConfigError } from '../../support/config-error.ts';
-import { packageVersion } from '../../support/version.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { effectiveSettings, isKnownKey, loadConfig } from '../config/load-config.ts';
 import { examine } from '../doctor/doctor.ts';
@@ -28,13 +26,7 @@ import {
 } from './setup-commands.ts';
 import type { Terminal } from './terminal.ts';
 
-interface BundleFlags extends PlaceFlags {
-  readonly out?: string;
-  readonly log?: string;
-  readonly lines: number;
-  readonly withAccounts?: true;
-  readonly json?: true;
-}
+type BundleFlags = CommonFlags & PlaceFlags;
 
 const NOTES = `
 Examples:
@@ -47,23 +39,14 @@ settings and known fields of known events go in, never a key, the database or th
 
 /** Adds `support-bundle`. */
 export function addBundleCommand(program: Command, terminal: Terminal): void {
-  program
+  const command = program
     .command('support-bundle')
     .description('write one file for whoever helps, without secrets and names')
     .option(DATA_FLAG, DATA_HELP)
-    .option(CONFIG_FLAG, CONFIG_HELP)
-    .option('--out <file>', 'the file to make (default: passback-cloud-support-TIME.tar.gz here)')
-    .option('--log <file>', 'log lines; - reads standard input (default: logging.file)')
-    .option('--lines <count>', 'how many of the last log lines', lineCount, 2_000)
-    .option('--with-accounts', 'also names, and texts that may hold some')
-    .option('--json', 'print the result as JSON')
+    .option(CONFIG_FLAG, CONFIG_HELP);
+  addBundleOptions(command, 'passback-cloud')
     .addHelpText('after', NOTES)
     .action((flags: BundleFlags) => bundle(flags, terminal));
-}
-
-function lineCount(text: string): number {
-  if (/^\d{1,5}$/.test(text) && Number(text) <= MAX_LINES) return Number(text);
-  throw new InvalidArgumentError(`expected a number up to ${MAX_LINES}`);
 }
 
 async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
@@ -79,11 +62,15 @@ async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
     isKnownPlace: (text) => text === config?.url,
     withAccounts,
   });
+  const settings = await redactSettings(() => effectiveSettings(file, terminal.env), {
+    isKnownKey,
+    hides: () => false,
+  });
   const json = (name: string, content: unknown): ArchivedFile =>
     jsonFile(`passback-cloud-support/${name}`, content);
   const files = [
     json('version.json', versions(now)),
-    json('configuration.json', await settingsOf(file, terminal)),
+    json('configuration.json', settings),
     json('doctor.json', redactChecks(checks, { isKnownKey, withAccounts })),
     {
       name: 'passback-cloud-support/log.jsonl',
@@ -95,20 +82,8 @@ async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
       logLines: { kept: redacted.lines.length, notOurs: redacted.dropped },
     }),
   ];
-  const path = resolve(flags.out ?? bundleName('passback-cloud', now));
-  await writeBundle(path, files, now);
-  const entries = files.map(({ name }) => name);
-  terminal.print(
-    flags.json === true
-      ? JSON.stringify({ file: path, entries })
-      : `Wrote ${path}: ${entries.map((name) => name.split('/').at(-1)).join(', ')}.`,
-  );
-}
-
-function versions(now: number): unknown {
-  const { version: node, platform } = process;
-  const upSince = timestamp(now - Math.round(uptime()) * 1000);
-  return { passback: packageVersion(), node, platform, release: release(), arch: arch(), upSince };
+  const hasLog = log !== undefined;
+  terminal.print(await finishBundle(flags, { program: 'passback-cloud', files, hasLog, now }));
 }
 
 /** What is wrong with it is a part of the bundle. */
@@ -118,17 +93,5 @@ async function usable(file: string, { env }: Terminal): Promise<CloudConfig | un
   } catch (error) {
     if (error instanceof ConfigError) return undefined;
     throw error;
-  }
-}
-
-/** Of a configuration that cannot be used nothing: what is wrong may be a secret in the wrong place. */
-async function settingsOf(file: string, { env }: Terminal): Promise<unknown> {
-  try {
-    const settings = await effectiveSettings(file, env);
-    const entries = settings.map(({ key, value = null, ...origin }) => [key, { value, ...origin }]);
-    return { ok: true, settings: Object.fromEntries(entries) as unknown };
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return { ok: false, problems: error.problems.length };
   }
 }

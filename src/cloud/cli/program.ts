@@ -4,7 +4,7 @@ import { createCommandLine, reportEnd } from '../../support/command-line.ts';
 import { FolderError } from '../../support/files.ts';
 import { addCompletionCommand } from '../../support/completion/completion-command.ts';
 import { packageVersion } from '../../support/version.ts';
-import { nodeDebugProblem, tlsVerificationProblem } from '../../support/node-debug.ts';
+import { nodeDebugProblem, tlsVerificationProblem } from '../../support/environment-problems.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import { KeyFolderError } from '../keys/key-folder-error.ts';
 import { ApiError } from './api-client.ts';

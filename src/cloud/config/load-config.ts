@@ -8,7 +8,7 @@ import type { ShownSetting } from '../../support/settings-text.ts';
 import type { Environment } from '../../support/terminal.ts';
 import type { PostgresSettings } from '../store/postgres-place.ts';
 import type { CloudConfig } from './cloud-config.ts';
-import { SCHEMA, type RawConfig } from './schema.ts';
+import { SCHEMA, SETTINGS, type RawConfig } from './schema.ts';
 
 const DAY_MS = 24 * 3600_000;
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
@@ -33,7 +33,7 @@ export async function effectiveSettings(
   env: Environment,
 ): Promise<readonly ShownSetting[]> {
   const { raw, tree, variables } = await readAll(file, env);
-  return settingsOf(SCHEMA).map(({ key, env: variable }): ShownSetting => {
+  return SETTINGS.map(({ key, env: variable }): ShownSetting => {
     const found = at(raw, key);
     const value = found === '' ? undefined : found;
     if (variable in variables) return { key, value, source: 'environment', variable };
@@ -43,7 +43,7 @@ export async function effectiveSettings(
 
 /** Whether there is a setting with this key. */
 export function isKnownKey(key: string): boolean {
-  return settingsOf(SCHEMA).some((setting) => setting.key === key);
+  return SETTINGS.some((setting) => setting.key === key);
 }
 
 interface Read {
@@ -64,18 +64,6 @@ async function readAll(file: string, env: Environment): Promise<Read> {
   const problems = [...schemaProblems(config), ...crossProblems(config.getProperties())];
   if (problems.length > 0) throw new ConfigError(problems);
   return { raw: config.getProperties(), tree, variables };
-}
-
-/** The leaves of the schema, by their keys. */
-function settingsOf(
-  schema: object,
-  prefix = '',
-): readonly { readonly key: string; readonly env: string }[] {
-  return Object.entries(schema).flatMap(([name, value]: [string, unknown]) => {
-    if (!isTree(value)) return [];
-    const key = `${prefix}${name}`;
-    return typeof value.env === 'string' ? [{ key, env: value.env }] : settingsOf(value, `${key}.`);
-  });
 }
 
 function at(tree: object, key: string): unknown {

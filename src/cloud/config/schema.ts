@@ -197,3 +197,27 @@ function isPublicUrl(value: unknown): boolean {
   const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
   return url?.protocol === 'https:' && url.search === '' && url.hash === '' && url.username === '';
 }
+
+/** One setting as a table shows it. */
+export interface Setting {
+  readonly key: string;
+  readonly doc: string;
+  readonly default: unknown;
+  readonly env: string;
+  readonly expected: string;
+}
+
+/** Every setting of the schema, in its order. */
+export const SETTINGS: readonly Setting[] = leavesOf(SCHEMA);
+
+function leavesOf(schema: object, prefix = ''): readonly Setting[] {
+  return Object.entries(schema).flatMap(([name, value]: [string, unknown]) => {
+    if (typeof value !== 'object' || value === null) return [];
+    const key = `${prefix}${name}`;
+    return isLeaf(value) ? [{ ...value, key }] : leavesOf(value, `${key}.`);
+  });
+}
+
+function isLeaf(value: object): value is Omit<Setting, 'key'> {
+  return ['default', 'doc', 'env', 'expected'].every((name) => name in value);
+}

@@ -1,4 +1,10 @@
-import type { CheckResult, Finding } from '../../support/checks.ts';
+import {
+  checkResult,
+  titlesOf,
+  type CheckResult,
+  type Checks,
+  type Finding,
+} from '../../support/checks.ts';
 
 /** Every check of the service, in the order in which they are made; for the table of all checks, too. */
 export const CHECKS = {
@@ -34,20 +40,10 @@ export const CHECKS = {
     title: 'Database',
     doc: "Can be reached, and its schema is this program's; nothing is migrated.",
   },
-} as const;
+} as const satisfies Checks;
 
 export type CheckId = keyof typeof CHECKS;
 
-export const CHECK_TITLES: Readonly<Partial<Record<string, string>>> = Object.fromEntries(
-  Object.entries(CHECKS).map(([id, { title }]) => [id, title]),
-);
+export const CHECK_TITLES = titlesOf(CHECKS);
 
-export function result(id: CheckId, finding: Finding, about?: string): CheckResult {
-  return { id, ...(about !== undefined && { about }), ...finding };
-}
-
-/** All checks as a Markdown table. */
-export function serviceCheckTable(): string {
-  const rows = Object.entries(CHECKS).map(([id, { doc }]) => `| \`${id}\` | ${doc} |`);
-  return ['| check | looks at |', '| --- | --- |', ...rows].join('\n') + '\n';
-}
+export const result: (id: CheckId, finding: Finding, about?: string) => CheckResult = checkResult;

@@ -157,8 +157,10 @@ async function keySetFinding(folder: string, url: string, now: number): Promise<
 async function rootFinding(path: string): Promise<Finding> {
   try {
     await stat(path);
-  } catch {
-    return passed('its private half is not on this machine');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
+      return passed('its private half is not on this machine');
+    return failed(`${path} ${fileFailure(error)}`, 'Ask again as the account of the service.');
   }
   return warned(
     `${path} is on this machine: whoever has it is this service to every agent, for ever`,

@@ -80,8 +80,6 @@ export class LinkSession implements AgentSession {
   readonly #frames: FrameBudget;
   readonly #statements: FrameBudget;
   #greeted = false;
-  /** Every agent is sent it, and none is in a hurry for it. */
-  #isPatient = false;
   /** The agent's monotonic clock minus ours, less what its newest statement was on the way. */
   #agentAheadMs = 0;
   #heardAt: number;
@@ -182,7 +180,7 @@ export class LinkSession implements AgentSession {
         id: this.id,
         closed: this.closed,
         ask: (nonce, now, signal) =>
-          this.#patiently(() => this.#peer.call('session.renew', { nonce, ...now }, signal)),
+          this.#outbox.patiently(() => this.#peer.call('session.renew', { nonce, ...now }, signal)),
         take: (said) => this.#options.duties.renewed(this, said),
         close: (code, reason) => {
           this.close(code, reason);
@@ -266,17 +264,7 @@ export class LinkSession implements AgentSession {
     const buffered = this.#socket.bufferedAmount + this.#outbox.length;
     if (buffered > MAX_BUFFERED_BYTES) this.#socket.terminate();
     if (this.#socket.readyState !== this.#socket.OPEN) throw new Error('the socket is not open');
-    this.#outbox.send(frame, this.#isPatient);
-  }
-
-  /** What `send` sends before it returns need not be quick. */
-  #patiently<T>(send: () => T): T {
-    this.#isPatient = true;
-    try {
-      return send();
-    } finally {
-      this.#isPatient = false;
-    }
+    this.#outbox.send(frame);
   }
 
   #handlers(): Handlers<FromAgent> {
@@ -315,10 +303,7 @@ export class LinkSession implements AgentSession {
     }
     this.#greeted = true;
     const welcome = await this.#options.duties.hello(this, { hello, nonce: this.#nonce });
-    this.#isPatient = true; // until the answer, which is sent in this turn, has been
-    setImmediate(() => {
-      this.#isPatient = false;
-    });
+    this.#outbox.patientThisTurn(); // in which the answer is sent
     return welcome;
   }
 

@@ -18,6 +18,7 @@ export class Outbox {
   readonly #socket: Pick<WebSocket, 'send' | 'OPEN' | 'readyState'>;
   /** What has to wait for the pieces of a frame; undefined while none are under way. */
   #waiting: Frame[] | undefined;
+  #isPatient = false;
 
   constructor(socket: Pick<WebSocket, 'send' | 'OPEN' | 'readyState'>) {
     this.#socket = socket;
@@ -29,7 +30,29 @@ export class Outbox {
   }
 
   /** A patient frame goes in pieces, one in a turn of the event loop, and what is sent after it waits for it. */
-  send(text: string, isPatient = false): void {
+  send(text: string): void {
+    this.#put({ text, isPatient: this.#isPatient });
+  }
+
+  /** What `work` sends before it returns is patient: every agent is sent it, and none is in a hurry for it. */
+  patiently<T>(work: () => T): T {
+    this.#isPatient = true;
+    try {
+      return work();
+    } finally {
+      this.#isPatient = false;
+    }
+  }
+
+  /** The same for what is sent in the rest of this turn of the event loop. */
+  patientThisTurn(): void {
+    this.#isPatient = true;
+    setImmediate(() => {
+      this.#isPatient = false;
+    });
+  }
+
+  #put({ text, isPatient }: Frame): void {
     if (this.#waiting !== undefined) this.#waiting.push({ text, isPatient });
     else if (isPatient && text.length > PIECE_BYTES) this.#sendInPieces(Buffer.from(text));
     else this.#socket.send(text);
@@ -54,6 +77,6 @@ export class Outbox {
   #sendWaiting(): void {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
-    for (const { text, isPatient } of waiting) this.send(text, isPatient);
+    for (const frame of waiting) this.#put(frame);
   }
 }

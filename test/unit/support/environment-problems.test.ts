@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { nodeDebugProblem } from '../../../src/support/node-debug.ts';
+import { nodeDebugProblem } from '../../../src/support/environment-problems.ts';
 
 describe('a start with NODE_DEBUG', () => {
   test.each([undefined, '', 'tls,net', 'ldap', 'xldapts', 'httpx', 'worker*'])(
