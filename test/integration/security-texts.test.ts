@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { delegate, grantPolicyRead, grantUnexpire } from '../../src/agent/doctor/delegation.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const PAGES = [
@@ -39,6 +40,22 @@ test('both scripts give exactly the entries that the page shows', async () => {
   expect(samba.join('\n')).toMatch(/bf967aba-0de6-11d0-a285-00aa003049e2;SID\)/);
   expect(windows).toEqual(samba);
   expect(page).toEqual(samba);
+});
+
+test('what doctor gives to paste are the entries and the lines of the page', async () => {
+  const page = await read('service/DELEGATION.md');
+  const own = { user: 'CORP\\svc-passback', sid: 'SID' };
+  const all = ['resetPassword', 'writeLockoutTime', 'writePwdLastSet'] as const;
+  const commands = [
+    ...delegate(all, 'OU=People,DC=corp,DC=example,DC=com', own),
+    ...grantUnexpire('DC=corp,DC=example,DC=com', own),
+    ...grantPolicyRead('DC=corp,DC=example,DC=com', own),
+  ].flatMap(({ lines }) => lines);
+  const samba = commands.filter((line) => line.startsWith('samba-tool'));
+  expect(entriesIn(samba.join('\n'), 'SID')).toEqual(entriesIn(page, 'SID').slice(0, 5));
+  const windows = commands.filter((line) => line.startsWith('dsacls'));
+  expect(windows).toHaveLength(5);
+  for (const line of windows) expect(page).toContain(line);
 });
 
 test('both scripts know the same names, masks and privileged groups', async () => {

@@ -64,9 +64,17 @@ export function configFile({ config }: ConfigFlags, { env }: Terminal): string |
 
 /** The configuration that a command's flags and the environment name. Rejects with `ConfigError`. */
 export function readConfig(flags: ConfigFlags, terminal: Terminal): Promise<AgentConfig> {
+  return readWith(loadConfig, flags, terminal);
+}
+
+function readWith<T>(
+  read: (source: ConfigSource) => Promise<T>,
+  flags: ConfigFlags,
+  terminal: Terminal,
+): Promise<T> {
   const file = configFile(flags, terminal);
-  const loaded = loadConfig(configSource(file, terminal));
-  return file === undefined ? loaded.catch(withoutFile) : loaded;
+  const reading = read(configSource(file, terminal));
+  return file === undefined ? reading.catch(withoutFile) : reading;
 }
 
 /** Most who forget the file do not mean the environment alone. */
@@ -77,9 +85,8 @@ function withoutFile(error: unknown): never {
 }
 
 async function show(flags: ConfigFlags & { json?: true }, terminal: Terminal): Promise<void> {
-  await readConfig(flags, terminal); // says it when no file is named
   const file = configFile(flags, terminal);
-  const settings = await effectiveSettings(configSource(file, terminal));
+  const settings = await readWith(effectiveSettings, flags, terminal);
   terminal.print(flags.json === true ? settingsJson(settings, file) : settingsText(settings));
 }
 

@@ -1,6 +1,7 @@
 import convict from 'convict';
 import { ConfigError, type ConfigProblem } from '../../support/config-error.ts';
 import { fileFailure } from '../../support/file-failure.ts';
+import type { ShownSetting } from '../../support/settings-text.ts';
 import type { Environment } from '../../support/terminal.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { checkFiles, type ReadText } from './config-files.ts';
@@ -28,22 +29,10 @@ export async function loadConfig(source: ConfigSource): Promise<AgentConfig> {
   return toAgentConfig(good, proxy);
 }
 
-/** One setting as it counts, and why. */
-export interface EffectiveSetting {
-  readonly key: string;
-  /** Undefined: not set, and there is no default. A file with a secret in it is its path. */
-  readonly value: unknown;
-  readonly source: 'default' | 'file' | 'environment';
-  /** The variable, where it is the environment. */
-  readonly variable?: string;
-}
-
 /** Every setting that counts, in the order people read about them. Rejects as `loadConfig` does. */
-export async function effectiveSettings(
-  source: ConfigSource,
-): Promise<readonly EffectiveSetting[]> {
+export async function effectiveSettings(source: ConfigSource): Promise<readonly ShownSetting[]> {
   const { good, proxy, inFile, variables } = await readAll(source);
-  return SETTINGS.map(({ key }): EffectiveSetting => {
+  return SETTINGS.map(({ key }): ShownSetting => {
     const variable = environmentName(key);
     const value = good.get(key) ?? undefined;
     if (variable in variables) return { key, value, source: 'environment', variable };

@@ -4,10 +4,14 @@
  */
 export type Stage = 'busy' | 'connect' | 'tls' | 'bind' | 'operation' | 'unsuitable';
 
+/** What is wrong with a certificate where a person has to set something right about it. */
+export type CertificateFault = 'untrusted' | 'other-name';
+
 interface ConnectionErrorDetails {
   readonly cause?: unknown;
   readonly sent?: boolean;
   readonly late?: boolean;
+  readonly certificate?: CertificateFault;
 }
 
 /** A connection that could not be made or did not last; inside `directory/` only. */
@@ -18,11 +22,13 @@ export class ConnectionError extends Error {
   readonly sent: boolean;
   /** It ended because nothing came in time, not because something went wrong. */
   readonly late: boolean;
+  readonly certificate: CertificateFault | undefined;
 
   constructor(stage: Stage, message: string, details: ConnectionErrorDetails = {}) {
     super(message, { cause: details.cause });
     this.stage = stage;
     this.sent = details.sent ?? false;
     this.late = details.late ?? false;
+    this.certificate = details.certificate;
   }
 }

@@ -2,12 +2,12 @@ import type { SecureContext } from 'node:tls';
 import { ResultCodeError } from 'ldapts';
 import type { Clock } from '../../support/clock.ts';
 import { toDirectoryError } from './ad-errors.ts';
-import { ConnectionError } from './connection-error.ts';
+import { ConnectionError, type CertificateFault } from './connection-error.ts';
 import { DirectoryError } from './directory.ts';
 import { LdapConnection } from './ldap-connection.ts';
 import { readProfile, type Asking } from './queries.ts';
 import type { ControllerProfile } from './root-dse.ts';
-import type { ServiceAccount } from './service-account.ts';
+import { PasswordHeldError, type ServiceAccount } from './service-account.ts';
 import { connectTls, type DomainController } from './tls-socket.ts';
 
 type Step = 'connect' | 'bind' | 'ask';
@@ -21,6 +21,8 @@ export interface Examination {
   readonly failedAt?: Step | 'tls';
   /** What was wrong there, in words, with the cure where there is one. */
   readonly problem?: string;
+  /** What it was, where that decides what to do. `held`: another controller rejected the password. */
+  readonly why?: CertificateFault | 'held';
   readonly certificateExpiresAt?: number;
   readonly profile?: ControllerProfile;
   /** How far its clock is ahead of this machine's. */
@@ -53,7 +55,7 @@ export async function examineController(
   const limit = { ms, clock, signal };
   let connection: LdapConnection | undefined;
   let step: Step = 'connect';
-  const known = (): Omit<Examination, 'failedAt' | 'problem'> => ({
+  const known = (): Omit<Examination, keyof Failure> => ({
     name,
     where: `${address ?? name}:${port ?? 636}`,
     ...(connection?.certificateExpiresAt !== undefined && {
@@ -73,23 +75,22 @@ export async function examineController(
     return { examination: { ...known(), profile, clockOffsetMs }, asking };
   } catch (error) {
     connection?.destroy('not needed any more');
-    const { failedAt, problem } = failureAt(step, error, name);
-    return { examination: { ...known(), failedAt, problem }, asking: undefined };
+    return { examination: { ...known(), ...failureAt(step, error, name) }, asking: undefined };
   }
 }
 
-function failureAt(
-  step: Step,
-  error: unknown,
-  name: string,
-): { readonly failedAt: NonNullable<Examination['failedAt']>; readonly problem: string } {
+type Failure = Pick<Examination, 'failedAt' | 'problem' | 'why'>;
+
+function failureAt(step: Step, error: unknown, name: string): Failure {
   if (error instanceof ResultCodeError) {
     return { failedAt: step, problem: toDirectoryError(error, 'bind', name).message };
   }
   if (error instanceof ConnectionError) {
-    const isTls = step === 'connect' && error.stage === 'tls';
-    return { failedAt: isTls ? 'tls' : step, problem: error.message };
+    const { stage, certificate, message: problem } = error;
+    const failedAt = step === 'connect' && stage === 'tls' ? 'tls' : step;
+    return { failedAt, problem, ...(certificate && { why: certificate }) };
   }
-  if (error instanceof DirectoryError) return { failedAt: step, problem: error.message };
-  throw error;
+  if (!(error instanceof DirectoryError)) throw error;
+  const isHeld = error instanceof PasswordHeldError;
+  return { failedAt: step, problem: error.message, ...(isHeld && { why: 'held' }) };
 }

@@ -14,6 +14,9 @@ export interface BindOptions {
   readonly password: () => Promise<Secret>;
 }
 
+/** The password was rejected before, and was not shown to this controller. */
+export class PasswordHeldError extends DirectoryError {}
+
 const FIRST_HOLD_MS = 15 * 60_000;
 const LONGEST_HOLD_MS = 4 * 60 * 60_000;
 
@@ -87,7 +90,7 @@ export class ServiceAccount {
     const held = this.#rejected;
     if (held?.password !== password || this.#clock.monotonic() >= held.until) return;
     const minutes = Math.ceil((held.until - this.#clock.monotonic()) / 60_000);
-    throw new DirectoryError(
+    throw new PasswordHeldError(
       'DIRECTORY_CONFIG',
       `${held.why}; the agent does not try this password again for ${minutes} min, so that it does not lock the account`,
       { controller },

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import * as tls from 'node:tls';
 import { messageOf } from '../../support/errors.ts';
 import { presentedChain, type PresentedChain } from '../../support/presented-chain.ts';
-import { ConnectionError } from './connection-error.ts';
+import { ConnectionError, type CertificateFault } from './connection-error.ts';
 import { within, type Limit } from './deadline.ts';
 
 const KEEP_ALIVE_MS = 30_000;
@@ -116,6 +116,8 @@ const UNREACHED: Readonly<Partial<Record<string, string>>> = {
     'nothing listens there (ECONNREFUSED): check the address, the port (LDAPS, usually 636) and the firewall',
 };
 
+const OTHER_NAME = 'ERR_TLS_CERT_ALTNAME_INVALID';
+
 interface Attempt {
   readonly where: string;
   readonly ms: number;
@@ -127,17 +129,25 @@ function explain(cause: unknown, attempt: Attempt): ConnectionError {
   const code =
     cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
   const sentence = tlsSentence(code, attempt, messageOf(cause));
-  if (sentence !== undefined) return new ConnectionError('tls', sentence, { cause });
+  if (sentence !== undefined) {
+    const certificate = certificateFault(code);
+    return new ConnectionError('tls', sentence, { cause, ...(certificate && { certificate }) });
+  }
   const message = messageOf(cause);
   const why = message === SILENT ? `no answer within ${ms} ms` : (UNREACHED[code] ?? message);
   return new ConnectionError('connect', `${where}: ${why}`, { cause });
+}
+
+function certificateFault(code: string): CertificateFault | undefined {
+  if (UNTRUSTED.has(code)) return 'untrusted';
+  return code === OTHER_NAME ? 'other-name' : undefined;
 }
 
 function tlsSentence(code: string, { where, shown }: Attempt, message: string): string | undefined {
   if (UNTRUSTED.has(code)) {
     return `the certificate of ${where} is not signed by a trusted CA (${code})${issuerIn(shown)}: give the PEM file of the CA that issued it in directory.caFile`;
   }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+  if (code === OTHER_NAME) {
     return `the certificate of ${where} is for another name: configure the domain controller by a name in its certificate. ${message}`;
   }
   if (code === 'CERT_HAS_EXPIRED') {

@@ -68,10 +68,9 @@ function connectFinding({ failedAt, problem = '', where, tookMs }: Examination):
 }
 
 function tlsFinding(examination: Examination, { now }: Judging): Finding {
-  const { failedAt, problem = '', where, certificateExpiresAt: end } = examination;
+  const { failedAt, problem = '', why, where, certificateExpiresAt: end } = examination;
   if (failedAt === 'connect') return skipped('it was not reached');
-  if (failedAt === 'tls')
-    return failed(problem, tlsCure(problem), { commands: tlsCommands(where) });
+  if (failedAt === 'tls') return failed(problem, tlsCure(why), { commands: tlsCommands(where) });
   if (end === undefined) return passed('certificate and name are good');
   const date = timestamp(end).slice(0, 10);
   return end - now < RENEW_MS
@@ -79,11 +78,11 @@ function tlsFinding(examination: Examination, { now }: Judging): Finding {
     : passed(`certificate and name are good, until ${date}`);
 }
 
-function tlsCure(problem: string): string {
-  if (problem.includes('not signed by a trusted CA')) {
+function tlsCure(why: Examination['why']): string {
+  if (why === 'untrusted') {
     return 'Get the certificate of that CA from whoever runs it (certutil -ca.cert on the CA; Samba: private/tls/ca.pem), compare the fingerprint, and put it (PEM) into the file of directory.caFile. To see what is shown:';
   }
-  if (problem.includes('for another name')) {
+  if (why === 'other-name') {
     return 'Give directory.domainControllers the name in the certificate, and address where that name does not lead here. To see it:';
   }
   return 'Correct what it says; service/OPERATING.md says where certificates come from. To see it:';
@@ -94,11 +93,11 @@ function tlsCommands(where: string): NonNullable<Finding['commands']> {
   return [{ where: 'here', lines: [shown] }];
 }
 
-function bindFinding({ failedAt, problem = '' }: Examination): Finding {
+function bindFinding({ failedAt, problem = '', why }: Examination): Finding {
   if (failedAt === 'connect' || failedAt === 'tls') return skipped('there is no connection');
   if (failedAt !== 'bind') return passed('the service account is accepted');
   // Held back so that it does not lock itself out: the controller that rejected it says why.
-  if (problem.includes('does not try this password again')) {
+  if (why === 'held') {
     return skipped('the password was rejected by another controller, and is not shown to this one');
   }
   return failed(

@@ -19,6 +19,8 @@ import { lookAtFiles } from './machine-checks.ts';
 import { lookAtService } from './service-checks.ts';
 import { lookAtEnrolment, lookAtFolder, lookAtOrders } from './state-checks.ts';
 
+const CHECK_IDS = Object.keys(CHECKS) as readonly CheckId[];
+
 export interface DoctorOptions extends Pick<DirectoryLook, 'resolver' | 'place'> {
   /** The configuration file; absent: the environment alone. */
   readonly file?: string | undefined;
@@ -79,9 +81,7 @@ function skipFrom(
   reason: string,
   { canary }: Pick<DoctorOptions, 'canary'>,
 ): readonly CheckResult[] {
-  const ids = Object.keys(CHECKS) as CheckId[];
-  return ids
-    .slice(ids.indexOf(first))
+  return CHECK_IDS.slice(CHECK_IDS.indexOf(first))
     .filter((id) => canary !== undefined || !id.startsWith('canary.'))
     .map((id) => result(id, skipped(reason)));
 }
@@ -142,19 +142,20 @@ async function lookAtServices(
   signal: AbortSignal,
 ): Promise<readonly CheckResult[]> {
   const learned = issuer === undefined ? [] : [issuer];
-  const urls = url !== undefined ? [url] : service.urls.length > 0 ? service.urls : learned;
+  const [from, urls] =
+    url !== undefined
+      ? ['--url', [url]]
+      : service.urls.length > 0
+        ? ['service.url', service.urls]
+        : ['enrolment', learned];
   if (urls.length === 0) {
     const reason = 'no address is known before enrolment: give it with --url https://…';
-    const ids: readonly CheckId[] = [
-      'service.address',
-      'service.connect',
-      'service.certificate',
-      'service.answer',
-      'service.clock',
+    const rest = CHECK_IDS.filter((id) => id.startsWith('service.') && id !== 'service.address');
+    return [
+      result('service.address', skipped(reason)),
+      ...rest.map((id) => result(id, skipped('no address is known'))),
     ];
-    return ids.map((id, i) => result(id, skipped(i === 0 ? reason : 'no address is known')));
   }
-  const from = url !== undefined ? '--url' : service.urls.length > 0 ? 'service.url' : 'enrolment';
   const address = result('service.address', passed(`${urls.join(', ')} (${from})`));
   const outbound = await openOutbound(service, clock);
   const looks = urls.map((one) => lookAtService(one, { outbound, clock }, signal));

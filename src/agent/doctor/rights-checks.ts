@@ -23,7 +23,7 @@ const DAY_MS = 86_400_000;
 const WARN_BEFORE_MS = 30 * DAY_MS;
 
 /** Where the same is explained, and scripts that grant, verify and take back. */
-const SEE = 'service/OPERATING.md says more';
+const SEE = 'service/DELEGATION.md has the scripts that do it, too';
 
 /** What the self-test and the survey of the scope have shown. */
 export function rightsResults(
@@ -124,7 +124,7 @@ function passwordFinding(expiresAt: SelfTest['passwordExpiresAt'], now: number):
   if (expiresAt === undefined) return skipped('when it expires cannot be told');
   if (expiresAt === 'never') return passed('it never expires');
   const remedy =
-    'Set a new one, write it to the file of directory.bind.passwordFile and restart the agent; or let it never expire.';
+    'Set a new one and write it to the file of directory.bind.passwordFile, which is read for each new connection; or let it never expire.';
   if (expiresAt <= now) return failed('it has expired, or must be changed', remedy);
   const date = timestamp(expiresAt).slice(0, 10);
   return expiresAt - now < WARN_BEFORE_MS
