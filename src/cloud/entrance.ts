@@ -99,9 +99,7 @@ export class Entrance {
   /** The connection is in: its place is free for the next one. */
   isIn(peer: PeerAddress): void {
     const arrival = this.#begun.get(nameOf(peer));
-    if (arrival === undefined) return;
-    arrival.socket.off('close', arrival.onClose);
-    this.#leave(arrival);
+    if (arrival !== undefined) this.#giveUpPlace(arrival);
   }
 
   /** Ends what has not come in yet. */
@@ -127,7 +125,7 @@ export class Entrance {
     while (this.#begun.size < this.#options.limits.atOnce) {
       const next = this.#newest.pop();
       if (next === undefined) return;
-      if (this.#waiting.delete(next)) this.#begin(next);
+      if (this.#waiting.delete(next) && !next.socket.destroyed) this.#begin(next);
     }
   }
 
@@ -140,6 +138,11 @@ export class Entrance {
     this.#begun.set(arrival.name, arrival);
     socket.unshift(said);
     this.#options.begin(socket);
+  }
+
+  #giveUpPlace(arrival: Arrival): void {
+    arrival.socket.off('close', arrival.onClose);
+    this.#leave(arrival);
   }
 
   #leave(arrival: Arrival): void {
@@ -169,7 +172,7 @@ export class Entrance {
       socket.resetAndDestroy();
     }
     const placeMs = isBusy() ? limits.placeMs : limits.idlePlaceMs;
-    for (const { socket } of this.#over(this.#begun.values(), placeMs)) this.isIn(socket);
+    for (const arrival of this.#over(this.#begun.values(), placeMs)) this.#giveUpPlace(arrival);
     if (this.#newest.length > 2 * this.#waiting.size) this.#newest = [...this.#waiting];
   }
 

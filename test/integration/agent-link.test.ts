@@ -417,6 +417,18 @@ test('a goodbye of the service is honoured with its waiting time', async () => {
   expect(slept).toContainEqual(about(47_500));
 });
 
+test('how long the service has said that its agents need to come back is kept to', async () => {
+  const { service, log, slept } = await scene({
+    behave: (connection) => {
+      connection.greet({ spreadMs: 40_000 });
+    },
+  });
+  await eventually(() => log.of('link.up').length === 1);
+  service.connection().socket.terminate();
+  await eventually(() => log.of('link.up').length === 2);
+  expect(slept).toContain(20_000);
+});
+
 test('draining says goodbye, answers what comes until the service has heard of it, closes with 1001', async () => {
   let finish: () => void = () => undefined;
   const { service, log, drain, ended, states } = await scene(

@@ -1,4 +1,5 @@
 import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -6,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import Database from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import { runProgram } from '../../src/cloud/cli/program.ts';
 import { examine } from '../../src/cloud/doctor/doctor.ts';
@@ -38,7 +40,7 @@ async function cloud(args: readonly string[], env: Record<string, string> = {}):
 interface Service {
   readonly data: string;
   readonly path: string;
-  readonly run: (env?: Record<string, string>) => Promise<readonly CheckResult[]>;
+  readonly run: (env?: Record<string, string>, now?: number) => Promise<readonly CheckResult[]>;
 }
 
 async function made(
@@ -59,12 +61,12 @@ async function made(
   return {
     data,
     path,
-    run: (env = {}) =>
+    run: (env = {}, now = Date.now()) =>
       examine({
         file: join(data, 'passback-cloud.yaml'),
         env: { PASSBACK_CLOUD_LISTEN_PORT: '0', ...env },
         nodeVersion: 'v24.1.0',
-        now: Date.now(),
+        now,
       }),
   };
 }
@@ -135,6 +137,52 @@ test('a port that something else has fails', async () => {
   });
 });
 
+test('a port that the running service has passes', async () => {
+  const { run } = await made();
+  const service = createHttpServer((_, response) => response.end()).listen(0, '127.0.0.1');
+  await once(service, 'listening');
+  onTestFinished(() => void service.close());
+  const port = String((service.address() as AddressInfo).port);
+  const found = only(
+    await run({ PASSBACK_CLOUD_LISTEN_PORT: port, PASSBACK_CLOUD_HEALTH_PORT: port }),
+    'listen.port',
+  );
+  expect(found).toMatchObject({
+    standing: 'pass',
+    found: expect.stringContaining('the service is running') as string,
+  });
+});
+
+test('a key set warns 30 days before it ends, and fails when it has', async () => {
+  const { run } = await made();
+  const day = 86_400_000;
+  const good = only(await run(), 'keys.files');
+  const until = Date.parse(/until (\S+)/.exec(good.found)?.[1] ?? '');
+  expect(only(await run({}, until - 31 * day), 'keys.files').standing).toBe('pass');
+  expect(only(await run({}, until - 29 * day), 'keys.files').standing).toBe('warn');
+  expect(only(await run({}, until + 2 * day), 'keys.files').standing).toBe('fail');
+});
+
+test('a database of a newer program fails, and one of an older program is left as it is', async () => {
+  const { run, data } = await made();
+  const path = join(data, 'passback-cloud.db');
+  const change = (statement: string): void => {
+    const database = new Database(path);
+    database.exec(statement);
+    database.close();
+  };
+  change("insert into kysely_migration (name, timestamp) values ('9999-later', '2030')");
+  expect(only(await run(), 'database.schema')).toMatchObject({
+    standing: 'fail',
+    found: expect.stringContaining('a newer passback-cloud') as string,
+  });
+  change('delete from kysely_migration where name >= (select max(name) from kysely_migration)');
+  change('delete from kysely_migration where name >= (select max(name) from kysely_migration)');
+  for (const _ of ['first', 'second']) {
+    expect(only(await run(), 'database.schema').found).toContain('brings its schema up to date');
+  }
+});
+
 test('a database that is gone, or is none, is told', async () => {
   const { run, data } = await made();
   const path = join(data, 'passback-cloud.db');
@@ -178,6 +226,23 @@ test('show prints every setting with its source', async () => {
   expect((await cloud(['version'])).out).toMatch(/^\d+\.\d+\.\d+/);
 });
 
+test('a support bundle of a wrong configuration says which settings are wrong, and not what they were given', async () => {
+  const { data, path } = await made();
+  const out = join(path, 'bundle.tar.gz');
+  const planted = { secret: 'Planted-Secret-In-The-Wrong-Place' };
+  const ran = await cloud(['support-bundle', '--data', data, '--out', out], {
+    PASSBACK_CLOUD_DRAIN_MS: planted.secret,
+  });
+  expect(ran).toMatchObject({ err: '', code: 0 });
+  await promisify(execFile)('tar', ['-xzf', out, '-C', path]);
+  const folder = join(path, 'passback-cloud-support');
+  expect(JSON.parse(await readFile(join(folder, 'configuration.json'), 'utf8'))).toEqual({
+    ok: false,
+    wrong: ['drainMs'],
+  });
+  expect(await searchSecrets(planted, [folder])).toEqual([]);
+});
+
 test('a support bundle holds no key, no token and no name', async () => {
   const { data, path } = await made();
   const log = join(path, 'cloud.log');
@@ -200,6 +265,7 @@ test('a support bundle holds no key, no token and no name', async () => {
         reason: all,
         path: all,
         actor: all,
+        url: planted.actor,
       }),
       all,
     ].join('\n'),

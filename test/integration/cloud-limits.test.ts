@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
+import { connect as tlsConnect } from 'node:tls';
 import { expect, test } from 'vitest';
 import { ServiceMetrics } from '../../src/cloud/health/metrics.ts';
 import { acceptUpgrades, type UpgradeOptions } from '../../src/cloud/link/accept-upgrades.ts';
@@ -14,6 +15,7 @@ import { signToken } from '../../src/protocol/tokens.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { MemoryLog } from '../support/memory-log.ts';
+import { ScriptedAgent } from '../support/scripted-agent.ts';
 import { signingPair } from '../support/service-keys.ts';
 import { startTestCloud, TEST_ISSUER, type TestCloud } from '../support/start-cloud.ts';
 
@@ -78,6 +80,51 @@ test('who does not end the handshake is cut off, and nobody else', async () => {
   const cutOff = Promise.all([once(silent, 'close'), once(halting, 'close')]);
   expect(await cloud.call('GET', 'status')).toMatchObject({ status: 200 });
   await cutOff;
+});
+
+/** One place, which whoever is in gives back at once or not before the test is over. */
+const ONE_PLACE = {
+  ...{ atOnce: 1, placeMs: 60_000, idlePlaceMs: 60_000 },
+  ...{ waitMs: 2_000, silentMs: 60_000 },
+};
+
+test('a connection that has made a request is in, and keeps nobody out', async () => {
+  await using cloud = await startTestCloud({ limits: { entrance: ONE_PLACE } });
+  const { hostname: host, port } = new URL(cloud.address);
+  const first = tlsConnect({ host, port: Number(port), ca: cloud.tls.ca });
+  first.write(`GET /livez HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  const [answer] = (await once(first, 'data')) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 /);
+  expect(await cloud.call('GET', 'status')).toMatchObject({ status: 200 });
+  expect(first.destroyed).toBe(false);
+  first.destroy();
+});
+
+test('an agent that has been welcomed is in, and keeps nobody out', async () => {
+  await using cloud = await startTestCloud({ limits: { entrance: ONE_PLACE } });
+  await using agent = await ScriptedAgent.create(cloud);
+  await agent.enroll();
+  await agent.connect();
+  expect(await cloud.call('GET', 'agents')).toMatchObject({
+    body: { agents: [{ id: agent.id, connected: true }] },
+  });
+});
+
+test('who is turned away at the entrance is told of once a minute, and nobody waits once the service stops', async () => {
+  const entrance = { ...ONE_PLACE, waitMs: 300 };
+  const cloud = await startTestCloud({ limits: { entrance } });
+  const all = [await stranger(cloud), await stranger(cloud), await stranger(cloud)];
+  for (const socket of all) socket.write(Buffer.from([0x16, 0x03, 0x01]));
+  await eventually(() => {
+    expect(all.filter(({ destroyed }) => destroyed)).toHaveLength(2);
+  });
+  expect(cloud.log.of('cloud.connections_turned_away')).toMatchObject([
+    { level: 'warn', fields: { dropped: 1, remote: '127.0.0.1' } },
+  ]);
+  const silent = await stranger(cloud);
+  const cut = once(silent, 'close');
+  await cloud[Symbol.asyncDispose]();
+  await cut;
 });
 
 test('only so many upgrades are decided at one time; the rest is asked to come back', async () => {

@@ -1,6 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { breakerFile, writeTrips } from '../../src/agent/commands/guard/breaker-file.ts';
+import { writeOrders } from '../../src/agent/commands/guard/local-orders.ts';
 import { toFiletime } from '../../src/agent/directory/filetime.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import {
@@ -77,7 +80,11 @@ describe.each(['windows', 'samba'] as const)('on %s', (dialect) => {
 
 test('rights on the unit alone are told from rights that are missing', async () => {
   const { run } = await rig({ accounts: [{ ...ANNA, denied: true }], givenOnUnits: 'here-only' });
-  expect(only(await run(), 'directory.rights').found).toContain('are not inherited');
+  const found = only(await run(), 'directory.rights');
+  expect(found.found).toContain('are not inherited');
+  expect(found.commands?.[0]?.lines).toContain(
+    `dsacls "${PEOPLE}" /I:S /G "agent@corp.test:CA;Reset Password;user"`,
+  );
 });
 
 test('inheritance that is switched off at the account is named', async () => {
@@ -223,11 +230,15 @@ test('a rejected password is said once and shown to no other controller', async 
 });
 
 test('a read-only controller, and one that is still replicating, are told', async () => {
-  const { run } = await rig({ controllers: [{ readOnly: true }, {}] });
+  const { run, servers } = await rig({ controllers: [{ readOnly: true }, {}] });
   expect(of(await run(), 'directory.role').map(({ standing }) => standing)).toEqual([
     'warn',
     'pass',
   ]);
+  const protectedAccounts = servers.map(({ requests }) =>
+    requests.filter(({ dn, attributes }) => dn === PEOPLE && attributes.includes('sAMAccountName')),
+  );
+  expect(protectedAccounts.map(({ length }) => length)).toEqual([0, 1]);
   const alone = await rig({ controllers: [{ synchronized: false }] });
   expect(only(await alone.run(), 'directory.role')).toMatchObject({ standing: 'fail' });
 });
@@ -270,6 +281,29 @@ describe('a canary', () => {
     const results = await dry.run({ canary: { name: 'anna', confirm: yes } });
     expect(only(results, 'canary.write')).toMatchObject({ standing: 'skip' });
     expect(made.writes() + dry.writes()).toBe(0);
+    const since = new Date().toISOString();
+    await writeOrders(made.state, { pause: { reason: 'moving dc1', since } });
+    const paused = await run({ canary: { name: 'anna', confirm: yes } });
+    expect(only(paused, 'canary.write')).toMatchObject({
+      standing: 'skip',
+      found: expect.stringContaining('paused at this machine') as string,
+    });
+    expect(made.writes()).toBe(0);
+  });
+
+  test('is not written to while the breaker is open, or orders cannot be read', async () => {
+    const { run, state, ...made } = await rig();
+    await writeTrips(state, [{ id: randomUUID(), at: new Date().toISOString(), count: 100 }]);
+    const open = await run({ canary: { name: 'anna', confirm: yes } });
+    expect(only(open, 'canary.write')).toMatchObject({
+      standing: 'skip',
+      found: expect.stringContaining('the breaker has stopped') as string,
+    });
+    await rm(breakerFile(state));
+    await writeFile(join(state, 'local-orders.json'), '{');
+    const damaged = await run({ canary: { name: 'anna', confirm: yes } });
+    expect(only(damaged, 'canary.write')).toMatchObject({ standing: 'skip' });
+    expect(made.writes()).toBe(0);
   });
 
   test.each([

@@ -2,9 +2,13 @@ import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { CheckResult } from '../../src/support/checks.ts';
+import { systemClock } from '../../src/support/clock.ts';
 import { lookAtRuntime } from '../../src/support/runtime-check.ts';
-import { lookAtFolder } from '../../src/agent/doctor/state-checks.ts';
+import { lookAtEnrolment, lookAtFolder } from '../../src/agent/doctor/state-checks.ts';
+import { breakerFile, writeTrips } from '../../src/agent/commands/guard/breaker-file.ts';
 import { writeOrders } from '../../src/agent/commands/guard/local-orders.ts';
+import { LocalStatus } from '../../src/agent/health/local-status.ts';
+import { loadIdentity } from '../../src/agent/identity/load-identity.ts';
 import { lockStateFolder } from '../../src/agent/identity/state-lock.ts';
 import { ConnectProxy } from '../support/connect-proxy.ts';
 import {
@@ -115,6 +119,18 @@ test('files that others can read or change are named with the command that close
   expect(only(await run(), 'files.private')).toMatchObject({ about: join(path, 'dc-ca.pem') });
 });
 
+test('keys that other accounts can read are named with the command that closes them', async () => {
+  const { run, state } = await rig();
+  const key = join(state, 'device-key.json');
+  await writeFile(key, '{}');
+  await chmod(key, 0o640);
+  expect(only(await run(), 'files.private')).toMatchObject({
+    standing: 'fail',
+    about: key,
+    commands: [{ lines: [`chmod 600 ${key}`] }],
+  });
+});
+
 describe('the state folder', () => {
   test('that others can enter fails with the cure', async () => {
     const { run, state } = await rig();
@@ -181,6 +197,21 @@ describe('the state folder', () => {
     await writeFile(join(state, 'local-orders.json'), '{');
     expect(of(await run(), 'state.orders')[0]).toMatchObject({ standing: 'fail' });
   });
+
+  test('with an open breaker warns until somebody has closed it', async () => {
+    const { run, state } = await rig();
+    const id = '11111111-2222-4333-8444-555555555555';
+    await writeTrips(state, [{ id, at: new Date().toISOString(), count: 100 }]);
+    expect(only(await run(), 'state.orders')).toMatchObject({
+      standing: 'warn',
+      commands: [{ lines: ['passback resume --breaker'] }],
+    });
+    const at = new Date().toISOString();
+    await writeOrders(state, { resumed: { at, trips: [id] } });
+    expect(only(await run(), 'state.orders').standing).toBe('pass');
+    await writeFile(breakerFile(state), '{');
+    expect(only(await run(), 'state.orders').standing).toBe('warn');
+  });
 });
 
 test('an agent that runs and is connected passes, one whose service is gone does not', async () => {
@@ -195,6 +226,14 @@ test('an agent that runs and is connected passes, one whose service is gone does
     expect(only(results, 'state.agent')).toMatchObject({ standing: 'pass' });
     expect(only(results, 'state.enrolment')).toMatchObject({ standing: 'pass' });
   });
+  const another = async (socket: string) => {
+    const said = LocalStatus.parse(await askStatus(socket));
+    return { ...said, build: { ...said.build, pid: 4711 } };
+  };
+  expect(only(await run({ askStatus: another }), 'state.agent')).toMatchObject({
+    standing: 'fail',
+    found: expect.stringContaining('another agent (process 4711') as string,
+  });
   await service[Symbol.asyncDispose]();
   await eventually(async () => {
     const found = only(await run({ askStatus }), 'state.agent');
@@ -202,6 +241,20 @@ test('an agent that runs and is connected passes, one whose service is gone does
   });
   await agent.stop();
   expect(only(await run({ askStatus }), 'state.agent').standing).toBe('warn');
+});
+
+test('a key set of the service warns 30 days before it ends, and fails when it has', async () => {
+  await using service = await ScriptedService.start();
+  await using agent = await StartedAgent.enroll(service, { directory: new FakeDirectory() });
+  const { trust } = await loadIdentity(agent.stateFolder, systemClock);
+  const leftDays = async (days: number) => {
+    const clock = { ...systemClock, now: () => trust.expiresAt - days * 86_400_000 };
+    return (await lookAtEnrolment(agent.stateFolder, clock)).finding;
+  };
+  expect(await leftDays(31)).toMatchObject({ standing: 'pass' });
+  expect(await leftDays(29)).toMatchObject({ standing: 'warn' });
+  expect((await leftDays(29)).found).toContain('ends in 29 days');
+  expect(await leftDays(0)).toMatchObject({ standing: 'fail' });
 });
 
 describe('the way to the service', () => {
@@ -218,8 +271,32 @@ describe('the way to the service', () => {
     expect(standings(results, 'service.')).toMatchObject({
       'service.address': 'pass',
       'service.connect': 'pass',
+      'service.certificate': 'warn', // it ends in a week
       'service.answer': 'pass',
       'service.clock': 'pass',
+    });
+  });
+
+  test('fails for a clock that is off, because commands are refused then', async () => {
+    await using cloud = await startTestCloud();
+    const { path, run } = await rig(settings({}));
+    await writeFile(join(path, 'ca.pem'), cloud.tls.ca);
+    const env = { PASSBACK_SERVICE_CA_FILE: join(path, 'ca.pem') };
+    const clock = { ...systemClock, now: () => Date.now() + 60_000 };
+    expect(only(await run({ url: cloud.address, env, clock }), 'service.clock')).toMatchObject({
+      standing: 'fail',
+      found: expect.stringMatching(/differ by (59|60) s: this machine .*, the service /) as string,
+    });
+  });
+
+  test('warns of a service that is not ready', async () => {
+    await using desk = await openEnrollmentDesk({ statuses: [503, 503] });
+    const { path, run } = await rig();
+    await writeFile(join(path, 'ca.pem'), desk.ca);
+    const env = { PASSBACK_SERVICE_CA_FILE: join(path, 'ca.pem') };
+    expect(only(await run({ url: desk.url, env }), 'service.answer')).toMatchObject({
+      standing: 'warn',
+      found: expect.stringContaining('not ready') as string,
     });
   });
 

@@ -15,11 +15,14 @@ class Door implements AsyncDisposable {
   readonly clock = new FakeClock(undefined, { autoAdvance: false });
   readonly turnedAway: Socket[] = [];
   isBusy = true;
+  /** How many were begun that had been ended before. */
+  begunTooLate = 0;
   readonly #begun = new Map<string, Socket>();
   readonly #stopping = new AbortController();
   readonly #entrance = new Entrance({
     limits: LIMITS,
     begin: (socket) => {
+      if (socket.destroyed) this.begunTooLate += 1;
       // As TLS does it: what has come before is still to be read.
       socket.once('data', (said: Buffer) => this.#begun.set(said.toString(), socket));
     },
@@ -67,6 +70,15 @@ class Door implements AsyncDisposable {
       expect(arrived?.bytesRead).toBe(name.length);
     });
     return client;
+  }
+
+  /** One goes, and the entrance knows of it. */
+  async leaves(client: Socket): Promise<void> {
+    const arrived = this.#arrived[this.#clients.indexOf(client)];
+    client.destroy();
+    await eventually(() => {
+      expect(arrived?.destroyed).toBe(true);
+    });
   }
 
   isIn(name: string): void {
@@ -184,6 +196,22 @@ test('whoever has waited six seconds is turned away, and nothing is begun for it
   expect(door.begun).not.toContain('late');
 });
 
+test('nothing is begun for whoever is turned away in the moment in which places become free', async () => {
+  await using door = await twoInside();
+  for (const name of ['three', 'four', 'five', 'six']) await door.says(name);
+  door.clock.advance(3_000);
+  await eventually(() => {
+    expect(door.begun).toEqual(['one', 'two', 'six', 'five']);
+    expect(door.clock.sleeping).toBe(1);
+  });
+  door.clock.advance(3_000);
+  await eventually(() => {
+    expect(door.turnedAway).toHaveLength(2);
+  });
+  door.stop();
+  expect(door.begunTooLate).toBe(0);
+});
+
 test('nothing is begun for whoever gave up while it waited', async () => {
   await using door = await twoInside();
   await door.says('three');
@@ -196,6 +224,39 @@ test('nothing is begun for whoever gave up while it waited', async () => {
   await eventually(() => {
     expect(door.begun).toEqual(['one', 'two', 'four', 'three']);
   });
+});
+
+test('the newest goes first also when most of those who waited have given up', async () => {
+  await using door = await twoInside();
+  const impatient = [await door.says('a'), await door.says('b'), await door.says('c')];
+  await door.says('older');
+  await door.says('newer');
+  for (const client of impatient) await door.leaves(client);
+  door.clock.advance(100);
+  await eventually(() => {
+    expect(door.clock.sleeping).toBe(1);
+  });
+  door.isIn('one');
+  await eventually(() => {
+    expect(door.begun).toEqual(['one', 'two', 'newer']);
+  });
+});
+
+test('who comes after a while without anybody is looked after like the first one', async () => {
+  await using door = await new Door().open();
+  for (const _ of ['first', 'second']) {
+    const stranger = await door.silent();
+    const cut = once(stranger, 'close');
+    await eventually(() => {
+      expect(door.clock.sleeping).toBe(1);
+    });
+    door.clock.advance(5_000);
+    await cut;
+    door.clock.advance(100);
+    await eventually(() => {
+      expect(door.clock.sleeping).toBe(0); // nobody is there to be looked after
+    });
+  }
 });
 
 test('once the service stops, nobody waits any more', async () => {

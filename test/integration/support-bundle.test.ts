@@ -7,8 +7,10 @@ import { expect, onTestFinished, test } from 'vitest';
 import { collectBundle } from '../../src/agent/bundle/collect.ts';
 import { writeOrders } from '../../src/agent/commands/guard/local-orders.ts';
 import { encodeRecord } from '../../src/agent/commands/journal-records.ts';
+import { readState } from '../../src/agent/identity/state-files.ts';
 import { askAgent } from '../../src/agent/cli/local-client.ts';
 import { openDoctorRig } from '../support/doctor-rig.ts';
+import { logLinesOf } from '../../src/support/bundle/write-bundle.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
 import { eventually } from '../support/eventually.ts';
 import { passback } from '../support/run-passback.ts';
@@ -19,6 +21,8 @@ import { StartedAgent } from '../support/start-agent.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);
+
+const PLANTED_SID = 'S-1-5-21-4711-4712-4713-1234';
 
 const SECRETS = {
   bindPassword: SERVICE_ACCOUNT.password,
@@ -204,21 +208,78 @@ test('of a running agent it holds what it says of itself, without keys and what 
   const device = JSON.parse(await readFile(join(stateFolder, 'device-key.json'), 'utf8')) as {
     d: string;
   };
+  const sealing = await readState(stateFolder, 'sealing');
+  const sealingKey = sealing?.keys[0]?.private.d ?? '';
   const foreign = await exportJWK(
     (await generateKeyPair('ES256', { extractable: true })).privateKey,
   );
   const files = await collectBundle({
     ...{ source: { env: {}, readText: (path) => readFile(path, 'utf8') }, config: agent.config },
     // A private key where no allow-list would let a secret be.
-    checks: [{ id: 'state.agent', standing: 'fail', found: `it said ${device.d}` }],
+    checks: [{ id: 'state.agent', standing: 'fail', found: `it said ${device.d} ${sealingKey}` }],
     ...{ stateFolder, status, logLines: [], lines: 10, withAccounts: false, now: Date.now() },
   });
   const haystacks = files.map(({ name, content }) => ({ name, content }));
-  const secrets = { device: device.d, foreign: foreign.d ?? '', reason: SECRETS.pauseReason };
+  const secrets = {
+    ...{ device: device.d, sealing: sealingKey },
+    ...{ foreign: foreign.d ?? '', reason: SECRETS.pauseReason },
+  };
   expect(await searchSecrets(secrets, haystacks)).toEqual([]);
   const text = files.find(({ name }) => name.endsWith('status.json'))?.content ?? '';
   expect(JSON.parse(text)).toMatchObject({ status: { state: 'paused' }, agent: service.agent?.id });
   await agent.stop();
+});
+
+test('settings that name accounts show only how many, and commands and foreign hosts stay here', async () => {
+  const rig = await openDoctorRig({
+    accounts: [{ sam: 'anna', password: SECRETS.newPassword, denied: true }],
+    settings: {
+      guard: {
+        protectedAccounts: [PLANTED_SID, `${PLANTED_SID}1`],
+        protectedGroups: [`${PLANTED_SID}2`],
+      },
+    },
+  });
+  onTestFinished(() => rig[Symbol.asyncDispose]());
+  const head = { time: new Date().toISOString(), level: 'info', event: 'reset.applied' };
+  const places = ['dc1.corp.test', 'anna.evilcorp.test', 'anna planted.corp.test', 'x/y.corp.test'];
+  const log = join(await temporary(), 'agent.log');
+  const line = (controller: string): string => JSON.stringify({ ...head, controller });
+  await writeFile(log, places.map(line).join('\n'));
+  const epoch = '11111111-2222-4333-8444-555555555555';
+  await writeFile(
+    join(rig.state, 'journal.jsonl'),
+    encodeRecord({ type: 'epoch', epoch, at: head.time }),
+  );
+  const out = join(await temporary(), 'bundle.tar.gz');
+  const ran = await passback(['support-bundle', '-c', rig.config, '--log', log, '--out', out]);
+  expect(ran).toMatchObject({ err: '', code: 0 });
+  const folder = await unpack(out);
+  const settings = JSON.parse(await readFile(join(folder, 'configuration.json'), 'utf8')) as object;
+  expect(settings).toMatchObject({
+    settings: {
+      'guard.protectedAccounts': { value: '[2 given]' },
+      'guard.protectedGroups': { value: '[1 given]' },
+      'guard.peers': { value: expect.stringContaining('given') as string },
+    },
+  });
+  expect(await searchSecrets({ sid: PLANTED_SID }, [folder])).toEqual([]);
+  const doctor = await readFile(join(folder, 'doctor.json'), 'utf8');
+  expect(doctor).toContain('the service account lacks');
+  expect(doctor).not.toContain('dsacls');
+  const lines = (await readFile(join(folder, 'log.jsonl'), 'utf8')).trim().split('\n');
+  expect(lines.map((one) => (JSON.parse(one) as { controller?: string }).controller)).toEqual([
+    ...['dc1.corp.test', undefined, undefined, undefined],
+  ]);
+  expect((await stat(join(folder, 'log.jsonl'))).mode & 0o077).toBe(0);
+});
+
+test('of a log of many megabytes the last lines are kept, and none that is cut', async () => {
+  const log = join(await temporary(), 'agent.log');
+  const first = 'f'.repeat(1_000);
+  await writeFile(log, `${first}\n${'m'.repeat(16 * 2 ** 20 - 10)}\n${'l'.repeat(100)}`);
+  const lines = await logLinesOf(log, () => Promise.reject(new Error('not asked for')));
+  expect(lines).toEqual(['l'.repeat(100)]);
 });
 
 test('an existing file is never replaced, and a log that is not there is named', async () => {

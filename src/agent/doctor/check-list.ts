@@ -18,7 +18,7 @@ export const CHECKS = {
   },
   'files.private': {
     title: 'Private files',
-    doc: 'Modes of the configuration, password files and keys: FAIL where other accounts can read a secret or change what counts.',
+    doc: 'Modes of the configuration, CA files and keys: FAIL where other accounts can read a key or change what counts. Password files that others can read are FAIL above.',
   },
   'state.folder': {
     title: 'State folder',

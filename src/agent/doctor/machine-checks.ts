@@ -7,7 +7,10 @@ import { STATE_FILES } from '../identity/state-files.ts';
 
 const POSIX = process.platform !== 'win32';
 
-/** Looks at the modes of files that hold secrets, or decide what is done with them. */
+/**
+ * Looks at the modes of files that hold keys, or decide what is done with them. A password file that
+ * others can read makes no configuration.
+ */
 export async function lookAtFiles(
   config: AgentConfig,
   configFile: string | undefined,
@@ -22,12 +25,6 @@ export async function lookAtFiles(
       forbidden: 0o002,
       what: 'every account can change it, and with it whom the agent believes',
       cure: 'chmod o-w',
-    })),
-    ...[directory.bind.passwordFile, service.proxy?.credentialsFile].map((path) => ({
-      path,
-      forbidden: 0o007,
-      what: 'every account can read the password in it',
-      cure: 'chmod o=',
     })),
     ...STATE_FILES.map((name) => ({
       path: join(stateFolder, name),

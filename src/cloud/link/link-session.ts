@@ -200,7 +200,10 @@ export class LinkSession implements AgentSession {
   close(code: number, reason: string): void {
     if (this.closed.aborted) return;
     this.#log.debug('cloud.link_down', { session: this.id, code, reason });
-    this.#socket.close(code, reason);
+    // A goodbye may still wait for the pieces of a welcome.
+    this.#outbox.whenEmpty(() => {
+      this.#socket.close(code, reason);
+    });
     // Whoever does not close back is cut off; the session counts as over when the socket is gone.
     void this.#options.clock.sleep(CLOSE_WITHIN_MS, this.closed).then(() => {
       this.#socket.terminate();

@@ -18,15 +18,29 @@ export class Outbox {
   readonly #socket: Pick<WebSocket, 'send' | 'OPEN' | 'readyState'>;
   /** What has to wait for the pieces of a frame; undefined while none are under way. */
   #waiting: Frame[] | undefined;
+  /** Characters of the frame whose pieces are under way. */
+  #inPieces = 0;
   #isPatient = false;
+  #onEmpty: (() => void) | undefined;
 
   constructor(socket: Pick<WebSocket, 'send' | 'OPEN' | 'readyState'>) {
     this.#socket = socket;
   }
 
-  /** How many characters wait here. */
+  /** How many characters wait here at the most. */
   get length(): number {
-    return this.#waiting?.reduce((sum, { text }) => sum + text.length, 0) ?? 0;
+    return this.#waiting?.reduce((sum, { text }) => sum + text.length, this.#inPieces) ?? 0;
+  }
+
+  /** Whether a frame is under way in pieces. */
+  get isBusy(): boolean {
+    return this.#waiting !== undefined;
+  }
+
+  /** Does this, the first that is asked for, once everything that was sent is with the socket or never will be. */
+  whenEmpty(work: () => void): void {
+    if (this.isBusy) this.#onEmpty ??= work;
+    else work();
   }
 
   /** A patient frame goes in pieces, one in a turn of the event loop, and what is sent after it waits for it. */
@@ -54,20 +68,22 @@ export class Outbox {
 
   #put({ text, isPatient }: Frame): void {
     if (this.#waiting !== undefined) this.#waiting.push({ text, isPatient });
-    else if (isPatient && text.length > PIECE_BYTES) this.#sendInPieces(Buffer.from(text));
+    else if (isPatient && text.length > PIECE_BYTES) this.#sendInPieces(text);
     else this.#socket.send(text);
   }
 
-  #sendInPieces(bytes: Buffer): void {
+  #sendInPieces(text: string): void {
+    const bytes = Buffer.from(text);
     this.#waiting = [];
+    this.#inPieces = text.length;
     const size = Math.max(PIECE_BYTES, Math.ceil(bytes.length / MAX_PIECES));
     const sendFrom = (start: number): void => {
       const end = start + size;
       const fin = end >= bytes.length;
       this.#socket.send(bytes.subarray(start, end), { binary: false, fin }, (error) => {
-        if (error instanceof Error || this.#socket.readyState !== this.#socket.OPEN)
-          this.#waiting = undefined;
-        else if (fin) this.#sendWaiting();
+        const isOver = error instanceof Error || this.#socket.readyState !== this.#socket.OPEN;
+        if (isOver) this.#waiting = [];
+        if (isOver || fin) this.#sendWaiting();
         else sendFrom(end);
       });
     };
@@ -78,5 +94,8 @@ export class Outbox {
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
     for (const frame of waiting) this.#put(frame);
+    if (this.isBusy) return;
+    this.#onEmpty?.();
+    this.#onEmpty = undefined;
   }
 }

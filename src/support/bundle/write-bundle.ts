@@ -43,13 +43,10 @@ export async function logLinesOf(
     if (size <= TAIL_BYTES) return (await readFile(path, 'utf8')).split('\n');
     const file = await open(path, 'r');
     try {
-      const { buffer } = await file.read(
-        Buffer.alloc(TAIL_BYTES),
-        0,
-        TAIL_BYTES,
-        size - TAIL_BYTES,
-      );
-      return buffer.toString('utf8').split('\n').slice(1); // the first one is cut
+      const tail = Buffer.alloc(TAIL_BYTES);
+      // Shorter where the log was cut since its size was asked for.
+      const { bytesRead } = await file.read(tail, 0, TAIL_BYTES, size - TAIL_BYTES);
+      return tail.toString('utf8', 0, bytesRead).split('\n').slice(1); // the first one is cut
     } finally {
       await file.close();
     }

@@ -56,6 +56,13 @@ test('a reset of which nothing is known may have been written, and an operation 
   expect(
     wrongOutcomes({ tally: { 'reset applied': 10, 'reset unknown': 1 }, passwordsWritten: 11 }),
   ).toEqual([]);
+  // One that was reset again, too, may have been written twice, and not once more.
+  const unknown = { 'reset applied': 10, 'reset unknown': 1 };
+  expect(wrongOutcomes({ tally: unknown, passwordsWritten: 12 })).toEqual([]);
+  expect(wrongOutcomes({ tally: unknown, passwordsWritten: 13 })).toHaveLength(1);
+  expect(wrongOutcomes({ tally: { 'reset without an outcome': 1 }, passwordsWritten: 0 })).toEqual([
+    '1 operations have no outcome',
+  ]);
   expect(wrongOutcomes({ tally: { 'unlock without an outcome': 1 }, passwordsWritten: 0 })).toEqual(
     ['1 operations have no outcome'],
   );

@@ -8,6 +8,7 @@ test('a file is a header with a right checksum, its content, and padding to whol
   expect(archive.length).toBe(512 + 512 + 1024);
   const header = Buffer.from(archive.subarray(0, 512));
   expect(header.toString('latin1', 0, 7)).toBe('a/b.txt');
+  expect(header.toString('latin1', 100, 107)).toBe('0000600');
   expect(header.toString('latin1', 124, 135)).toBe('00000000007');
   expect(header.toString('latin1', 257, 262)).toBe('ustar');
   const sum = parseInt(header.toString('latin1', 148, 154), 8);

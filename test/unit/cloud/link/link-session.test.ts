@@ -13,12 +13,26 @@ class FakeSocket extends EventEmitter {
   readyState = 1;
   bufferedAmount = 0;
   readonly sent: Record<string, unknown>[] = [];
+  /** Frames, and pieces of frames, by whether they were the end of one. */
+  readonly ends: boolean[] = [];
+  /** Says that the last piece was written. */
+  written: () => void = () => undefined;
+  #begun = '';
   readonly closes: number[] = [];
   terminated = false;
   answersPings = true;
 
-  send(frame: string): void {
-    this.sent.push(JSON.parse(frame) as Record<string, unknown>);
+  send(
+    data: string | Buffer,
+    { fin = true }: { readonly fin?: boolean } = {},
+    written: () => void = () => undefined,
+  ): void {
+    this.#begun += data.toString();
+    this.ends.push(fin);
+    this.written = written;
+    if (!fin) return;
+    this.sent.push(JSON.parse(this.#begun) as Record<string, unknown>);
+    this.#begun = '';
   }
 
   /** What an agent says first. */
@@ -174,6 +188,47 @@ test('whoever does not read what is sent is cut off', () => {
   const asked = session.inspect('a.b.c', new AbortController().signal);
   expect(socket.terminated).toBe(true);
   return expect(asked).rejects.toMatchObject({ code: 'UNANSWERED' });
+});
+
+test('a welcome and a renewal go in pieces, and what is sent after them whole and behind them', async () => {
+  const keySet = 'k'.repeat(1_500);
+  const standing = { serverTime: '2030-01-01T00:00:00.000Z', approved: true, keySet, peers: [] };
+  const { socket, session } = start({
+    hello: () => Promise.resolve({ ...standing, session: 's', protocol: 1, oldestVersion: '1' }),
+  });
+  const { signal } = new AbortController();
+  socket.hello();
+  await settle();
+  expect(socket.ends).toEqual([true, false]);
+  socket.written();
+  expect(socket.ends).toEqual([true, false, true]);
+  socket.written();
+  await new Promise((resolve) => setImmediate(resolve));
+  const renewed = session.renew(standing);
+  const set = session.setToggle('t'.repeat(2_000), signal);
+  expect(socket.ends).toEqual([true, false, true, false]);
+  socket.written();
+  socket.written();
+  expect(socket.ends).toEqual([true, false, true, false, true, true]);
+  expect(socket.sent.slice(2).map(({ method }) => method)).toEqual([
+    'session.renew',
+    'writeback.set',
+  ]);
+  session.terminate();
+  await expect(set).rejects.toMatchObject({ code: 'UNANSWERED' });
+  await renewed;
+});
+
+test('what waits behind a renewal that is not read counts as not read', async () => {
+  const { socket, session } = start();
+  const { signal } = new AbortController();
+  const standing = { serverTime: '2030-01-01T00:00:00.000Z', approved: true, peers: [] };
+  const renewed = session.renew({ ...standing, keySet: 'k'.repeat(1_500) });
+  const sets = Array.from({ length: 3 }, () => session.setToggle('t'.repeat(600_000), signal));
+  const ends = await Promise.allSettled(sets);
+  expect(ends.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  expect(socket.terminated).toBe(true);
+  await renewed;
 });
 
 test('an agent that is not approved is asked nothing', async () => {

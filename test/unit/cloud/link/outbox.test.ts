@@ -83,7 +83,7 @@ test('what is sent after a patient frame comes after it, in its order', () => {
     outbox.send('r'.repeat(1_000));
   });
   outbox.send('second');
-  expect(outbox.length).toBe(1_011);
+  expect(outbox.length).toBe(2_011); // the frame in pieces, too
   for (let n = 0; n < 4; n += 1) socket.written();
   expect(socket.sent.map(({ text }) => text[0])).toEqual(['w', 'w', 'f', 'r', 'r', 's']);
   expect(outbox.length).toBe(0);
@@ -101,4 +101,40 @@ test('nothing more goes to a socket that has failed or is being closed', () => {
     expect(socket.sent).toHaveLength(1);
     expect(outbox.length).toBe(0);
   }
+});
+
+test('what is to be done when it is empty comes after the pieces and what waits behind them', () => {
+  const { socket, outbox } = make();
+  const frame = 'x'.repeat(2_000);
+  outbox.patiently(() => {
+    outbox.send(frame);
+  });
+  outbox.send('goodbye');
+  const done: string[] = [];
+  outbox.whenEmpty(() => done.push('closed'));
+  outbox.whenEmpty(() => done.push('closed again'));
+  expect(outbox.length).toBe(frame.length + 'goodbye'.length);
+  for (let turn = 0; turn < 2; turn++) {
+    socket.written();
+    expect(done).toEqual([]);
+  }
+  socket.written();
+  expect(socket.sent.at(-1)).toEqual({ text: 'goodbye', fin: true });
+  expect(done).toEqual(['closed']);
+  expect(outbox.length).toBe(0);
+  outbox.whenEmpty(() => done.push('at once'));
+  expect(done).toEqual(['closed', 'at once']);
+});
+
+test('it is empty, too, when the connection goes in the middle of a frame', () => {
+  const { socket, outbox } = make();
+  outbox.patiently(() => {
+    outbox.send('x'.repeat(2_000));
+  });
+  outbox.send('lost');
+  const done: string[] = [];
+  outbox.whenEmpty(() => done.push('closed'));
+  socket.written(new Error('gone'));
+  expect(done).toEqual(['closed']);
+  expect(socket.sent.map(({ text }) => text)).not.toContain('lost');
 });

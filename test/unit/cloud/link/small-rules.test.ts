@@ -59,3 +59,16 @@ test('agents are told to spread over as long as all of them take, counted once a
   clock.advance(1);
   expect(await spread.ms()).toBe(100);
 });
+
+test('a count that failed is made again for the next agent, and one is enough for all who come meanwhile', async () => {
+  const clock = new FakeClock();
+  let counted = 0;
+  const count = (): Promise<number> => {
+    counted += 1;
+    return counted === 1 ? Promise.reject(new Error('no database')) : Promise.resolve(170);
+  };
+  const spread = new Spread({ store: { agents: { count } }, clock });
+  await expect(spread.ms()).rejects.toThrow('no database');
+  expect(await Promise.all([spread.ms(), spread.ms()])).toEqual([1_000, 1_000]);
+  expect(counted).toBe(2);
+});
