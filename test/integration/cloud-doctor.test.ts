@@ -280,3 +280,38 @@ test('a support bundle holds no key, no token and no name', async () => {
   await writeFile(join(folder, 'more'), planted.storage);
   expect(await searchSecrets(planted, [folder])).toHaveLength(1);
 });
+
+test('a key or database password in a sentence is scrubbed also where sentences are let in', async () => {
+  const { data, path } = await made();
+  const privateKey = async (name: string): Promise<string> => {
+    const { d, k } = JSON.parse(await readFile(join(data, 'keys', name), 'utf8')) as {
+      d?: string;
+      k?: string;
+    };
+    return d ?? k ?? '';
+  };
+  const database = join(path, 'database.url');
+  const password = 'Planted-Database-1';
+  await writeFile(database, `postgres://passback:${password}@127.0.0.1:1/passback`, {
+    mode: 0o600,
+  });
+  const planted = {
+    root: await privateKey('root.json'),
+    storage: await privateKey('storage.json'),
+    password,
+  };
+  const log = join(path, 'cloud.log');
+  const line = { time: new Date().toISOString(), level: 'info', eventId: 1 };
+  const reason = `kept ${Object.values(planted).join(' ')}`;
+  await writeFile(log, JSON.stringify({ ...line, event: 'cloud.request_failed', reason }));
+  const out = join(path, 'bundle.tar.gz');
+  const flags = ['--data', data, '--log', log, '--out', out, '--with-accounts'];
+  const ran = await cloud(['support-bundle', ...flags], {
+    PASSBACK_CLOUD_DATABASE_URL_FILE: database,
+  });
+  expect(ran).toMatchObject({ err: '', code: 0 });
+  await promisify(execFile)('tar', ['-xzf', out, '-C', path]);
+  const folder = join(path, 'passback-cloud-support');
+  expect(await readFile(join(folder, 'log.jsonl'), 'utf8')).toContain('kept [secret]');
+  expect(await searchSecrets(planted, [folder])).toEqual([]);
+});

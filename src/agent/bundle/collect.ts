@@ -5,7 +5,7 @@ import { redactChecks } from '../../support/bundle/redact-checks.ts';
 import { versions } from '../../support/bundle/bundle-command.ts';
 import { redactLog } from '../../support/bundle/redact-log.ts';
 import { redactSettings } from '../../support/bundle/redact-settings.ts';
-import { scrub, type Scrubbed } from '../../support/bundle/scrub.ts';
+import { scrub, scrubbedLines, type Scrubbed } from '../../support/bundle/scrub.ts';
 import type { ArchivedFile } from '../../support/bundle/tar.ts';
 import { jsonFile } from '../../support/bundle/write-bundle.ts';
 import type { CheckResult } from '../../support/checks.ts';
@@ -53,12 +53,7 @@ export async function collectBundle(options: BundleOptions): Promise<readonly Ar
     json('status.json', redactStatus(status, withAccounts)),
     json('doctor.json', redactChecks(checks, { isKnownKey, withAccounts })),
     json('journal.json', await journalStatistics(stateFolder)),
-    {
-      name: 'passback-support/log.jsonl',
-      content: log.lines
-        .map((line) => `${JSON.stringify(scrub(JSON.parse(line) as unknown, texts))}\n`)
-        .join(''),
-    },
+    scrubbedLines('passback-support/log.jsonl', log.lines, texts),
     json('manifest.json', {
       madeAt: timestamp(options.now),
       withAccounts,

@@ -3,6 +3,7 @@ import { CODES } from '../../protocol/codes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { redactChecks } from '../../support/bundle/redact-checks.ts';
 import { redactLog } from '../../support/bundle/redact-log.ts';
+import { scrub, scrubbedLines } from '../../support/bundle/scrub.ts';
 import type { ArchivedFile } from '../../support/bundle/tar.ts';
 import {
   addBundleOptions,
@@ -16,6 +17,7 @@ import { ConfigError } from '../../support/config-error.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { effectiveSettings, isKnownKey, loadConfig } from '../config/load-config.ts';
 import { examine } from '../doctor/doctor.ts';
+import { secretsOf } from './bundle-secrets.ts';
 import {
   CONFIG_FLAG,
   CONFIG_HELP,
@@ -66,16 +68,14 @@ async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
     isKnownKey,
     hides: () => false,
   });
+  const texts = await secretsOf(config);
   const json = (name: string, content: unknown): ArchivedFile =>
-    jsonFile(`passback-cloud-support/${name}`, content);
+    jsonFile(`passback-cloud-support/${name}`, scrub(content, texts));
   const files = [
     json('version.json', versions(now)),
     json('configuration.json', settings),
     json('doctor.json', redactChecks(checks, { isKnownKey, withAccounts })),
-    {
-      name: 'passback-cloud-support/log.jsonl',
-      content: redacted.lines.map((line) => `${line}\n`).join(''),
-    },
+    scrubbedLines('passback-cloud-support/log.jsonl', redacted.lines, texts),
     json('manifest.json', {
       madeAt: timestamp(now),
       withAccounts,

@@ -1,3 +1,5 @@
+import type { ArchivedFile } from './tar.ts';
+
 /** A text that must not leave the machine, and what stands for it. */
 export interface Scrubbed {
   readonly text: string;
@@ -28,4 +30,14 @@ export function scrub<T>(value: T, texts: readonly Scrubbed[]): T {
     return Object.fromEntries(Object.entries(one).map(([key, inner]) => [key, clean(inner)]));
   };
   return clean(value) as T; // of the same shape
+}
+
+/** A file of the bundle with these lines of JSON, scrubbed. */
+export function scrubbedLines(
+  name: string,
+  lines: readonly string[],
+  texts: readonly Scrubbed[],
+): ArchivedFile {
+  const clean = (line: string): string => JSON.stringify(scrub(JSON.parse(line) as unknown, texts));
+  return { name, content: lines.map((line) => `${clean(line)}\n`).join('') };
 }
