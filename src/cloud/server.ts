@@ -14,6 +14,7 @@ import { DeviceKeys } from './keys/device-keys.ts';
 import { KeyFolder } from './keys/key-folder.ts';
 import { LiveKeys } from './keys/live-keys.ts';
 import { watchKeys } from './keys/watch-keys.ts';
+import { mustHaveDatabase } from './setup/must-have-database.ts';
 import { createHealthServer } from './health/health-server.ts';
 import { ServiceMetrics } from './health/metrics.ts';
 import { acceptUpgrades } from './link/accept-upgrades.ts';
@@ -61,6 +62,7 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
   const keys = await LiveKeys.load(keyFolder, config.url, deps.clock.now());
   await privateFolder(folder.path);
   await privateFolder(folder.keys);
+  await mustHaveDatabase(config);
   const tls = await readTls(config.listen);
   const { clock, log } = deps;
   const node = await openServiceNode(config, { clock, log, keys: () => keys.current });

@@ -1,5 +1,4 @@
 import { chmod, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -10,9 +9,11 @@ import { promisify } from 'node:util';
 import Database from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import { runProgram } from '../../src/cloud/cli/program.ts';
+import { dataFolder } from '../../src/cloud/data-folder.ts';
 import { examine } from '../../src/cloud/doctor/doctor.ts';
+import { lockForServing } from '../../src/cloud/setup/serve-lock.ts';
 import type { CheckResult } from '../../src/support/checks.ts';
-import { only } from '../support/doctor-rig.ts';
+import { of, only } from '../support/doctor-rig.ts';
 import type { Ran } from '../support/run-passback.ts';
 import { searchSecrets } from '../support/search-secrets.ts';
 import { createTestCa, type CertificateOptions } from '../support/test-ca.ts';
@@ -121,37 +122,36 @@ test.each([
   expect(only(await run(), 'listen.certificate').standing).toBe(standing);
 });
 
-test('a port that something else has fails', async () => {
+test('a port that something else has fails, for the agents as for the probes', async () => {
   const { run } = await made();
+  const port = await takenPort();
+  const env = { PASSBACK_CLOUD_LISTEN_PORT: port, PASSBACK_CLOUD_HEALTH_PORT: port };
+  expect(of(await run(env), 'listen.port')).toMatchObject(
+    ['listen.port', 'health.port'].map((about) => ({
+      ...{ about, standing: 'fail' },
+      remedy: `Stop what uses it, or choose another ${about}.`,
+    })),
+  );
+});
+
+test('a port in use passes while the service of this data folder runs', async () => {
+  const { run, data } = await made();
+  using _ = lockForServing(dataFolder(data).lock);
+  const port = await takenPort();
+  const env = { PASSBACK_CLOUD_LISTEN_PORT: port, PASSBACK_CLOUD_HEALTH_PORT: port };
+  const found = `127.0.0.1 port ${port} is open: the service is running`;
+  expect(of(await run(env), 'listen.port')).toMatchObject([
+    { standing: 'pass', found },
+    { standing: 'pass', found },
+  ]);
+});
+
+async function takenPort(): Promise<string> {
   const other = createServer().listen(0, '127.0.0.1');
   await once(other, 'listening');
   onTestFinished(() => void other.close());
-  const port = String((other.address() as AddressInfo).port);
-  const found = only(
-    await run({ PASSBACK_CLOUD_LISTEN_PORT: port, PASSBACK_CLOUD_HEALTH_PORT: '1' }),
-    'listen.port',
-  );
-  expect(found).toMatchObject({
-    standing: 'fail',
-    found: expect.stringContaining('in use') as string,
-  });
-});
-
-test('a port that the running service has passes', async () => {
-  const { run } = await made();
-  const service = createHttpServer((_, response) => response.end()).listen(0, '127.0.0.1');
-  await once(service, 'listening');
-  onTestFinished(() => void service.close());
-  const port = String((service.address() as AddressInfo).port);
-  const found = only(
-    await run({ PASSBACK_CLOUD_LISTEN_PORT: port, PASSBACK_CLOUD_HEALTH_PORT: port }),
-    'listen.port',
-  );
-  expect(found).toMatchObject({
-    standing: 'pass',
-    found: expect.stringContaining('the service is running') as string,
-  });
-});
+  return String((other.address() as AddressInfo).port);
+}
 
 test('a key set warns 30 days before it ends, and fails when it has', async () => {
   const { run } = await made();
@@ -183,13 +183,38 @@ test('a database of a newer program fails, and one of an older program is left a
   }
 });
 
-test('a database that is gone, or is none, is told', async () => {
+test('a database that is gone, or is none, fails', async () => {
   const { run, data } = await made();
-  const path = join(data, 'passback-cloud.db');
+  const path = dataFolder(data).database;
   for (const end of ['', '-wal', '-shm']) await rm(`${path}${end}`, { force: true });
-  expect(only(await run(), 'database.schema').standing).toBe('warn');
+  expect(only(await run(), 'database.schema')).toMatchObject({
+    standing: 'fail',
+    remedy: expect.stringContaining('from a backup') as string,
+  });
   await writeFile(path, 'no database at all '.repeat(100), { mode: 0o600 });
   expect(only(await run(), 'database.schema')).toMatchObject({ standing: 'fail' });
+});
+
+test('serve does not begin anew in a data folder that has lost its database', async () => {
+  const { data } = await made();
+  const path = dataFolder(data).database;
+  for (const end of ['', '-wal', '-shm']) await rm(`${path}${end}`, { force: true });
+  const { code, err } = await cloud(['serve', '--data', data]);
+  expect({ code, err }).toEqual({
+    code: 78,
+    err: expect.stringContaining(`there is no ${path}. Put the data folder back`) as string,
+  });
+  expect(await readdir(data)).not.toContain('passback-cloud.db');
+});
+
+test('what a rotation cannot mend is not said to need one', async () => {
+  const { run, data } = await made();
+  await writeFile(join(data, 'keys', 'storage.json'), 'no key', { mode: 0o600 });
+  const { found, commands } = only(await run(), 'keys.files');
+  expect({ found, commands }).toEqual({
+    found: expect.not.stringMatching(/^keys:/) as string,
+    commands: undefined,
+  });
 });
 
 test('a configuration that is wrong ends with 78, in doctor and config check', async () => {

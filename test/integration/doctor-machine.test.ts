@@ -4,7 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { CheckResult } from '../../src/support/checks.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { lookAtRuntime } from '../../src/support/runtime-check.ts';
-import { lookAtEnrolment, lookAtFolder } from '../../src/agent/doctor/state-checks.ts';
+import { lookAtEnrolment, lookAtFolder, pasteWith } from '../../src/agent/doctor/state-checks.ts';
 import { breakerFile, writeTrips } from '../../src/agent/commands/guard/breaker-file.ts';
 import { writeOrders } from '../../src/agent/commands/guard/local-orders.ts';
 import { LocalStatus } from '../../src/agent/health/local-status.ts';
@@ -198,13 +198,29 @@ describe('the state folder', () => {
     expect(of(await run(), 'state.orders')[0]).toMatchObject({ standing: 'fail' });
   });
 
+  test('with a journal that is damaged fails, before an agent refuses to start on it', async () => {
+    const { run, state } = await rig();
+    expect(only(await run(), 'state.journal').standing).toBe('skip');
+    const journal = join(state, 'journal.jsonl');
+    await writeFile(journal, '');
+    expect(only(await run(), 'state.journal').standing).toBe('pass');
+    await writeFile(journal, 'no record\n{"and":"more"}\n');
+    expect(only(await run(), 'state.journal')).toMatchObject({
+      standing: 'fail',
+      found: expect.stringContaining(journal) as string,
+      remedy: expect.stringContaining('Do not put an older one back') as string,
+    });
+  });
+
   test('with an open breaker warns until somebody has closed it', async () => {
     const { run, state } = await rig();
     const id = '11111111-2222-4333-8444-555555555555';
     await writeTrips(state, [{ id, at: new Date().toISOString(), count: 100 }]);
     expect(only(await run(), 'state.orders')).toMatchObject({
       standing: 'warn',
-      commands: [{ lines: ['passback resume --breaker'] }],
+      commands: [
+        { lines: [expect.stringMatching(/^passback resume --breaker --config /) as string] },
+      ],
     });
     const at = new Date().toISOString();
     await writeOrders(state, { resumed: { at, trips: [id] } });
@@ -249,7 +265,7 @@ test('a key set of the service warns 30 days before it ends, and fails when it h
   const { trust } = await loadIdentity(agent.stateFolder, systemClock);
   const leftDays = async (days: number) => {
     const clock = { ...systemClock, now: () => trust.expiresAt - days * 86_400_000 };
-    return (await lookAtEnrolment(agent.stateFolder, clock)).finding;
+    return (await lookAtEnrolment(agent.stateFolder, clock, pasteWith(undefined))).finding;
   };
   expect(await leftDays(31)).toMatchObject({ standing: 'pass' });
   expect(await leftDays(29)).toMatchObject({ standing: 'warn' });

@@ -213,7 +213,7 @@ test('of a running agent it holds what it says of itself, without keys and what 
   const foreign = await exportJWK(
     (await generateKeyPair('ES256', { extractable: true })).privateKey,
   );
-  const files = await collectBundle({
+  const { files } = await collectBundle({
     ...{ source: { env: {}, readText: (path) => readFile(path, 'utf8') }, config: agent.config },
     // A private key where no allow-list would let a secret be.
     checks: [{ id: 'state.agent', standing: 'fail', found: `it said ${device.d} ${sealingKey}` }],
@@ -280,6 +280,23 @@ test('of a log of many megabytes the last lines are kept, and none that is cut',
   await writeFile(log, `${first}\n${'m'.repeat(16 * 2 ** 20 - 10)}\n${'l'.repeat(100)}`);
   const lines = await logLinesOf(log, () => Promise.reject(new Error('not asked for')));
   expect(lines).toEqual(['l'.repeat(100)]);
+});
+
+test('lines of a log that are not the program’s are left out, and counted', async () => {
+  const { config, env } = await plant();
+  const out = join(await temporary(), 'bundle.tar.gz');
+  const ran = await passback(['support-bundle', '--config', config, '--out', out], env);
+  expect(ran.out).toMatch(/^\d+ lines of the log are no log lines of passback/m);
+});
+
+test.each([
+  ['--config', 'of the configuration', 'no.yaml does not exist'],
+  ['--out', 'of the folder of the bundle', '/no does not exist; name another file'],
+])('a wrong %s is told as the wrong path %s', async (option, _, words) => {
+  const { config, env } = await plant();
+  const path = option === '--out' ? 'no/bundle.tar.gz' : 'no.yaml';
+  const ran = await passback(['support-bundle', '--config', config, option, path], env);
+  expect(ran).toMatchObject({ code: 1, out: '', err: expect.stringContaining(words) as string });
 });
 
 test('an existing file is never replaced, and a log that is not there is named', async () => {

@@ -32,8 +32,14 @@ export interface BundleOptions {
   readonly now: number;
 }
 
+export interface Collected {
+  readonly files: readonly ArchivedFile[];
+  /** Lines of the log that are not the agent's. */
+  readonly notOurs: number;
+}
+
 /** The files of a support bundle: known settings, fields and numbers, and nothing else. */
-export async function collectBundle(options: BundleOptions): Promise<readonly ArchivedFile[]> {
+export async function collectBundle(options: BundleOptions): Promise<Collected> {
   const { source, stateFolder, checks, status, withAccounts } = options;
   const texts = await textsToScrub(options);
   const log = redactLog(options.logLines, options.lines, {
@@ -47,7 +53,7 @@ export async function collectBundle(options: BundleOptions): Promise<readonly Ar
   });
   const json = (name: string, content: unknown): ArchivedFile =>
     jsonFile(`passback-support/${name}`, scrub(content, texts));
-  return [
+  const files = [
     json('version.json', versions(options.now)),
     json('configuration.json', settings),
     json('status.json', redactStatus(status, withAccounts)),
@@ -61,6 +67,7 @@ export async function collectBundle(options: BundleOptions): Promise<readonly Ar
       leftOut: LEFT_OUT,
     }),
   ];
+  return { files, notOurs: log.dropped };
 }
 
 const LEFT_OUT =

@@ -7,7 +7,7 @@ import {
 import { logLinesOf } from '../../support/bundle/write-bundle.ts';
 import { ConfigError } from '../../support/config-error.ts';
 import type { Terminal } from '../../support/terminal.ts';
-import { UsageError } from '../../support/usage-error.ts';
+import { textOf, UsageError } from '../../support/usage-error.ts';
 import { collectBundle } from '../bundle/collect.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { loadConfig } from '../config/load-config.ts';
@@ -51,14 +51,16 @@ export function addBundleCommand(program: Command, terminal: Terminal): void {
 
 async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
   const now = Date.now();
-  const source = configSource(configFile(flags, terminal), terminal);
+  const file = configFile(flags, terminal);
+  if (file !== undefined) await textOf(file, '--config'); // a wrong path is no wrong configuration
+  const source = configSource(file, terminal);
   const config = await usable(source);
   const stateFolder = config?.stateFolder ?? defaultStateFolder(terminal.env);
   const socket = config?.health.socket ?? defaultSocket(stateFolder);
   const log = flags.log ?? config?.logging.file;
   const logLines = log === undefined ? [] : await logLinesOf(log, standardInput);
   const { drain } = terminal.stopSignals(0);
-  const files = await collectBundle({
+  const { files, notOurs } = await collectBundle({
     ...{ source, config, stateFolder, logLines, now },
     checks: await examine(doctorOptions(flags, terminal), drain),
     status: await askAgent({ socket, method: 'GET', path: '/status.json' }).catch(unasked),
@@ -66,7 +68,7 @@ async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
     withAccounts: flags.withAccounts === true,
   });
   const hasLog = log !== undefined;
-  terminal.print(await finishBundle(flags, { program: 'passback', files, hasLog, now }));
+  terminal.print(await finishBundle(flags, { program: 'passback', files, hasLog, notOurs, now }));
 }
 
 /** What is wrong with it is a part of the bundle. */

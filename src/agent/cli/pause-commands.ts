@@ -175,7 +175,8 @@ function tell({ orders, trips, taken }: Standing, flags: PlaceFlags, terminal: T
 }
 
 function takenLine(taken: Taken): string {
-  if (taken === 'yes') return 'The running agent has taken it, and the reset service is told.';
+  if (taken === 'yes')
+    return 'The running agent has taken it, and tells the reset service, at once or when the link is back.';
   if (taken === 'no') return 'No agent is running here: it holds from the start of one.';
   return `The running agent takes it within a minute: ${taken.problem}`;
 }

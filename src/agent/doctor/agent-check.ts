@@ -13,6 +13,8 @@ export interface AgentPlace {
   /** Of this program. */
   readonly version: string;
   readonly enrolled: boolean;
+  /** The command that starts it. */
+  readonly run: string;
 }
 
 /** Looks which process works in the state folder, and which one answers at the socket. */
@@ -33,7 +35,7 @@ export async function lookAtAgent(place: AgentPlace, ask: AskStatus): Promise<Fi
   return answering(answer.status, holder, place);
 }
 
-function silent({ stateFolder, socket, enrolled }: AgentPlace, holder?: number): Finding {
+function silent({ stateFolder, socket, enrolled, run }: AgentPlace, holder?: number): Finding {
   if (holder !== undefined) {
     return failed(
       `process ${holder} works in ${stateFolder} and does not answer at ${socket}`,
@@ -41,8 +43,7 @@ function silent({ stateFolder, socket, enrolled }: AgentPlace, holder?: number):
     );
   }
   if (!enrolled) return skipped('no agent is running, and none is enrolled yet');
-  const lines = ['passback run', 'systemctl start passback'];
-  const commands = [{ where: 'here: by hand, or its service', lines }];
+  const commands = [{ where: 'here, or by what runs it as a service', lines: [run] }];
   return warned('no agent is running', 'Start it:', { commands });
 }
 

@@ -28,6 +28,10 @@ export const CHECKS = {
     title: 'Enrolment',
     doc: 'Identity, keys and pinned root are whole, the key set is valid for 30 days more; WARN before enrolment, FAIL for one that was begun and is not finished.',
   },
+  'state.journal': {
+    title: 'Journal',
+    doc: 'Read whole: damage that no crash explains is FAIL, because the agent does not start on it.',
+  },
   'state.agent': {
     title: 'Running agent',
     doc: 'Which process works in the state folder, whether it answers at its socket and has a session; FAIL for two of them.',

@@ -17,7 +17,13 @@ import { CHECKS, result, type CheckId } from './check-list.ts';
 import { lookAtDirectory, type DirectoryLook } from './directory-checks.ts';
 import { lookAtFiles } from './machine-checks.ts';
 import { lookAtService } from './service-checks.ts';
-import { lookAtEnrolment, lookAtFolder, lookAtOrders } from './state-checks.ts';
+import {
+  lookAtEnrolment,
+  lookAtFolder,
+  lookAtJournal,
+  lookAtOrders,
+  pasteWith,
+} from './state-checks.ts';
 
 const CHECK_IDS = Object.keys(CHECKS) as readonly CheckId[];
 
@@ -115,19 +121,24 @@ async function lookAtMachine(
   say: (...results: readonly CheckResult[]) => void,
 ): Promise<string | undefined> {
   const { stateFolder, health, guard } = config;
+  const paste = pasteWith(file);
   const files = await lookAtFiles(config, file);
   say(...files.map(({ finding, about }) => result('files.private', finding, about)));
   const folder = await lookAtFolder(stateFolder);
   say(result('state.folder', folder));
-  const { finding, identity } = await lookAtEnrolment(stateFolder, clock);
+  const { finding, identity } = await lookAtEnrolment(stateFolder, clock, paste);
   say(result('state.enrolment', finding));
+  say(result('state.journal', await lookAtJournal(stateFolder)));
   const socket = health.socket ?? defaultSocket(stateFolder);
   const place = {
     ...{ stateFolder, socket, version: packageVersion() },
     enrolled: identity !== undefined,
+    run: paste('run'),
   };
   say(result('state.agent', await lookAtAgent(place, () => askStatus(socket))));
-  const orders = await lookAtOrders(stateFolder, guard.dryRun, clock.now());
+  const orders = await lookAtOrders(stateFolder, {
+    ...{ dryRun: guard.dryRun, now: clock.now(), paste },
+  });
   say(...orders.map((order) => result('state.orders', order)));
   return identity?.issuer;
 }

@@ -13,6 +13,8 @@ import type { Clock } from '../../support/clock.ts';
 import { isFault, messageOf } from '../../support/errors.ts';
 import { fileFailure } from '../../support/file-failure.ts';
 import { shellWord } from '../../support/shell-word.ts';
+import { JournalError } from '../commands/journal-error.ts';
+import { readRecords } from '../commands/journal-file.ts';
 import { readTrips } from '../commands/guard/breaker-file.ts';
 import { pauseAt, readOrders } from '../commands/guard/local-orders.ts';
 import { loadIdentity, type StoredIdentity } from '../identity/load-identity.ts';
@@ -108,16 +110,34 @@ export interface LookedIdentity {
 
 const TOKEN_COMMAND =
   'passback-cloud token --directory DIRECTORY --url URL --key-file ./admin.key --out ./enroll.token';
-const ENROLL_COMMAND = 'passback enroll --url URL --token-file ./enroll.token';
-const ENROLL = [
-  { where: 'where the key of an administrator of the service is', lines: [TOKEN_COMMAND] },
-  { where: 'here, as the account of the agent', lines: [ENROLL_COMMAND] },
-];
+
+/** A command of this program that can be pasted: with the configuration that was looked at. */
+export type Paste = (command: string) => string;
+
+export function pasteWith(configFile: string | undefined): Paste {
+  const config = configFile === undefined ? '' : ` --config ${shellWord(configFile)}`;
+  return (command) => `passback ${command}${config}`;
+}
+
+function enrolCommands(paste: Paste): readonly Commands[] {
+  return [
+    { where: 'where the key of an administrator of the service is', lines: [TOKEN_COMMAND] },
+    {
+      where: 'here, as the account of the agent',
+      lines: [paste('enroll --url URL --token-file ./enroll.token')],
+    },
+  ];
+}
 
 /** Reads what enrolment has left there, if it has. */
-export async function lookAtEnrolment(folder: string, clock: Clock): Promise<LookedIdentity> {
+export async function lookAtEnrolment(
+  folder: string,
+  clock: Clock,
+  paste: Paste,
+): Promise<LookedIdentity> {
   const names = await readdir(folder).catch(() => [] as string[]);
-  if (!names.includes('identity.json')) return { finding: notEnrolled(folder, names) };
+  if (!names.includes('identity.json'))
+    return { finding: notEnrolled(folder, names, enrolCommands(paste)) };
   try {
     const identity = await loadIdentity(folder, clock);
     return { finding: enrolled(identity, clock.now()), identity };
@@ -127,16 +147,20 @@ export async function lookAtEnrolment(folder: string, clock: Clock): Promise<Loo
   }
 }
 
-function notEnrolled(folder: string, names: readonly string[]): Finding {
+function notEnrolled(
+  folder: string,
+  names: readonly string[],
+  commands: readonly Commands[],
+): Finding {
   if (names.includes('device-key.json')) {
     return failed(
       `an enrolment was begun in ${folder} and not finished: the token was refused or is used up (it works once, within an hour)`,
       'Make a new token and enrol again; nothing has to be cleaned up:',
-      { commands: ENROLL },
+      { commands },
     );
   }
   return warned(`${folder} holds no identity: this machine is not enrolled`, 'Enrol it:', {
-    commands: ENROLL,
+    commands,
   });
 }
 
@@ -153,16 +177,34 @@ function enrolled({ agentId, directory, device, trust }: StoredIdentity, now: nu
     : warned(`${who}; ${set} ends in ${Math.floor(leftMs / DAY_MS)} days`, 'Rotate:', { commands });
 }
 
+/** Reads what the agent remembers, as its start would. */
+export async function lookAtJournal(folder: string): Promise<Finding> {
+  const path = join(folder, 'journal.jsonl');
+  if (!(await isThere(path))) return skipped('there is none yet; the first start makes it');
+  try {
+    const { records } = await readRecords(path);
+    const [first] = records;
+    return first === undefined || first.type === 'epoch'
+      ? passed(`${records.length} records, none damaged`)
+      : failed(`${path} does not begin with an epoch`, RESTORE);
+  } catch (error) {
+    if (!(error instanceof JournalError)) return failed(`${path} ${fileFailure(error)}`, RESTORE);
+    return failed(error.message, RESTORE);
+  }
+}
+
+const RESTORE =
+  'Do not put an older one back: what was done since would be forgotten. Without the journal enrol again; the service then knows it as another agent.';
+
 /** What somebody has ordered at this machine, and what stopped itself. */
 export async function lookAtOrders(
   folder: string,
-  dryRun: boolean,
-  now: number,
+  { dryRun, now, paste }: { readonly dryRun: boolean; readonly now: number; readonly paste: Paste },
 ): Promise<readonly Finding[]> {
   const orders = await readOrders(folder);
   const findings = [
-    ...pauseFindings(folder, orders, now),
-    ...(await breakerFindings(folder, orders)),
+    ...pauseFindings(folder, orders, { now, commands: here(paste('resume')) }),
+    ...(await breakerFindings(folder, orders, here(paste('resume --breaker')))),
     ...(dryRun
       ? [warned('dry run: nothing is written', 'Set guard.dryRun to false and restart the agent.')]
       : []),
@@ -179,8 +221,11 @@ function here(line: string): readonly Commands[] {
   return [{ where: 'here, as the account of the agent', lines: [line] }];
 }
 
-function pauseFindings(folder: string, orders: Orders, now: number): readonly Finding[] {
-  const commands = here('passback resume');
+function pauseFindings(
+  folder: string,
+  orders: Orders,
+  { now, commands }: { readonly now: number; readonly commands: readonly Commands[] },
+): readonly Finding[] {
   if (orders.type === 'unusable') {
     const found = `${join(folder, 'local-orders.json')} ${orders.why}, which counts as paused`;
     return [failed(found, 'Say what holds:', { commands })];
@@ -192,7 +237,11 @@ function pauseFindings(folder: string, orders: Orders, now: number): readonly Fi
   return [warned(found, 'When the reason is gone:', { commands, local: { reason: [reason] } })];
 }
 
-async function breakerFindings(folder: string, orders: Orders): Promise<readonly Finding[]> {
+async function breakerFindings(
+  folder: string,
+  orders: Orders,
+  commands: readonly Commands[],
+): Promise<readonly Finding[]> {
   const trips = await readTrips(folder);
   const resumed = orders.type === 'read' ? (orders.content.resumed?.trips ?? []) : [];
   const open = trips === 'damaged' || trips.some(({ id }) => !resumed.includes(id));
@@ -201,7 +250,7 @@ async function breakerFindings(folder: string, orders: Orders): Promise<readonly
     warned(
       'the breaker has stopped everything, or a caller, after unusually many operations',
       'Find out who caused them (the log names the actor), then:',
-      { commands: here('passback resume --breaker') },
+      { commands },
     ),
   ];
 }

@@ -14,6 +14,7 @@ import {
 import { redactSettings } from '../../support/bundle/redact-settings.ts';
 import { jsonFile, logLinesOf } from '../../support/bundle/write-bundle.ts';
 import { ConfigError } from '../../support/config-error.ts';
+import { textOf } from '../../support/usage-error.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { effectiveSettings, isKnownKey, loadConfig } from '../config/load-config.ts';
 import { examine } from '../doctor/doctor.ts';
@@ -53,6 +54,7 @@ export function addBundleCommand(program: Command, terminal: Terminal): void {
 
 async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
   const file = configFileOf(flags);
+  await textOf(file, flags.config === undefined ? '--data' : '--config'); // a wrong path is no wrong configuration
   const now = Date.now();
   const withAccounts = flags.withAccounts === true;
   const config = await usable(file, terminal);
@@ -83,7 +85,12 @@ async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
     }),
   ];
   const hasLog = log !== undefined;
-  terminal.print(await finishBundle(flags, { program: 'passback-cloud', files, hasLog, now }));
+  terminal.print(
+    await finishBundle(flags, {
+      ...{ program: 'passback-cloud', files, hasLog, now },
+      notOurs: redacted.dropped,
+    }),
+  );
 }
 
 /** What is wrong with it is a part of the bundle. */

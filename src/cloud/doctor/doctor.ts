@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import type { Stats } from 'node:fs';
+import { existsSync, type Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { timestamp } from '../../protocol/shapes.ts';
 import {
   failed,
@@ -23,8 +23,12 @@ import type { Environment } from '../../support/terminal.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { dataFolder } from '../data-folder.ts';
+import { KeyFolderError } from '../keys/key-folder-error.ts';
 import { KeyFolder } from '../keys/key-folder.ts';
 import { loadServiceKeys } from '../keys/service-keys.ts';
+import { SetupError } from '../setup/setup-error.ts';
+import { lockForServing } from '../setup/serve-lock.ts';
+import { MISSING_DATABASE } from '../setup/must-have-database.ts';
 import { readSchemaState } from '../store/schema-state.ts';
 import { isCertificateFor, readTlsPair } from '../tls-pair.ts';
 import { CHECKS, result, type CheckId } from './check-list.ts';
@@ -60,7 +64,12 @@ export async function examine(options: DoctorOptions): Promise<readonly CheckRes
   say(result('data.folder', await lookAtFolder(config.dataFolder)));
   say(...(await lookAtKeys(config, now)));
   say(result('listen.certificate', await lookAtCertificate(config, now)));
-  say(result('listen.port', await lookAtPort(config)));
+  for (const [group, place] of [
+    ['listen', config.listen],
+    ['health', config.health],
+  ] as const) {
+    say(result('listen.port', await lookAtPort(`${group}.port`, place, config), `${group}.port`));
+  }
   say(result('database.schema', await lookAtDatabase(config)));
   return all;
 }
@@ -141,7 +150,10 @@ async function openKeyFile(folder: string): Promise<Finding | undefined> {
 
 async function keySetFinding(folder: string, url: string, now: number): Promise<Finding> {
   const commands = [
-    { where: 'with the root key at hand', lines: ['passback-cloud keys rotate --data …'] },
+    {
+      where: 'with the root key at hand',
+      lines: [`passback-cloud keys rotate --data ${shellWord(dirname(folder))}`],
+    },
   ];
   try {
     const { keySet } = await loadServiceKeys(new KeyFolder(folder), url, now);
@@ -150,7 +162,12 @@ async function keySetFinding(folder: string, url: string, now: number): Promise<
     return leftMs > KEY_SET_MS ? passed(found) : warned(found, 'Rotate:', { commands });
   } catch (error) {
     if (!isFault(error)) throw error;
-    return failed(messageOf(error), 'Do what it says.', { commands });
+    const isOver = error instanceof KeyFolderError && error.code === 'KEYS_EXPIRED';
+    return failed(
+      messageOf(error).replace(/^keys: /, ''),
+      isOver ? 'Rotate:' : 'Do what it says; a rotation does not mend what is damaged.',
+      isOver ? { commands } : {},
+    );
   }
 }
 
@@ -189,22 +206,25 @@ async function lookAtCertificate({ listen, url }: CloudConfig, now: number): Pro
   return until - now < RENEW_MS ? warned(`it ends on ${date}`, renew) : passed(`until ${date}`);
 }
 
-async function lookAtPort({ listen, health }: CloudConfig): Promise<Finding> {
-  const { host, port } = listen;
+async function lookAtPort(
+  setting: string,
+  { host, port }: CloudConfig['health'],
+  config: CloudConfig,
+): Promise<Finding> {
   const code = port === 0 ? undefined : await bindFailure(host, port);
   if (code === undefined) return passed(`${host} port ${port} can be opened`);
   if (code === 'EADDRINUSE') {
-    return (await isServing(health))
+    return (await isServing(config))
       ? passed(`${host} port ${port} is open: the service is running`)
       : failed(
-          `${host} port ${port} is in use, and no passback-cloud answers at its health port ${health.port}`,
-          'Stop what uses it, or choose another listen.port.',
+          `${host} port ${port} is in use, and the service of this data folder is not running`,
+          `Stop what uses it, or choose another ${setting}.`,
         );
   }
   const cure =
     code === 'EACCES'
-      ? 'Ports below 1024 need CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), or choose another listen.port.'
-      : 'Look at listen.host: it has to be an address of this machine.';
+      ? 'Ports below 1024 need CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), or choose another one.'
+      : `Look at ${setting.replace('.port', '.host')}: it has to be an address of this machine.`;
   return failed(`${host} port ${port} cannot be opened (${code})`, cure);
 }
 
@@ -223,7 +243,21 @@ function bindFailure(host: string, port: number): Promise<string | undefined> {
   });
 }
 
-function isServing({ host, port }: CloudConfig['health']): Promise<boolean> {
+/** Whether the service of this data folder runs: with SQLite its lock says so, else its health port. */
+async function isServing({ dataFolder: data, database, health }: CloudConfig): Promise<boolean> {
+  if (database !== undefined) return answersAt(health);
+  const { lock } = dataFolder(data);
+  if (!existsSync(lock)) return false; // looking would make it
+  try {
+    lockForServing(lock)[Symbol.dispose]();
+    return false;
+  } catch (error) {
+    if (error instanceof SetupError) return true;
+    throw error;
+  }
+}
+
+function answersAt({ host, port }: CloudConfig['health']): Promise<boolean> {
   return new Promise((resolve) => {
     const asked = request({ host, port, path: '/livez', timeout: 3_000 }, (response) => {
       response.resume();
@@ -246,7 +280,9 @@ async function lookAtDatabase(config: CloudConfig): Promise<Finding> {
       case 'older':
         return passed(`${place} can be reached; serve brings its schema up to date`);
       case 'absent':
-        return warned(`${place} holds nothing of ours yet`, 'init or serve makes the tables.');
+        return config.database === undefined
+          ? failed(`there is no ${place}`, MISSING_DATABASE)
+          : warned(`${place} holds nothing of ours yet`, 'init or serve makes the tables.');
       case 'newer':
         return failed(
           `${place} was written by a newer passback-cloud`,
@@ -259,6 +295,10 @@ async function lookAtDatabase(config: CloudConfig): Promise<Finding> {
       return failed(found, 'Correct it.');
     }
     if (!isFault(error) && !(error instanceof FolderError)) throw error;
-    return failed(messageOf(error), 'Look at the database server, and at database.urlFile.');
+    const remedy =
+      config.database === undefined
+        ? 'Do what it says.'
+        : 'Look at the database server, and at database.urlFile.';
+    return failed(messageOf(error), remedy);
   }
 }

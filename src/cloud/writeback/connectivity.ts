@@ -19,7 +19,7 @@ const STATES = {
   paused: {
     words: 'writeback is paused',
     action:
-      'When the reason is gone, run `passback-cloud resume`; where an agent says that it was paused at its machine, `passback resume` there.',
+      'When the reason is gone: `passback-cloud resume` where this service paused it, `passback resume` on the machine of each agent that says it was paused there.',
   },
   'too-old': {
     words: 'an agent is too old to be served',

@@ -34,19 +34,25 @@ export interface Finished {
   readonly files: readonly ArchivedFile[];
   /** Whether there was a log to take lines from. */
   readonly hasLog: boolean;
+  /** Lines of it that are not the program's. */
+  readonly notOurs: number;
   readonly now: number;
 }
 
 /** Writes the bundle and gives what to print. Rejects with `UsageError`. */
 export async function finishBundle(
   { out, json }: BundleFlags,
-  { program, files, hasLog, now }: Finished,
+  { program, files, hasLog, notOurs, now }: Finished,
 ): Promise<string> {
   const path = resolve(out ?? bundleName(program, now));
   await writeBundle(path, files, now);
   const entries = files.map(({ name }) => name);
   if (json === true) return JSON.stringify({ file: path, entries });
-  const wrote = `Wrote ${path}: ${entries.map((name) => name.split('/').at(-1)).join(', ')}.`;
+  const strange =
+    notOurs === 0
+      ? ''
+      : `\n${notOurs} lines of the log are no log lines of ${program} and were left out.`;
+  const wrote = `Wrote ${path}: ${entries.map((name) => name.split('/').at(-1)).join(', ')}.${strange}`;
   return hasLog
     ? wrote
     : `${wrote}\nLog lines are not in it: the log goes to standard output. Add --log FILE, or journalctl -u ${program} -o cat | … --log -`;

@@ -1,4 +1,5 @@
 import { open, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { fileFailure } from '../file-failure.ts';
 import { UsageError } from '../usage-error.ts';
@@ -28,7 +29,9 @@ export async function writeBundle(
       await file.close();
     }
   } catch (error) {
-    throw new UsageError(`--out: ${path} ${fileFailure(error)}; name another file`);
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const what = isMissing ? `the folder ${dirname(path)}` : path;
+    throw new UsageError(`--out: ${what} ${fileFailure(error)}; name another file`);
   }
 }
 

@@ -95,7 +95,13 @@ test.each([
   ['is closed to this account', () => Promise.reject(new UsageError('may not be opened')), 'skip'],
   ['is of another version', () => Promise.resolve({ some: 'thing' }), 'skip'],
 ])('a socket that %s is no failure of the agent', async (_, ask, standing) => {
-  const place = { stateFolder: '/nowhere', socket: '/nowhere/s', version: '1', enrolled: true };
+  const place = {
+    stateFolder: '/nowhere',
+    socket: '/nowhere/s',
+    version: '1',
+    enrolled: true,
+    run: 'passback run',
+  };
   expect(await lookAtAgent(place, ask)).toMatchObject({ standing });
 });
 
@@ -174,7 +180,13 @@ test.each<[string, Partial<LocalStatus>, string, RegExp]>([
     /version 0\.9\.0, while this is 1\.0\.0/,
   ],
 ])('an agent that answers and %s is told so', async (_, said, standing, words) => {
-  const place = { stateFolder: '/nowhere', socket: '/s', version: '1.0.0', enrolled: true };
+  const place = {
+    stateFolder: '/nowhere',
+    socket: '/s',
+    version: '1.0.0',
+    enrolled: true,
+    run: 'passback run',
+  };
   const finding = await lookAtAgent(place, () => Promise.resolve({ ...WELL, ...said }));
   expect(finding).toMatchObject({ standing });
   expect(finding.found).toMatch(words);
