@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -8,6 +7,7 @@ import { makeBundle, type BundleWish } from './packaging/bundle.ts';
 import { PLATFORMS, PROGRAM_NAMES, PROGRAMS } from './packaging/programs.ts';
 import { npmSbom } from './packaging/sbom.ts';
 import { manifest } from './packaging/settle.ts';
+import { sourceDate } from './packaging/source-date.ts';
 
 /** Builds once more elsewhere; resolves with whether both are the same, and says what is not. */
 async function isReproducible(wish: BundleWish, folder: string): Promise<boolean> {
@@ -24,16 +24,6 @@ async function isReproducible(wish: BundleWish, folder: string): Promise<boolean
   } finally {
     await rm(out, { recursive: true, force: true });
   }
-}
-
-/** When everything in a bundle was made: as the environment says, else with the last commit. */
-function sourceDate(root: string): number {
-  const given = process.env.SOURCE_DATE_EPOCH;
-  const text =
-    given ?? execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: root, encoding: 'utf8' });
-  const epoch = Number(text);
-  if (!Number.isSafeInteger(epoch) || epoch <= 0) throw new Error('SOURCE_DATE_EPOCH is no number');
-  return epoch;
 }
 
 const values = optionsOf('scripts/bundle', {

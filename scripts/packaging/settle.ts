@@ -37,8 +37,8 @@ export async function settle(
   await settleTimes(folder, epoch);
 }
 
-/** Folders last: what is written into them changes their time. */
-async function settleTimes(path: string, epoch: number): Promise<void> {
+/** Gives everything below a path one time, and folders plain modes; folders last, because what is written into them changes their time. */
+export async function settleTimes(path: string, epoch: number): Promise<void> {
   const isFolder = (await lstat(path)).isDirectory();
   if (isFolder) {
     for (const name of await readdir(path)) await settleTimes(join(path, name), epoch);

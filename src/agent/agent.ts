@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../support/clock.ts';
 import type { Logger } from '../support/logger.ts';
 import { onAbort } from '../support/on-abort.ts';
+import { keepTold, type ServiceManager } from '../support/service-manager.ts';
 import type { StopSignals } from '../support/stop-signals.ts';
 import { packageVersion } from '../support/version.ts';
 import { Admission } from './commands/guard/admission.ts';
@@ -44,6 +45,8 @@ export interface AgentDependencies {
   readonly openDirectory?: (parts: Pick<Parts, 'config' | 'log' | 'clock'>) => Promise<Directory>;
   /** What the journal writes to. Default is the one of this machine. */
   readonly disk?: Disk;
+  /** Whoever has started the process and wants to hear how it is. */
+  readonly serviceManager?: ServiceManager | undefined;
 }
 
 /**
@@ -93,11 +96,15 @@ export async function runAgent(
       action: 'nothing will be written; set guard.dryRun to false and restart to end the rehearsal',
     });
   }
-  await runParts(parts, stop);
+  await runParts(parts, stop, deps.serviceManager);
   log.info('agent.stopped');
 }
 
-async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
+async function runParts(
+  parts: Parts,
+  stop: StopSignals,
+  manager: ServiceManager | undefined,
+): Promise<void> {
   const { journal, admission, directory, clock } = parts;
   const watched = watchedDirectory(directory, () => void health.hurry());
   const core = composeCore(
@@ -142,6 +149,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   using _schedule = startSchedule(dutiesOf(parts, { core, health, reporter, local }));
   const ended = new AbortController();
   const served = local.serve({ refresh: () => refreshOrders(admission) }, ended.signal);
+  const told = manager !== undefined && keepTold(local.toTell(manager), stop.drain, ended.signal);
   try {
     const firstLook = firstProbe(health, local);
     await rotateKeys(parts, reporter);
@@ -151,7 +159,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
     await firstLook;
   } finally {
     ended.abort();
-    await served;
+    await Promise.all([served, told]);
   }
 }
 

@@ -16,6 +16,7 @@ import { Metrics } from './health/metrics.ts';
 import { notReadyBecause } from './health/readiness.ts';
 import { Watchdog } from './health/watchdog.ts';
 import type { LinkMonitor } from './link/link-report.ts';
+import type { ServiceManager, Told } from '../support/service-manager.ts';
 import type { Parts } from './parts.ts';
 
 const TURN_MS = 1_000;
@@ -31,7 +32,7 @@ export interface LocalParts {
 /** What this machine is shown of the agent, and what shows that the agent gets on. */
 export class Local {
   readonly metrics: Metrics;
-  /** Fed by real progress: what a service manager may be told that the agent is alive by. */
+  /** Fed by real progress: what the service manager is told that the agent is alive by. */
   readonly watchdog: Watchdog;
   readonly #parts: Parts;
   readonly #local: LocalParts;
@@ -60,6 +61,29 @@ export class Local {
   /** Serves until `signal` aborts. Never rejects: the agent works as well without anybody looking. */
   async serve(control: LocalControl, signal: AbortSignal): Promise<void> {
     await Promise.all([this.#turn(signal), this.#socket(control, signal), this.#port(signal)]);
+  }
+
+  /** What the service manager of this machine hears of the agent. */
+  toTell(manager: ServiceManager): Told {
+    const { clock, log } = this.#parts;
+    return {
+      ...{ manager, clock },
+      status: () => this.#inOneLine(),
+      stuck: () => {
+        const { liveness } = this.watchdog;
+        return liveness.alive ? [] : liveness.stuck;
+      },
+      onStuck: (stuck) => {
+        log.error('agent.stuck', { stuck });
+      },
+    };
+  }
+
+  #inOneLine(): string {
+    const { state, reasons } = this.#local.health.report;
+    const notReady = this.#notReady();
+    const because = [...new Set([...notReady, ...reasons])].join('; ');
+    return because === '' ? `${state}, ready` : `${state}: ${because}`;
   }
 
   async #turn(signal: AbortSignal): Promise<void> {

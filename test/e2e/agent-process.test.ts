@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { OPERATION_LIFETIME_MS, START_WITHIN_MS } from '../../src/protocol/command.ts';
 import { timestamp } from '../../src/protocol/shapes.ts';
 import { eventually } from '../support/eventually.ts';
+import { NotifyListener } from '../support/notify-listener.ts';
 import { Program, runProgram } from '../support/program.ts';
 import { ScriptedService } from '../support/scripted-service.ts';
 import { searchSecrets } from '../support/search-secrets.ts';
@@ -105,6 +106,28 @@ test('the first SIGTERM drains: goodbye, exit code 0', async () => {
   expect(ended.stdout).toContain('"agent.stopped"');
   await eventually(() => service.session.goodbye !== undefined);
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'systemd hears that it is up, how it is, that it gets on, and that it stops',
+  async () => {
+    const socket = join(folder.path, 'notify');
+    using systemd = new NotifyListener(socket);
+    vi.stubEnv('NOTIFY_SOCKET', socket);
+    vi.stubEnv('WATCHDOG_USEC', '300000');
+    const agent = run();
+    const heard: string[] = [];
+    const hears = (what: RegExp): Promise<boolean> =>
+      eventually(() => {
+        for (let one = systemd.next(); one !== undefined; one = systemd.next()) heard.push(one);
+        return heard.some((news) => what.test(news));
+      });
+    await hears(/^READY=1\nWATCHDOG=1\nSTATUS=./);
+    await hears(/^WATCHDOG=1\nSTATUS=down: .*no domain controller/);
+    expect((await agent.stop('SIGTERM')).code).toBe(0);
+    await hears(/^STOPPING=1\nEXTEND_TIMEOUT_USEC=20000000\nWATCHDOG=1\nSTATUS=stopping/);
+    expect(heard.filter((news) => news.startsWith('READY'))).toHaveLength(1);
+  },
+);
 
 test('SIGTERM before the link is up ends it as well', async () => {
   const agent = run();
