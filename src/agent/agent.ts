@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../support/clock.ts';
 import type { Logger } from '../support/logger.ts';
 import { onAbort } from '../support/on-abort.ts';
-import { keepTold, type ServiceManager } from '../support/service-manager.ts';
+import type { ServiceManager } from '../support/service-manager.ts';
 import type { StopSignals } from '../support/stop-signals.ts';
 import { packageVersion } from '../support/version.ts';
 import { Admission } from './commands/guard/admission.ts';
@@ -131,6 +131,7 @@ async function runParts(
     version: packageVersion(),
     oldestCommandAt: () => commander.oldestSince,
     draining: () => either.aborted,
+    ...{ manager, drain: stop.drain },
   });
   const pauseEnd = new PauseEnd({
     pause: () => admission.pause,
@@ -149,7 +150,6 @@ async function runParts(
   using _schedule = startSchedule(dutiesOf(parts, { core, health, reporter, local }));
   const ended = new AbortController();
   const served = local.serve({ refresh: () => refreshOrders(admission) }, ended.signal);
-  const told = manager !== undefined && keepTold(local.toTell(manager), stop.drain, ended.signal);
   try {
     const firstLook = firstProbe(health, local);
     await rotateKeys(parts, reporter);
@@ -159,7 +159,7 @@ async function runParts(
     await firstLook;
   } finally {
     ended.abort();
-    await Promise.all([served, told]);
+    await served;
   }
 }
 

@@ -16,7 +16,7 @@ import { Metrics } from './health/metrics.ts';
 import { notReadyBecause } from './health/readiness.ts';
 import { Watchdog } from './health/watchdog.ts';
 import type { LinkMonitor } from './link/link-report.ts';
-import type { ServiceManager, Told } from '../support/service-manager.ts';
+import { keepTold, type ServiceManager } from '../support/service-manager.ts';
 import type { Parts } from './parts.ts';
 
 const TURN_MS = 1_000;
@@ -27,6 +27,9 @@ export interface LocalParts {
   readonly version: string;
   readonly oldestCommandAt: () => number | undefined;
   readonly draining: () => boolean;
+  /** Whoever has started the process and wants to hear how it is. */
+  readonly manager: ServiceManager | undefined;
+  readonly drain: AbortSignal;
 }
 
 /** What this machine is shown of the agent, and what shows that the agent gets on. */
@@ -60,23 +63,27 @@ export class Local {
 
   /** Serves until `signal` aborts. Never rejects: the agent works as well without anybody looking. */
   async serve(control: LocalControl, signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#turn(signal), this.#socket(control, signal), this.#port(signal)]);
+    await Promise.all([
+      this.#turn(signal),
+      this.#socket(control, signal),
+      this.#port(signal),
+      this.#tell(signal),
+    ]);
   }
 
-  /** What the service manager of this machine hears of the agent. */
-  toTell(manager: ServiceManager): Told {
+  async #tell(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#parts;
-    return {
-      ...{ manager, clock },
-      status: () => this.#inOneLine(),
-      stuck: () => {
-        const { liveness } = this.watchdog;
-        return liveness.alive ? [] : liveness.stuck;
-      },
-      onStuck: (stuck) => {
-        log.error('agent.stuck', { stuck });
-      },
+    const { manager, drain } = this.#local;
+    if (manager === undefined) return;
+    const stuck = (): readonly string[] => {
+      const { liveness } = this.watchdog;
+      return liveness.alive ? [] : liveness.stuck;
     };
+    const onStuck = (why: readonly string[]): void => {
+      log.error('agent.stuck', { stuck: why });
+    };
+    const told = { manager, clock, stuck, onStuck, status: () => this.#inOneLine() };
+    await keepTold(told, drain, signal);
   }
 
   #inOneLine(): string {
