@@ -59,6 +59,7 @@ function control(program: ProgramName, version: string): string {
     'Section: admin',
     'Priority: optional',
     `Depends: ${DEPENDS}`,
+    'Recommends: ca-certificates',
     'Maintainer: The Passback maintainers <maintainers@passback.invalid>',
     `Description: ${summary}`,
     ` ${description}`,

@@ -29,7 +29,7 @@ export const CONFIGURATION: Readonly<Record<ProgramName, readonly string[]>> = {
 };
 
 const DROP_INS: Readonly<Record<ProgramName, readonly string[]>> = {
-  passback: ['encrypted-password.conf', 'proxy-login.conf', 'addresses.conf'],
+  passback: ['encrypted-password.conf', 'addresses.conf'],
   'passback-cloud': ['port-443.conf', 'addresses.conf'],
 };
 

@@ -89,22 +89,19 @@ export async function runAgent(
   });
   const standing = new Standing(trust, clock);
   const known = { config, identity, peers, standing, journal, admission, directory };
-  const parts = { ...known, abort, log, clock, random };
+  const { serviceManager } = deps;
+  const parts = { ...known, abort, log, clock, random, serviceManager };
   log.info('agent.started', { agent: identity.agentId, directory: identity.directory });
   if (config.guard.dryRun) {
     log.warn('writeback.dry_run', {
       action: 'nothing will be written; set guard.dryRun to false and restart to end the rehearsal',
     });
   }
-  await runParts(parts, stop, deps.serviceManager);
+  await runParts(parts, stop);
   log.info('agent.stopped');
 }
 
-async function runParts(
-  parts: Parts,
-  stop: StopSignals,
-  manager: ServiceManager | undefined,
-): Promise<void> {
+async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   const { journal, admission, directory, clock } = parts;
   const watched = watchedDirectory(directory, () => void health.hurry());
   const core = composeCore(
@@ -131,7 +128,7 @@ async function runParts(
     version: packageVersion(),
     oldestCommandAt: () => commander.oldestSince,
     draining: () => either.aborted,
-    ...{ manager, drain: stop.drain },
+    drain: stop.drain,
   });
   const pauseEnd = new PauseEnd({
     pause: () => admission.pause,

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import { once } from 'node:events';
+import { keepTold } from '../support/service-manager.ts';
 import { guardSummary } from './guard-summary.ts';
 import type { Health } from './health/health.ts';
 import { keepListening } from './health/keep-listening.ts';
@@ -16,7 +17,6 @@ import { Metrics } from './health/metrics.ts';
 import { notReadyBecause } from './health/readiness.ts';
 import { Watchdog } from './health/watchdog.ts';
 import type { LinkMonitor } from './link/link-report.ts';
-import { keepTold, type ServiceManager } from '../support/service-manager.ts';
 import type { Parts } from './parts.ts';
 
 const TURN_MS = 1_000;
@@ -27,8 +27,6 @@ export interface LocalParts {
   readonly version: string;
   readonly oldestCommandAt: () => number | undefined;
   readonly draining: () => boolean;
-  /** Whoever has started the process and wants to hear how it is. */
-  readonly manager: ServiceManager | undefined;
   readonly drain: AbortSignal;
 }
 
@@ -72,8 +70,8 @@ export class Local {
   }
 
   async #tell(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#parts;
-    const { manager, drain } = this.#local;
+    const { serviceManager: manager, clock, log } = this.#parts;
+    const { drain } = this.#local;
     if (manager === undefined) return;
     const stuck = (): readonly string[] => {
       const { liveness } = this.watchdog;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -98,6 +98,27 @@ function handOver(): Promise<unknown> {
   });
   return answered.catch((error: unknown) => error);
 }
+
+test.skipIf(process.getuid?.() !== 0)(
+  'enrolled by root, the state belongs to the account that its folder belongs to',
+  async () => {
+    const [state, token] = [join(folder.path, 'theirs'), join(folder.path, 'second-token')];
+    await mkdir(state, { mode: 0o700 });
+    await chown(state, 12_345, 23_456);
+    await chmod(folder.path, 0o711);
+    await writeFile(token, service.enrollmentToken(), { mode: 0o600 }); // root's own
+    const to = ['--url', service.url, '--token-file', token];
+    const enrolled = await runProgram('agent', [
+      ...['enroll', ...to, '--config', config, '--state-folder', state],
+    ]);
+    expect(enrolled).toMatchObject({ code: 0, stderr: '' });
+    const files = await readdir(state);
+    expect(files.length).toBeGreaterThan(1);
+    for (const file of files) {
+      expect(await stat(join(state, file))).toMatchObject({ uid: 12_345, gid: 23_456 });
+    }
+  },
+);
 
 test('the first SIGTERM drains: goodbye, exit code 0', async () => {
   const agent = await runUntilUp();

@@ -15,13 +15,17 @@ export class BootedSystem implements AsyncDisposable {
   /** Resolves when systemd has started everything; it can reach what is on `network`. */
   static async boot(network: string, progress: Progress): Promise<BootedSystem> {
     const image = await builtImage('passback-systemd', 'test/lab/systemd', progress);
-    // Mounting file systems is what a sandboxed unit begins with.
-    const rights = ['--cap-add', 'SYS_ADMIN', '--security-opt', 'apparmor=unconfined'];
+    // As on a machine: a sandbox begins with mounts, and a user namespace of its own behind a /proc
+    // that hides others is written by a helper that has to see the process.
+    const rights = ['SYS_ADMIN', 'SYS_PTRACE'].flatMap((right) => ['--cap-add', right]);
+    const open = ['--security-opt', 'apparmor=unconfined'];
     const places = ['/run', '/run/lock', '/tmp'].flatMap((path) => ['--tmpfs', `${path}:exec`]);
     const run = ['run', '--detach', '--label', 'org.testcontainers=true', '--network', network];
-    const id = await docker([...run, ...rights, ...places, ...controlGroups(), image]);
+    const id = await docker([...run, ...rights, ...open, ...places, ...controlGroups(), image]);
     const system = new BootedSystem(id);
-    const state = await system.try(`timeout ${BOOT_LIMIT_S} systemctl is-system-running --wait`);
+    // There is nobody to ask in the first moments.
+    const wait = `until [ -S /run/systemd/private ]; do sleep 0.1; done; systemctl is-system-running --wait`;
+    const state = await system.try(`timeout ${BOOT_LIMIT_S} bash -c '${wait}'`);
     if (!/running|degraded/.test(state.output)) {
       await system[Symbol.asyncDispose]();
       throw new Error(`systemd did not boot: ${state.output}`);
