@@ -18,8 +18,8 @@ function scene({ watchdogMs, stuck = [] }: Scene = {}): {
   readonly drain: AbortController;
   readonly isOver: Promise<void>;
   /** Lets everything that is due happen. */
-  pass(ms: number): Promise<void>;
-  end(): void;
+  readonly pass: (ms: number) => Promise<void>;
+  readonly end: () => void;
 } {
   const clock = new FakeClock(undefined, { autoAdvance: false });
   const news: News[] = [];
