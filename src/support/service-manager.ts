@@ -42,6 +42,7 @@ const MORE_TIME_MS = 20_000;
  */
 export async function keepTold(told: Told, drain: AbortSignal, ended: AbortSignal): Promise<void> {
   const { manager, clock } = told;
+  const either = AbortSignal.any([drain, ended]);
   let phase: News['phase'];
   let wasStuck = false;
   while (!ended.aborted) {
@@ -56,8 +57,7 @@ export async function keepTold(told: Told, drain: AbortSignal, ended: AbortSigna
       ...(drain.aborted && { moreTimeMs: MORE_TIME_MS }),
     });
     phase = now;
-    const either = drain.aborted ? ended : AbortSignal.any([drain, ended]);
-    await clock.sleep(beatOf(manager), either);
+    await clock.sleep(beatOf(manager), drain.aborted ? ended : either);
   }
 }
 
