@@ -26,6 +26,11 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
     meaning: 'The agent could not start, or came upon a bug and ended.',
     action: 'Do what `error` says and start it again; report one with `where` as a bug.',
   },
+  'agent.stuck': {
+    meaning:
+      'The agent does not get on, as `stuck` says; systemd ends it and starts it again, and nothing is done twice.',
+    action: 'Report it as a bug when it repeats, with the lines of the log before it.',
+  },
   'journal.repaired': {
     meaning: 'The last line of the journal was torn, as after a power cut, and was taken off.',
     action: 'Nothing to do. If it repeats without a power cut, test the disk.',

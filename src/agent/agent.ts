@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Clock } from '../support/clock.ts';
 import type { Logger } from '../support/logger.ts';
 import { onAbort } from '../support/on-abort.ts';
+import type { ServiceManager } from '../support/service-manager.ts';
 import type { StopSignals } from '../support/stop-signals.ts';
 import { packageVersion } from '../support/version.ts';
 import { Admission } from './commands/guard/admission.ts';
@@ -46,6 +47,8 @@ export interface AgentDependencies {
   readonly disk?: Disk;
   /** Default is this machine's calendar; a soak brings one that is faster. */
   readonly schedule?: typeof startSchedule;
+  /** Whoever has started the process and wants to hear how it is. */
+  readonly serviceManager?: ServiceManager | undefined;
 }
 
 /**
@@ -88,8 +91,8 @@ export async function runAgent(
   });
   const standing = new Standing(trust, clock);
   const known = { config, identity, peers, standing, journal, admission, directory };
-  const { schedule = startSchedule } = deps;
-  const parts = { ...known, abort, log, clock, random, schedule };
+  const { schedule = startSchedule, serviceManager } = deps;
+  const parts = { ...known, abort, log, clock, random, schedule, serviceManager };
   log.info('agent.started', { agent: identity.agentId, directory: identity.directory });
   if (config.guard.dryRun) {
     log.warn('writeback.dry_run', {
@@ -127,6 +130,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
     version: packageVersion(),
     oldestCommandAt: () => commander.oldestSince,
     draining: () => either.aborted,
+    drain: stop.drain,
   });
   const pauseEnd = new PauseEnd({
     pause: () => admission.pause,

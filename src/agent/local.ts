@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import { once } from 'node:events';
+import { keepTold } from '../support/service-manager.ts';
 import { guardSummary } from './guard-summary.ts';
 import type { Health } from './health/health.ts';
 import { keepListening } from './health/keep-listening.ts';
@@ -26,12 +27,13 @@ export interface LocalParts {
   readonly version: string;
   readonly oldestCommandAt: () => number | undefined;
   readonly draining: () => boolean;
+  readonly drain: AbortSignal;
 }
 
 /** What this machine is shown of the agent, and what shows that the agent gets on. */
 export class Local {
   readonly metrics: Metrics;
-  /** Fed by real progress: what a service manager may be told that the agent is alive by. */
+  /** Fed by real progress: what the service manager is told that the agent is alive by. */
   readonly watchdog: Watchdog;
   readonly #parts: Parts;
   readonly #local: LocalParts;
@@ -59,7 +61,34 @@ export class Local {
 
   /** Serves until `signal` aborts. Never rejects: the agent works as well without anybody looking. */
   async serve(control: LocalControl, signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#turn(signal), this.#socket(control, signal), this.#port(signal)]);
+    await Promise.all([
+      this.#turn(signal),
+      this.#socket(control, signal),
+      this.#port(signal),
+      this.#tell(signal),
+    ]);
+  }
+
+  async #tell(signal: AbortSignal): Promise<void> {
+    const { serviceManager: manager, clock, log } = this.#parts;
+    const { drain } = this.#local;
+    if (manager === undefined) return;
+    const stuck = (): readonly string[] => {
+      const { liveness } = this.watchdog;
+      return liveness.alive ? [] : liveness.stuck;
+    };
+    const onStuck = (why: readonly string[]): void => {
+      log.error('agent.stuck', { stuck: why });
+    };
+    const told = { manager, clock, stuck, onStuck, status: () => this.#inOneLine() };
+    await keepTold(told, drain, signal);
+  }
+
+  #inOneLine(): string {
+    const { state, reasons } = this.#local.health.report;
+    const notReady = this.#notReady();
+    const because = [...new Set([...notReady, ...reasons])].join('; ');
+    return because === '' ? `${state}, ready` : `${state}: ${because}`;
   }
 
   async #turn(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Clock } from '../support/clock.ts';
 import type { Logger } from '../support/logger.ts';
+import type { ServiceManager } from '../support/service-manager.ts';
 import type { Admission } from './commands/guard/admission.ts';
 import type { Journal } from './commands/journal.ts';
 import type { AgentConfig } from './config/agent-config.ts';
@@ -23,4 +24,5 @@ export interface Parts {
   readonly clock: Clock;
   readonly random: () => number;
   readonly schedule: typeof startSchedule;
+  readonly serviceManager: ServiceManager | undefined;
 }

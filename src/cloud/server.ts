@@ -48,6 +48,8 @@ export interface RunningCloud {
   readonly address: string;
   /** Where `/livez`, `/readyz` and `/metrics` are. */
   readonly healthAddress: string;
+  /** How it is, in one line. Never rejects. */
+  status(): Promise<string>;
   /** Lets what is under way end, says goodbye to the agents, stops. Idempotent. */
   close(): Promise<void>;
 }
@@ -136,6 +138,12 @@ class Service implements RunningCloud {
 
   get healthAddress(): string {
     return addressOf(this.#health, 'http', this.#parts.config.health.host);
+  }
+
+  async status(): Promise<string> {
+    const problem = await readiness(this.#core, this.#draining.signal);
+    const agents = `${this.#parts.node.live.all().length} agents connected`;
+    return problem === undefined ? `ready, ${agents}` : `not ready: ${problem}; ${agents}`;
   }
 
   async start(): Promise<RunningCloud> {

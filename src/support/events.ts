@@ -8,6 +8,7 @@ export const EVENTS = {
   'agent.stopping': 30002,
   'agent.stopped': 30003,
   'agent.failed': 30004,
+  'agent.stuck': 30005,
   'journal.repaired': 30020,
   'journal.failed': 30021,
   'journal.compacted': 30022,

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { OPERATION_LIFETIME_MS, START_WITHIN_MS } from '../../src/protocol/command.ts';
 import { timestamp } from '../../src/protocol/shapes.ts';
 import { eventually } from '../support/eventually.ts';
+import { NotifyListener } from '../support/notify-listener.ts';
 import { Program, runProgram } from '../support/program.ts';
 import { ScriptedService } from '../support/scripted-service.ts';
 import { searchSecrets } from '../support/search-secrets.ts';
@@ -98,6 +99,27 @@ function handOver(): Promise<unknown> {
   return answered.catch((error: unknown) => error);
 }
 
+test.skipIf(process.getuid?.() !== 0)(
+  'enrolled by root, the state belongs to the account that its folder belongs to',
+  async () => {
+    const [state, token] = [join(folder.path, 'theirs'), join(folder.path, 'second-token')];
+    await mkdir(state, { mode: 0o700 });
+    await chown(state, 12_345, 23_456);
+    await chmod(folder.path, 0o711);
+    await writeFile(token, service.enrollmentToken(), { mode: 0o600 }); // root's own
+    const to = ['--url', service.url, '--token-file', token];
+    const enrolled = await runProgram('agent', [
+      ...['enroll', ...to, '--config', config, '--state-folder', state],
+    ]);
+    expect(enrolled).toMatchObject({ code: 0, stderr: '' });
+    const files = await readdir(state);
+    expect(files.length).toBeGreaterThan(1);
+    for (const file of files) {
+      expect(await stat(join(state, file))).toMatchObject({ uid: 12_345, gid: 23_456 });
+    }
+  },
+);
+
 test('the first SIGTERM drains: goodbye, exit code 0', async () => {
   const agent = await runUntilUp();
   const ended = await agent.stop('SIGTERM');
@@ -105,6 +127,28 @@ test('the first SIGTERM drains: goodbye, exit code 0', async () => {
   expect(ended.stdout).toContain('"agent.stopped"');
   await eventually(() => service.session.goodbye !== undefined);
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'systemd hears that it is up, how it is, that it gets on, and that it stops',
+  async () => {
+    const socket = join(folder.path, 'notify');
+    using systemd = new NotifyListener(socket);
+    vi.stubEnv('NOTIFY_SOCKET', socket);
+    vi.stubEnv('WATCHDOG_USEC', '300000');
+    const agent = run();
+    const heard: string[] = [];
+    const hears = (what: RegExp): Promise<boolean> =>
+      eventually(() => {
+        for (let one = systemd.next(); one !== undefined; one = systemd.next()) heard.push(one);
+        return heard.some((news) => what.test(news));
+      });
+    await hears(/^READY=1\nWATCHDOG=1\nSTATUS=./);
+    await hears(/^WATCHDOG=1\nSTATUS=down: .*no domain controller/);
+    expect((await agent.stop('SIGTERM')).code).toBe(0);
+    await hears(/^STOPPING=1\nEXTEND_TIMEOUT_USEC=20000000\nWATCHDOG=1\nSTATUS=stopping/);
+    expect(heard.filter((news) => news.startsWith('READY'))).toHaveLength(1);
+  },
+);
 
 test('SIGTERM before the link is up ends it as well', async () => {
   const agent = run();

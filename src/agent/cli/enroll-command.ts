@@ -13,6 +13,7 @@ import { resolveProxy } from '../config/proxy-settings.ts';
 import { defaultStateFolder } from '../config/settings.ts';
 import { enroll } from '../identity/enroll.ts';
 import { openOutbound } from '../outbound.ts';
+import { becomeOwner } from './become-owner.ts';
 import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
 import { standardInput } from './standard-input.ts';
 
@@ -35,7 +36,8 @@ Examples:
 
 Make the token in the reset service; it works once, within an hour. Afterwards compare the
 fingerprint that is printed with the one the service shows, and approve the agent there. Run this
-as the account that will run the agent: the keys it writes belong to whoever runs it.`;
+as the account that will run the agent; or as root, where the state folder belongs to that account
+already: then what is written does, too.`;
 
 /** Adds `enroll`. */
 export function addEnrollCommand(program: Command, terminal: Terminal): void {
@@ -61,6 +63,8 @@ async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
   const tokenText =
     flags.tokenFile === '-' ? await standardInput() : await textOf(flags.tokenFile, '--token-file');
   const { drain } = terminal.stopSignals(0);
+  const outbound = await openOutbound(service, systemClock);
+  await becomeOwner(stateFolder);
   const enrolled = await enroll(
     {
       url: flags.url,
@@ -68,7 +72,7 @@ async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
       name: flags.name ?? hostname().slice(0, MAX_NAME),
       version: packageVersion(),
       stateFolder,
-      outbound: await openOutbound(service, systemClock),
+      outbound,
       clock: systemClock,
       onRetry: (reason) => {
         terminal.complain(`${reason}; trying again`);

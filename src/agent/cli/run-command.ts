@@ -4,6 +4,7 @@ import { EXIT } from '../../support/command-line.ts';
 import { failureOf, messageOf } from '../../support/errors.ts';
 import { onAbort } from '../../support/on-abort.ts';
 import { nodeDebugProblem, tlsVerificationProblem } from '../../support/environment-problems.ts';
+import { openSystemd } from '../../support/systemd.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import { winstonLogger, type ClosableLogger } from '../../support/winston-logger.ts';
@@ -40,7 +41,8 @@ async function run(flags: ConfigFlags, terminal: Terminal): Promise<void> {
     log.info('agent.stopping', { signal: String(stop.drain.reason), drainMs: config.drainMs });
   });
   try {
-    await runAgent(config, stop, { log, clock: systemClock });
+    const serviceManager = await openSystemd(terminal.env);
+    await runAgent(config, stop, { log, clock: systemClock, serviceManager });
     if (stop.abort.aborted) terminal.setExitCode(EXIT.failed);
   } catch (error) {
     log.error('agent.failed', failureOf(error));

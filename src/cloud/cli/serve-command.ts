@@ -2,8 +2,10 @@ import type { Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
 import { failureOf } from '../../support/errors.ts';
 import { onAbort } from '../../support/on-abort.ts';
+import { keepTold, type ServiceManager } from '../../support/service-manager.ts';
+import { openSystemd } from '../../support/systemd.ts';
 import { winstonLogger } from '../../support/winston-logger.ts';
-import { startCloud } from '../server.ts';
+import { startCloud, type RunningCloud } from '../server.ts';
 import { EXIT } from './exit-codes.ts';
 import {
   CONFIG_FLAG,
@@ -47,8 +49,11 @@ async function serve(flags: PlaceFlags, terminal: Terminal): Promise<void> {
   };
   process.on('uncaughtException', crash);
   const stop = terminal.stopSignals(config.drainMs + CLOSE_GRACE_MS);
+  const ended = new AbortController();
   try {
+    const manager = await openSystemd(terminal.env);
     const cloud = await startCloud(config, { clock: systemClock, log });
+    if (manager !== undefined) void keepTold(toTell(manager, cloud), stop.drain, ended.signal);
     await aborted(stop.drain);
     await Promise.race([cloud.close(), aborted(stop.abort)]);
     if (stop.abort.aborted) terminal.setExitCode(EXIT.failed);
@@ -56,11 +61,22 @@ async function serve(flags: PlaceFlags, terminal: Terminal): Promise<void> {
     log.error('cloud.failed', failureOf(error));
     throw error;
   } finally {
+    ended.abort();
     process.off('uncaughtException', crash);
     await log.close();
     // Whatever keeps the process up after an abort is what was to be dropped.
     if (stop.abort.aborted) process.exit(EXIT.failed);
   }
+}
+
+/** Its event loop turns when this is asked; a database that is away is nothing that a restart cures. */
+function toTell(manager: ServiceManager, cloud: RunningCloud): Parameters<typeof keepTold>[0] {
+  return {
+    ...{ manager, clock: systemClock },
+    status: () => cloud.status(),
+    stuck: () => [],
+    onStuck: () => undefined,
+  };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

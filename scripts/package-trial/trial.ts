@@ -1,0 +1,261 @@
+import { stringify } from 'yaml';
+import type { BootedSystem } from '../../test/lab/booted-system.ts';
+import type { Lab } from '../../test/lab/lab.ts';
+import { createTestCa } from '../../test/support/test-ca.ts';
+import { expect, type Steps } from './steps.ts';
+
+export interface TrialParts {
+  readonly lab: Lab;
+  readonly system: BootedSystem;
+  readonly steps: Steps;
+  /** Inside the system. */
+  readonly debs: { readonly agent: string; readonly newerAgent: string; readonly service: string };
+  readonly newerVersion: string;
+}
+
+const URL = 'https://localhost:8443';
+const TO = `--directory corp --url ${URL} --key-file /root/admin.key --ca /etc/passback/service-ca.pem`;
+const PASSWORDS = ['Installed-From-A-Package-1', 'Upgraded-By-A-Package-2'] as const;
+const STATE_FILES = 'cd /var/lib/passback && ls -A | grep -v -e ^lock -e sock$ | sort';
+
+/** The life of the packages on one machine, step by step, as an administrator lives it. */
+export async function tryPackages(parts: TrialParts): Promise<void> {
+  const { steps } = parts;
+  const all: readonly (readonly [string, () => Promise<void>])[] = [
+    ['installed: accounts, private state folders, nothing started yet', () => install(parts)],
+    ['exposure of both units at most 1.3, with the drop-in at most 1.2', () => exposure(parts)],
+    ['the reset service starts, and systemd knows that it is up', () => startService(parts)],
+    ['the agent enrols as root, and its state is its own', () => enrol(parts)],
+    ['the agent starts with its password from a credential, and is approved', () => start(parts)],
+    ['a reset, and Kerberos takes the new password', () => reset(parts, PASSWORDS[0])],
+    ['no secret in unit, environment, command line or journal', () => secrets(parts)],
+    ['a watchdog that hears nothing starts the agent again', () => freeze(parts)],
+    ['stopped with a drain, and started again', () => drain(parts)],
+    ['upgraded: restarted with a drain, configuration and identity kept', () => upgrade(parts)],
+    ['a reset by the new version', () => reset(parts, PASSWORDS[1])],
+    ['removed: not running, state and configuration kept', () => remove(parts)],
+    ['purged: nothing left', () => purge(parts)],
+  ];
+  for (const [what, prove] of all) await steps.step(what, prove);
+}
+
+async function install({ system, debs }: TrialParts): Promise<void> {
+  await system.run(`dpkg --install ${debs.service} ${debs.agent}`);
+  for (const name of ['passback', 'passback-cloud']) {
+    const folder = await system.run(`stat --format '%U:%G %a' /var/lib/${name}`);
+    expect(folder, `${name}:${name} 700`, `/var/lib/${name}`);
+    expect((await system.try(`systemctl is-active ${name}`)).output, /inactive/, name);
+    expect(await system.run(`${name} --version`), /^\d+\.\d+\.\d+/, 'version');
+  }
+}
+
+async function exposure({ system }: TrialParts): Promise<void> {
+  for (const name of ['passback', 'passback-cloud']) {
+    const analyse = `systemd-analyze security --offline=true --threshold`;
+    const unit = `/usr/lib/systemd/system/${name}.service`;
+    await system.run(`${analyse}=13 ${unit}`);
+    // Drop-ins are looked for beside a copy, so that the real unit stays as it is.
+    const [copy, example] = [`/tmp/${name}.service`, `/usr/share/doc/${name}/examples`];
+    await system.run(
+      `cp ${unit} ${copy} && sed '/^\\[Service\\]/d;/^#/d' ${example}/addresses.conf > /tmp/more &&` +
+        ` sed -i '/^\\[Service\\]/r /tmp/more' ${copy} && ${analyse}=12 ${copy}`,
+    );
+  }
+}
+
+async function startService({ system }: TrialParts): Promise<void> {
+  const tls = await (await createTestCa()).issue(['localhost']);
+  await system.run('cat > /etc/passback/service-ca.pem', tls.ca);
+  await system.run('install -d -m 750 -g passback-cloud /etc/passback-cloud');
+  for (const [file, text] of [
+    ['cert.pem', tls.cert],
+    ['key.pem', tls.key],
+  ] as const) {
+    const path = `/etc/passback-cloud/${file}`;
+    await system.run(`install -m 640 -g passback-cloud /dev/stdin ${path}`, text);
+  }
+  const as = 'cd /var/lib/passback-cloud && runuser -u passback-cloud -- passback-cloud';
+  const data = '--data /var/lib/passback-cloud';
+  const pair = '--cert /etc/passback-cloud/cert.pem --key /etc/passback-cloud/key.pem';
+  await system.run(`${as} init --url ${URL} ${data} ${pair}`);
+  await system.run(`${as} directory add corp ${data}`);
+  const scopes = 'inspect,reset,change,unlock,status,admin';
+  await system.run(
+    `${as} key add --directory corp --scopes ${scopes} --actor trial --out admin.key ${data}`,
+  );
+  await system.run(
+    'mv /var/lib/passback-cloud/admin.key /root/admin.key && chown root: /root/admin.key',
+  );
+  await system.run('systemctl enable --now passback-cloud');
+  await isUp(system, 'passback-cloud', /^ready, 0 agents connected/);
+}
+
+async function enrol({ system, lab }: TrialParts): Promise<void> {
+  const [controller] = lab.controllers;
+  if (controller === undefined) throw new Error('the lab has no controller');
+  const config = {
+    service: { caFile: '/etc/passback/service-ca.pem' },
+    directory: {
+      domain: lab.domain,
+      domainControllers: [{ name: controller.name, address: controller.internalAddress }],
+      caFile: '/etc/passback/corp-ca.pem',
+      bind: {
+        user: lab.serviceAccount.userPrincipalName,
+        passwordFile: '/etc/passback/bind-password',
+      },
+    },
+    guard: { baseDns: [lab.delegatedOu] },
+  };
+  await system.run('cat > /etc/passback/corp-ca.pem', lab.ca);
+  await system.run('cat > /etc/passback/passback.yaml', stringify(config));
+  await system.run(
+    'install -m 600 /dev/stdin /etc/passback/bind-password',
+    lab.serviceAccount.password,
+  );
+  await system.run('passback config check');
+  await system.run(`passback-cloud token --out /root/token ${TO}`);
+  await system.run(
+    `passback enroll --url ${URL} --token-file /root/token --name trial --json > /root/enrolled`,
+  );
+  const owners = await system.run(`find /var/lib/passback -printf '%U:%G\\n' | sort -u | wc -l`);
+  expect(owners, '1', 'owners of the state');
+  const modes = await system.run('find /var/lib/passback -type f -perm /077 | wc -l');
+  expect(modes, '0', 'files of the state that others can open');
+}
+
+async function start({ system }: TrialParts): Promise<void> {
+  await system.run('systemctl enable --now passback');
+  expect(await system.run('systemctl show --property=User passback'), 'User=passback', 'account');
+  const enrolled = JSON.parse(await system.run('cat /root/enrolled')) as Record<string, string>;
+  const { agentId = '', fingerprint = '' } = enrolled;
+  await system.run(`passback-cloud agent approve ${agentId} --fingerprint ${fingerprint} ${TO}`);
+  await isUp(system, 'passback', /^running, ready/);
+  await isUp(system, 'passback-cloud', /^ready, 1 agents connected/);
+  expect(await system.run('passback status'), /running/, 'passback status');
+  const socket = await system.run(`stat --format '%U:%G %a' /run/passback/control.sock`);
+  expect(socket, 'passback:passback 660', 'the socket');
+}
+
+async function reset({ system, lab }: TrialParts, password: string): Promise<void> {
+  const operate = 'passback-cloud operate reset --account anna@corp.test --password-file -';
+  expect(await system.run(`${operate} ${TO}`, password), /applied/i, 'operate');
+  expect(await lab.kinit('anna', password), 'ok', 'kinit');
+}
+
+async function secrets({ system, lab }: TrialParts): Promise<void> {
+  const planted = [lab.serviceAccount.password, ...PASSWORDS];
+  await system.run('cat > /tmp/planted', planted.join('\n'));
+  const places = [
+    'journalctl --no-pager --output=export',
+    'systemctl show passback passback-cloud',
+    'cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline',
+    'cat /var/lib/passback/* /var/lib/passback-cloud/*',
+  ];
+  for (const place of places) {
+    const hits = await system.run(`(${place}) 2>/dev/null | grep -a -c -F -f /tmp/planted || true`);
+    expect(hits, '0', place);
+  }
+  await system.run('cat /tmp/planted /tmp/planted | grep -q -F -f /tmp/planted && rm /tmp/planted');
+}
+
+async function freeze({ system }: TrialParts): Promise<void> {
+  const pid = await mainPid(system, 'passback');
+  // As soon as that: a drop-in of the running system only.
+  await system.run(
+    'mkdir -p /run/systemd/system/passback.service.d && ' +
+      'printf "[Service]\\nWatchdogSec=3\\nRestartSec=1\\n" > /run/systemd/system/passback.service.d/trial.conf && ' +
+      'systemctl daemon-reload && systemctl restart passback',
+  );
+  const restarted = await mainPid(system, 'passback');
+  if (restarted === pid) throw new Error('it was not restarted');
+  await system.run(`kill -STOP ${restarted}`);
+  await until(async () => {
+    const now = await mainPid(system, 'passback');
+    return now !== restarted && now !== '0';
+  }, 'a new process');
+  await isUp(system, 'passback', /^running, ready/);
+  await system.run(
+    'rm -r /run/systemd/system/passback.service.d && systemctl daemon-reload && systemctl restart passback',
+  );
+  await isUp(system, 'passback', /^running, ready/);
+}
+
+async function drain({ system }: TrialParts): Promise<void> {
+  await system.run('systemctl stop passback');
+  const shown = await system.run('systemctl show --property=Result,ExecMainStatus passback');
+  expect(shown, /^(?=[^]*Result=success)(?=[^]*ExecMainStatus=0)/, 'end of the agent');
+  const lines = await system.run('journalctl --unit passback --output=cat --lines=20');
+  expect(lines, /"agent\.stopping"[^]*"agent\.stopped"/, 'its last words');
+  await system.run('systemctl start passback');
+  await isUp(system, 'passback', /^running, ready/);
+}
+
+async function upgrade({ system, debs, newerVersion }: TrialParts): Promise<void> {
+  const before = await facts(system);
+  await system.run(`dpkg --install ${debs.newerAgent}`);
+  await isUp(system, 'passback', /^running, ready/);
+  expect(await system.run('passback --version'), newerVersion, 'version');
+  expect(await facts(system), before, 'state files and configuration');
+  const { build } = JSON.parse(await system.run('passback status --json')) as {
+    readonly build: { readonly version: string };
+  };
+  expect(build.version, newerVersion, 'the version that runs');
+  const lines = await system.run('journalctl --unit passback --output=cat --lines=60');
+  expect(lines, /"agent\.stopping"[^]*"agent\.stopped"[^]*"agent\.started"/, 'the journal');
+  expect(await system.run('systemctl is-enabled passback'), 'enabled', 'unit');
+}
+
+/** What an upgrade must not touch. */
+async function facts(system: BootedSystem): Promise<string> {
+  const identity = 'sha256sum /var/lib/passback/identity* /etc/passback/*';
+  return (await system.run(`${STATE_FILES}; ${identity}`)).trim();
+}
+
+async function remove({ system }: TrialParts): Promise<void> {
+  await system.run('dpkg --remove passback passback-cloud');
+  for (const name of ['passback', 'passback-cloud']) {
+    expect((await system.try(`systemctl is-active ${name}`)).output, /inactive/, name);
+    await system.run(`test ! -e /usr/bin/${name} && test ! -e /usr/lib/${name}`);
+  }
+  expect(await system.run(STATE_FILES), /journal\.jsonl/, 'the state');
+  await system.run('test -s /etc/passback/passback.yaml && test -s /etc/passback/bind-password');
+  await system.run('test -s /var/lib/passback-cloud/passback-cloud.yaml');
+}
+
+async function purge({ system }: TrialParts): Promise<void> {
+  await system.run('dpkg --purge passback passback-cloud');
+  for (const name of ['passback', 'passback-cloud']) {
+    await system.run(`! getent passwd ${name} && ! getent group ${name}`);
+  }
+  const left = `find / -xdev -name '*passback*' -not -path '/proc/*' -not -path '/tmp/*' -not -path '/root/*' -not -path '/run/*'`;
+  expect(
+    await system.run(`${left} -not -path '/var/lib/systemd/*' -not -path '/var/log/*'`),
+    '',
+    'left',
+  );
+}
+
+async function isUp(system: BootedSystem, name: string, status: RegExp): Promise<void> {
+  let seen = '';
+  const show = `systemctl show --property=ActiveState,StatusText ${name}`;
+  await until(async () => {
+    seen = await system.run(show);
+    const text = /^StatusText=(.*)$/m.exec(seen)?.[1] ?? '';
+    return seen.includes('ActiveState=active') && status.test(text);
+  }, name).catch(async () => {
+    const log = await system.run(`journalctl --unit ${name} --output=cat --lines=15`);
+    throw new Error(`${name} is not up:\n${seen}\n${log}`);
+  });
+}
+
+async function mainPid(system: BootedSystem, name: string): Promise<string> {
+  return (await system.run(`systemctl show --property=MainPID --value ${name}`)).trim();
+}
+
+async function until(probe: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (!(await probe())) {
+    if (performance.now() > deadline) throw new Error(`not within a minute: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}

@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { CONFIGURATION, layOut, PACKAGE_TEXTS, packageScript, writeScript } from './linux-tree.ts';
+import type { ProgramName } from './programs.ts';
+import { filesBelow, settleTimes } from './settle.ts';
+
+const run = promisify(execFile);
+
+export interface PackageWish {
+  readonly root: string;
+  readonly program: ProgramName;
+  /** The folder that `makeBundle` made. */
+  readonly bundle: string;
+  readonly version: string;
+  readonly epoch: number;
+  readonly out: string;
+}
+
+/** What the stock Node.js asks of a machine. */
+const DEPENDS = 'libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 8), passwd';
+
+/** Makes a Debian package and resolves with its path. */
+export async function makeDeb(wish: PackageWish): Promise<string> {
+  const { root, program, version, epoch, out } = wish;
+  const tree = await mkdtemp(join(tmpdir(), 'passback-deb-'));
+  try {
+    await layOut(wish, tree);
+    const files = await filesBelow(tree);
+    await mkdir(join(tree, 'DEBIAN'));
+    await writeFile(join(tree, 'DEBIAN/control'), control(program, version));
+    const conffiles = CONFIGURATION[program].map((path) => `${path}\n`).join('');
+    if (conffiles !== '') await writeFile(join(tree, 'DEBIAN/conffiles'), conffiles);
+    for (const name of ['postinst', 'prerm', 'postrm']) {
+      const text = await packageScript(root, program, `deb-${name}`);
+      await writeScript(join(tree, 'DEBIAN', name), text);
+    }
+    if (files.length === 0) throw new Error('an empty package');
+    await settleTimes(tree, epoch);
+    const path = join(out, `${program}_${version}_amd64.deb`);
+    await mkdir(out, { recursive: true });
+    await run('dpkg-deb', ['--root-owner-group', '-Zzstd', '-z10', '--build', tree, path], {
+      env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
+    });
+    return path;
+  } finally {
+    await rm(tree, { recursive: true, force: true });
+  }
+}
+
+function control(program: ProgramName, version: string): string {
+  const { summary, description } = PACKAGE_TEXTS[program];
+  return [
+    `Package: ${program}`,
+    `Version: ${version}`,
+    'Architecture: amd64',
+    'Section: admin',
+    'Priority: optional',
+    `Depends: ${DEPENDS}`,
+    'Recommends: ca-certificates',
+    'Maintainer: The Passback maintainers <maintainers@passback.invalid>',
+    `Description: ${summary}`,
+    ` ${description}`,
+    '',
+  ].join('\n');
+}

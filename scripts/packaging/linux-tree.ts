@@ -1,0 +1,90 @@
+import { chmod, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { PROGRAMS, type ProgramName } from './programs.ts';
+
+/** What a Linux package says of itself. */
+export interface PackageText {
+  readonly summary: string;
+  readonly description: string;
+}
+
+export const PACKAGE_TEXTS: Readonly<Record<ProgramName, PackageText>> = {
+  passback: {
+    summary: 'password writeback for Active Directory: the agent',
+    description:
+      'Applies password resets and unlocks from a reset service to Active Directory over LDAPS. It dials out and needs no inbound port.',
+  },
+  'passback-cloud': {
+    summary: 'password writeback for Active Directory: the reset service',
+    description:
+      'Hands password resets and unlocks to the agents of Passback and never sees a password.',
+  },
+};
+
+/** Files that an admin changes and an upgrade leaves alone. */
+export const CONFIGURATION: Readonly<Record<ProgramName, readonly string[]>> = {
+  passback: ['/etc/passback/passback.yaml'],
+  // `passback-cloud init` writes it into the data folder, with the keys.
+  'passback-cloud': [],
+};
+
+const DROP_INS: Readonly<Record<ProgramName, readonly string[]>> = {
+  passback: ['encrypted-password.conf', 'addresses.conf'],
+  'passback-cloud': ['port-443.conf', 'addresses.conf'],
+};
+
+/** Lays out the files of a package below `tree`, as they will stand on the machine. */
+export async function layOut(
+  { root, program, bundle }: { root: string; program: ProgramName; bundle: string },
+  tree: string,
+): Promise<void> {
+  const put = async (from: string, to: string): Promise<void> => {
+    await mkdir(dirname(join(tree, to)), { recursive: true });
+    await cp(join(root, from), join(tree, to));
+    await chmod(join(tree, to), 0o644);
+  };
+  await cp(bundle, join(tree, 'usr/lib', program), { recursive: true });
+  await put(`service/systemd/${program}.service`, `usr/lib/systemd/system/${program}.service`);
+  const doc = `usr/share/doc/${program}`;
+  for (const file of ['service/LINUX.md', 'service/OPERATING.md', 'config/REFERENCE.md']) {
+    await put(file, `${doc}/${basename(file)}`);
+  }
+  for (const file of DROP_INS[program]) {
+    await put(`service/systemd/examples/${file}`, `${doc}/examples/${file}`);
+  }
+  const { exampleConfig } = PROGRAMS[program];
+  await put(exampleConfig, `${doc}/examples/${basename(exampleConfig)}`);
+  await put('LICENSE', `${doc}/copyright`);
+  for (const path of CONFIGURATION[program]) await put(exampleConfig, path);
+  await addCommand(root, program, tree);
+}
+
+async function addCommand(root: string, program: ProgramName, tree: string): Promise<void> {
+  const path = join(tree, 'usr/bin', program);
+  await mkdir(dirname(path), { recursive: true });
+  if (program === 'passback') {
+    await cp(join(root, 'service/linux/passback.sh'), path);
+    await chmod(path, 0o755);
+  } else {
+    await symlink(`../lib/${program}/${program}`, path);
+  }
+}
+
+/** One of the scripts of `service/linux/`, complete: a shell script that knows its package's name. */
+export async function packageScript(
+  root: string,
+  program: ProgramName,
+  name: string,
+): Promise<string> {
+  const read = (file: string): Promise<string> =>
+    readFile(join(root, 'service/linux', `${file}.sh`), 'utf8');
+  const text = (await read(name))
+    .replace('@AFTER_INSTALL@\n', await read('after-install'))
+    .replace('@AFTER_PURGE@\n', await read('after-purge'));
+  return `#!/bin/sh\nset -e\nname=${program}\n${text}`;
+}
+
+export async function writeScript(path: string, text: string): Promise<void> {
+  await writeFile(path, text);
+  await chmod(path, 0o755);
+}

@@ -1,0 +1,64 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { packageVersion } from '../src/support/version.ts';
+import { BootedSystem } from '../test/lab/booted-system.ts';
+import { startLab } from '../test/lab/start-lab.ts';
+import { optionsOf } from './lib/options.ts';
+import { Steps } from './package-trial/steps.ts';
+import { tryPackages } from './package-trial/trial.ts';
+import { makeBundle } from './packaging/bundle.ts';
+import { makeDeb } from './packaging/deb.ts';
+import type { ProgramName } from './packaging/programs.ts';
+import { npmSbom } from './packaging/sbom.ts';
+import { sourceDate } from './packaging/source-date.ts';
+
+const values = optionsOf('scripts/try-package', { keep: { takes: 'nothing' } });
+const root = resolve(import.meta.dirname, '../..');
+const version = packageVersion();
+const newerVersion = `${version}+trial`;
+const out = await mkdtemp(join(tmpdir(), 'passback-trial-'));
+
+async function makePackages(): Promise<{ agent: string; newerAgent: string; service: string }> {
+  const [epoch, sbom] = [sourceDate(root), await npmSbom(root)];
+  const make = async (program: ProgramName, as: string): Promise<string> => {
+    const from = { root, program, epoch, version: as };
+    const bundle = await makeBundle({ ...from, platform: 'linux-x64', out, sbom });
+    return makeDeb({ ...from, bundle, out });
+  };
+  return {
+    agent: await make('passback', version),
+    newerAgent: await make('passback', newerVersion),
+    service: await make('passback-cloud', version),
+  };
+}
+
+async function trial(): Promise<boolean> {
+  const steps = new Steps(console.log);
+  console.log('Making the packages');
+  const made = await makePackages();
+  await using lab = await startLab({ progress: console.log });
+  console.log('Booting a clean Debian');
+  const system = await BootedSystem.boot(lab.network, console.log);
+  const inside = async (path: string): Promise<string> => {
+    await system.copy(path, `/root/${basename(path)}`);
+    return `/root/${basename(path)}`;
+  };
+  try {
+    const debs = {
+      agent: await inside(made.agent),
+      newerAgent: await inside(made.newerAgent),
+      service: await inside(made.service),
+    };
+    await tryPackages({ lab, system, steps, debs, newerVersion });
+  } finally {
+    if (!values.keep || steps.failed === 0) await system[Symbol.asyncDispose]();
+  }
+  return steps.failed === 0;
+}
+
+try {
+  process.exitCode = (await trial()) ? 0 : 1;
+} finally {
+  await rm(out, { recursive: true, force: true });
+}
