@@ -78,6 +78,17 @@ export default defineConfig(
   // Not for browsers, unlike everything that sealing reaches.
   forbid('protocol/digest.ts', '^node:(?!crypto$)', '^(?!\\.|node:)'),
   forbid('support', '\\.\\./(?!support/)'),
+  forbid('support/windows', '\\.\\./\\.\\./'),
+  forbid(
+    'agent/windows',
+    '/cloud/',
+    '\\.\\./(link|directory|identity|commands|config|health|cli)/',
+  ),
+  {
+    // Functions of Windows are declared as Windows has them.
+    files: ['src/{support,agent}/windows/*.ts'],
+    rules: { 'max-params': 'off' },
+  },
   forbid('agent', '/cloud/'),
   forbid('cloud', '/agent/'),
   forbid('agent/link', '/cloud/', '\\.\\./(directory|identity|commands|config|health|cli)/'),

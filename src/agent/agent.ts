@@ -44,6 +44,8 @@ export interface AgentDependencies {
   readonly openDirectory?: (parts: Pick<Parts, 'config' | 'log' | 'clock'>) => Promise<Directory>;
   /** What the journal writes to. Default is the one of this machine. */
   readonly disk?: Disk;
+  /** Hears that identity, journal and configuration are good and that it begins to dial. */
+  readonly onStarted?: () => void;
 }
 
 /**
@@ -88,6 +90,7 @@ export async function runAgent(
   const known = { config, identity, peers, standing, journal, admission, directory };
   const parts = { ...known, abort, log, clock, random };
   log.info('agent.started', { agent: identity.agentId, directory: identity.directory });
+  deps.onStarted?.();
   if (config.guard.dryRun) {
     log.warn('writeback.dry_run', {
       action: 'nothing will be written; set guard.dryRun to false and restart to end the rehearsal',

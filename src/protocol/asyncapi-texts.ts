@@ -41,7 +41,8 @@ export const CLOSE_MEANINGS: Meanings<typeof CLOSE_CODES> = {
   superseded: 'A newer session of the same agent has taken over.',
   upgradeRequired: 'The agent or its protocol is too old.',
   protocolError: 'The other side broke the protocol.',
-  wrongJournal: 'The journal of the agent is older than, or not, the one that the service knows; enrol again.',
+  wrongJournal:
+    'The journal of the agent is older than, or not, the one that the service knows; enrol again.',
 };
 
 /** What each JSON-RPC error code means. */

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
+import { standardInput } from '../../support/standard-input.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import { ConfigError } from '../../support/config-error.ts';
 import type { Environment, Terminal } from '../../support/terminal.ts';
@@ -119,10 +120,4 @@ function environmentService(env: Environment): Places['service'] {
   const { problems, ...proxy } = resolveProxy(new Map(), env);
   if (problems.length > 0) throw new ConfigError(problems);
   return { systemCa: true, ...proxy };
-}
-
-async function standardInput(): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
 }

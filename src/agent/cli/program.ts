@@ -6,6 +6,8 @@ import { addConfigCommand } from './config-command.ts';
 import { addEnrollCommand } from './enroll-command.ts';
 import { addPauseCommands } from './pause-commands.ts';
 import { addRunCommand } from './run-command.ts';
+import { addSecretCommand } from './secret-command.ts';
+import { addServiceCommand } from './service-command.ts';
 import { addStatusCommand } from './status-command.ts';
 
 const DESCRIPTION =
@@ -42,6 +44,8 @@ function createProgram(terminal: Terminal): Command {
   addStatusCommand(program, terminal);
   addPauseCommands(program, terminal);
   addConfigCommand(program, terminal);
+  addServiceCommand(program, terminal);
+  addSecretCommand(program, terminal);
   program
     .command('version')
     .description('print the version')
