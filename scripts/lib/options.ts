@@ -1,8 +1,9 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 
-/** What an option takes: nothing, a whole number, or one of a few texts. */
+/** What an option takes: nothing, a whole number, any text, or one of a few texts. */
 export type OptionKind =
   | { readonly takes: 'nothing' }
+  | { readonly takes: 'text'; readonly default: string }
   | { readonly takes: 'number'; readonly from: number; readonly default: number }
   | { readonly takes: 'choice'; readonly of: readonly string[]; readonly default?: string };
 
@@ -55,6 +56,7 @@ function sentenceOf(error: unknown): string {
 function problemOf(flag: string, kind: OptionKind, given: Given): string | undefined {
   if (kind.takes === 'nothing' || given === undefined) return undefined;
   const text = String(given);
+  if (kind.takes === 'text') return text === '' ? `${flag}: expected something` : undefined;
   if (kind.takes === 'choice') {
     return kind.of.includes(text)
       ? undefined

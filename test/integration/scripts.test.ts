@@ -18,7 +18,7 @@ function run(script: string, ...args: string[]): Promise<Ran> {
   });
 }
 
-test.each(['demo', 'test', 'lab', 'bench', 'chaos', 'mutate'])(
+test.each(['demo', 'test', 'lab', 'bench', 'chaos', 'mutate', 'bundle'])(
   'scripts/%s explains itself, wherever --help stands',
   async (script) => {
     for (const args of [['--help'], ['-h'], ['--whatever', '--help']]) {
