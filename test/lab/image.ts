@@ -45,7 +45,8 @@ export async function builtImage(
   return image;
 }
 
-function repositoryRoot(): string {
+/** Where package.json is. */
+export function repositoryRoot(): string {
   let directory = import.meta.dirname;
   // Compiled, this file stands in dist/, which has no package.json of its own.
   while (!existsSync(join(directory, 'package.json'))) directory = dirname(directory);

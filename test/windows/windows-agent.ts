@@ -19,6 +19,13 @@ export interface ServiceState {
   readonly exitCode?: number;
 }
 
+/** Milliseconds until it ran and until it had stopped, and the code it ended with. */
+export interface Cycle {
+  readonly runningMs: number;
+  readonly stoppedMs: number;
+  readonly exitCode: number;
+}
+
 /** The agent as an admin of a Windows server has it. */
 export class WindowsAgent {
   readonly #windows: WindowsLab;
@@ -54,6 +61,11 @@ export class WindowsAgent {
   async state(): Promise<ServiceState> {
     const { stdout } = await this.passback(['service', 'status', '--json']);
     return JSON.parse(stdout) as ServiceState;
+  }
+
+  /** Starts and stops it so many times, as fast as it gets there. */
+  async cycle(times: number): Promise<readonly Cycle[]> {
+    return JSON.parse(await this.script(cycleScript(times))) as Cycle[];
   }
 
   /** Waits for a state without starting a program for each look. */
@@ -108,4 +120,37 @@ export class WindowsAgent {
   async forgetLog(): Promise<void> {
     await this.#windows.sh(`rm -f ${DATA_INSIDE}/State/agent.log`);
   }
+}
+
+const CYCLE_LIMIT_MS = 40_000;
+
+/** One program for all, because starting one for each look would take longer than what is looked at. */
+function cycleScript(times: number): string {
+  return `
+    import { setTimeout as sleep } from 'node:timers/promises';
+    const advapi = koffi.load('advapi32.dll');
+    const manager = advapi.func('void *OpenSCManagerW(void *a, void *b, uint32 access)')(null, null, 1);
+    const service = advapi.func('void *OpenServiceW(void *m, str16 name, uint32 access)')(manager, 'passback', 0x34);
+    const start = advapi.func('int StartServiceW(void *service, uint32 count, void *words)');
+    const control = advapi.func('int ControlService(void *service, uint32 control, void *status)');
+    const query = advapi.func('int QueryServiceStatus(void *service, void *status)');
+    const status = Buffer.alloc(28);
+    const reach = async (state) => {
+      const began = Date.now();
+      while (Date.now() - began < ${CYCLE_LIMIT_MS}) {
+        query(service, status);
+        if (status.readUInt32LE(4) === state) return Date.now() - began;
+        await sleep(10);
+      }
+      throw new Error('state ' + status.readUInt32LE(4) + ' instead of ' + state);
+    };
+    const cycles = [];
+    for (let cycle = 0; cycle < ${times}; cycle += 1) {
+      if (start(service, 0, null) === 0) throw new Error('not started in cycle ' + cycle);
+      const runningMs = await reach(4);
+      if (control(service, 1, status) === 0) throw new Error('not told to stop in cycle ' + cycle);
+      const stoppedMs = await reach(1);
+      cycles.push({ runningMs, stoppedMs, exitCode: status.readUInt32LE(12) });
+    }
+    console.log(JSON.stringify(cycles));`;
 }

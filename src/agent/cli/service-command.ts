@@ -98,13 +98,22 @@ async function status({ name, json }: NameFlags, terminal: Terminal): Promise<vo
   );
 }
 
+/** ERROR_SERVICE_NEVER_STARTED: not since Windows itself has started. */
+const NEVER_STARTED = 1077;
+
+function endedWith(exitCode: number): string {
+  return exitCode === EXIT.config
+    ? ', because its configuration has to be corrected: passback config check'
+    : `, after ending with ${exitCode}: see its log and the Event Log`;
+}
+
 function statusText(name: string, found: InstalledService | undefined): string {
   if (found === undefined) {
     return `There is no service ${name}: passback service install --config FILE makes it.`;
   }
   const { state, pid, exitCode, account, commandLine, startsByItself } = found;
   const running = state === 'running' ? `, pid ${pid}` : '';
-  const ended = exitCode === 0 ? '' : `, after ending with ${exitCode}: see the Event Log`;
+  const ended = exitCode === 0 || exitCode === NEVER_STARTED ? '' : endedWith(exitCode);
   return [
     `Service:   ${name} is ${state}${running}${ended}`,
     `Starts:    ${startsByItself ? 'by itself, soon after Windows' : 'only when somebody starts it'}`,
