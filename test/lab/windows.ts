@@ -37,6 +37,8 @@ export interface WindowsLab extends AsyncDisposable {
   run(args: readonly string[], input?: string): Promise<WindowsAnswer>;
   /** Runs a command of the container's own. */
   sh(script: string): Promise<string>;
+  /** What services have reported to the Event Log, as wine prints it: it keeps none. */
+  eventLog(): Promise<string>;
 }
 
 /** Resolves when programs of Windows run; `[Symbol.asyncDispose]` removes it again. */
@@ -44,6 +46,7 @@ export async function startWindows(options: WindowsOptions): Promise<WindowsLab>
   const image = await windowsImage(options.progress ?? (() => undefined));
   const container = await new GenericContainer(image)
     .withNetworkMode('host')
+    .withEnvironment({ WINEDEBUG: '-all,+eventlog' })
     .withBindMounts([
       { source: options.program, target: PROGRAM_FILES },
       { source: options.exchange, target: EXCHANGE },
@@ -54,6 +57,7 @@ export async function startWindows(options: WindowsOptions): Promise<WindowsLab>
   await sh(`ln -sfn ${EXCHANGE} /wine/dosdevices/x:`);
   return {
     sh,
+    eventLog: async () => (await tryDocker(['logs', id])).output,
     run: (args, input = '') => run({ id, exchange: options.exchange }, args, input),
     [Symbol.asyncDispose]: async () => {
       await container.stop({ timeout: 1 });
@@ -77,7 +81,7 @@ async function run(
   const streams = ['<in', '>out', '2>err'].map((part) =>
     part.replace(/(in|out|err)$/, `${EXCHANGE}/${name}.$1`),
   );
-  const script = `timeout ${COMMAND_LIMIT_S} wine "$@" ${streams.join(' ')}`;
+  const script = `WINEDEBUG=-all timeout ${COMMAND_LIMIT_S} wine "$@" ${streams.join(' ')}`;
   const { exitCode } = await tryDocker(['exec', id, 'sh', '-c', script, 'sh', ...args]);
   const [stdout, stderr] = await Promise.all(
     ['out', 'err'].map((what) => readFile(join(exchange, `${name}.${what}`), 'utf8')),

@@ -67,6 +67,9 @@ test('a configuration that is wrong stops the service with 78', async () => {
   await agent.sc('start');
   await agent.reaches('STOPPED');
   expect(await agent.state()).toMatchObject({ state: 'stopped', exitCode: 78 });
+  const eventLog = await windows.eventLog();
+  expect(eventLog).toContain('L"agent.failed"');
+  expect(eventLog).toContain('concurrency: expected a number from 1 to 64');
 });
 
 test('a secret is protected from standard input and stands nowhere in the file', async () => {
@@ -101,6 +104,8 @@ test('it enrols, the service connects, and a password is reset', async () => {
   await eventually(async () => {
     expect(await agent.names()).toContain('session.approved');
   });
+
+  expect(await windows.eventLog()).toMatch(/L"session\.approved"/);
 
   const anna = lab.person('anna');
   const done = await stack.command(

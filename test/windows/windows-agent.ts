@@ -71,7 +71,7 @@ export class WindowsAgent {
   /** Waits for a state without starting a program for each look. */
   async reaches(state: 'RUNNING' | 'STOPPED', limitS = 40): Promise<void> {
     await this.#windows.sh(
-      `for i in $(seq ${limitS * 4}); do wine sc.exe query passback </dev/null 2>/dev/null | grep -q ${state} && exit 0; sleep 0.25; done; exit 1`,
+      `for i in $(seq ${limitS * 4}); do WINEDEBUG=-all wine sc.exe query passback </dev/null 2>/dev/null | grep -q ${state} && exit 0; sleep 0.25; done; exit 1`,
     );
   }
 
