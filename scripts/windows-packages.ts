@@ -39,6 +39,10 @@ try {
     cwd: out, // it takes no absolute path for a source
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  // wixl puts it where Windows Installer refuses it (error 2613): the version before goes first.
+  const first =
+    "UPDATE `InstallExecuteSequence` SET `Sequence` = 1501 WHERE `Action` = 'RemoveExistingProducts'";
+  execFileSync('msibuild', [msi, '-q', first]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
