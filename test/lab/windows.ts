@@ -11,7 +11,8 @@ const PROGRAM_FILES = '/wine/drive_c/Program Files/Passback';
 /** Another folder of this machine, for what tests bring and look at: `X:\`. */
 const EXCHANGE = '/exchange';
 
-const COMMAND_LIMIT_S = 60;
+/** For the longest: many starts and stops on a machine that is busy. */
+const COMMAND_LIMIT_S = 220;
 
 export interface WindowsAnswer {
   /** Its last 8 bits: wine cannot say more to the system below it. */

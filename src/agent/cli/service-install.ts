@@ -54,11 +54,15 @@ export async function installService(
   const config = resolve(flags.config);
   const there = findService(native, name);
   refuseForeign(name, there?.commandLine);
-  const account = serviceAccount(name, flags.account);
+  // An upgrade says nothing about the account: then the service keeps the one it has, and its password.
+  const kept = flags.account === undefined ? there?.account : undefined;
+  const account =
+    kept === undefined ? serviceAccount(name, flags.account) : { name: kept, needsPassword: false };
   const secret = account.needsPassword ? await password(account.name) : undefined;
   const closed = await closeFolders(native, { account, env });
   const skipped = putService(native, {
-    ...{ name, displayName: DISPLAY_NAME, description: DESCRIPTION, account: account.name },
+    ...{ name, displayName: DISPLAY_NAME, description: DESCRIPTION },
+    ...(kept === undefined && { account: account.name }),
     commandLine: commandLine([...program(), 'run', '--service', name, '--config', config]),
     ...(secret !== undefined && { password: secret }),
   });

@@ -17,7 +17,7 @@ export interface Manager {
     group: null,
     tag: null,
     dependencies: null,
-    account: string,
+    account: string | null,
     password: string | null,
   ) => Pointer;
   readonly ChangeServiceConfigW: (
@@ -29,7 +29,7 @@ export interface Manager {
     group: null,
     tag: null,
     dependencies: null,
-    account: string,
+    account: string | null,
     password: string | null,
     displayName: string,
   ) => number;

@@ -8,7 +8,8 @@ export interface ServiceDefinition {
   readonly displayName: string;
   readonly description: string;
   readonly commandLine: string;
-  readonly account: string;
+  /** Absent: of a service that is there, the one it has. */
+  readonly account?: string;
   /** Of `account`, where it has one. */
   readonly password?: string;
 }
@@ -142,7 +143,7 @@ function create(
   functions: Manager,
   { manager, definition }: { readonly manager: Pointer; readonly definition: ServiceDefinition },
 ): Pointer {
-  const { name, displayName, commandLine, account, password = null } = definition;
+  const { name, displayName, commandLine, account = null, password = null } = definition;
   const service = functions.CreateServiceW(
     ...([manager, name, displayName, ALL_ACCESS, OWN_PROCESS, AUTO_START, NORMAL] as const),
     ...([commandLine, null, null, null, account, password] as const),
@@ -156,7 +157,7 @@ function change(
   functions: Manager,
   { service, definition }: { readonly service: Pointer; readonly definition: ServiceDefinition },
 ): void {
-  const { name, displayName, commandLine, account, password = null } = definition;
+  const { name, displayName, commandLine, account = null, password = null } = definition;
   const changed = functions.ChangeServiceConfigW(
     ...([service, OWN_PROCESS, AUTO_START, NORMAL, commandLine] as const),
     ...([null, null, null, account, password, displayName] as const),
