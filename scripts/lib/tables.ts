@@ -31,15 +31,16 @@ export function eventTable(): string {
   return markdownTable(
     ['event', 'number', 'meaning', 'what to do'],
     Object.entries(EVENTS).map(([name, number]) => {
-      const { meaning, action } = textOf(name as EventName, number);
+      const { meaning, action } = eventText(name as EventName);
       return [`\`${name}\``, String(number), meaning, action];
     }),
   );
 }
 
-function textOf(name: EventName, number: number): EventText {
+/** What a line of the log means, and what to do about it. */
+export function eventText(name: EventName): EventText {
   if (!isOutcome(name)) return EVENT_TEXTS[name];
-  const codes = OUTCOME_CODES.filter((code) => factsOf(code).event === number);
+  const codes = OUTCOME_CODES.filter((code) => factsOf(code).event === EVENTS[name]);
   const listed = codes.map((code) => `\`${code}\``).join(', ');
   return {
     meaning: `${listed}: a second line of the operation that was refused or failed.`,

@@ -15,6 +15,7 @@ import {
 } from './programs.ts';
 import { bomOf, type Bom } from './sbom.ts';
 import { settle, sha256Of } from './settle.ts';
+import { addWindowsFiles } from './windows-files.ts';
 
 export interface BundleWish {
   readonly root: string;
@@ -40,7 +41,8 @@ export async function makeBundle(wish: BundleWish): Promise<string> {
   await mkdir(folder, { recursive: true });
 
   const lock = await readLock(root);
-  const sources = await compile(root, parts, folder);
+  const entries = { ...parts.entries, ...parts.entriesOn?.[platform] };
+  const sources = await compile(root, { entries }, folder);
   const foreign = strangers(program, sources, lock);
   if (foreign.length > 0) throw new Error(`not for ${program}: ${foreign.join(', ')}`);
   const node = NODE_RUNTIMES[platform];
@@ -143,6 +145,7 @@ async function addOwnFiles(
   await copyFile(join(root, exampleConfig), join(folder, basename(exampleConfig)));
   const { file, text } = launcher(program, platform);
   await writeFile(join(folder, file), text);
+  if (platform === 'win-x64') await addWindowsFiles(root, folder);
 }
 
 /** What a person types. It works through symbolic links, too. */

@@ -2,6 +2,8 @@
 export interface ProgramParts {
   /** Output file without `.js` -> source that it starts with. */
   readonly entries: Readonly<Record<string, string>>;
+  /** The same, on one platform only: threads of their own. */
+  readonly entriesOn?: Readonly<Partial<Record<Platform, Readonly<Record<string, string>>>>>;
   /** Commented configuration that the bundle shows. */
   readonly exampleConfig: string;
   readonly platforms: Readonly<Partial<Record<Platform, readonly LoosePackage[]>>>;
@@ -49,6 +51,7 @@ const LIBSQL_LINUX: LoosePackage = {
 export const PROGRAMS: Readonly<Record<ProgramName, ProgramParts>> = {
   passback: {
     entries: { passback: 'src/agent/main.ts' },
+    entriesOn: { 'win-x64': { 'service-worker': 'src/agent/windows/service-worker.ts' } },
     exampleConfig: 'config/passback.example.yaml',
     platforms: {
       'linux-x64': [KOFFI, KOFFI_LINUX],

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { Secret } from '../support/secret.ts';
+import { readSecretFile } from '../support/secret-file.ts';
 import { openActiveDirectory } from './directory/active-directory.ts';
 import type { Directory } from './directory/directory.ts';
 import type { Parts } from './parts.ts';
@@ -13,12 +13,10 @@ export async function openConfigured({
   const { domain, domainControllers, site, caFile, bind } = config.directory;
   const [first, ...others] = domainControllers ?? [];
   const found = { domain, ...(site !== undefined && { site }) };
-  const password = async (): Promise<Secret> =>
-    new Secret((await readFile(bind.passwordFile, 'utf8')).replace(/\r?\n$/, ''));
   return openActiveDirectory({
     domainControllers: first === undefined ? found : [first, ...others],
     ...(caFile !== undefined && { ca: [await readFile(caFile, 'utf8')] }),
-    bind: { user: bind.user, password },
+    bind: { user: bind.user, password: () => readSecretFile(bind.passwordFile) },
     connections: config.concurrency,
     clock,
     log,

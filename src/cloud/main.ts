@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { allWritten } from '../support/all-written.ts';
+import { standardInput } from '../support/standard-input.ts';
 import { stopSignals } from '../support/stop-signals.ts';
-import { askHidden } from './cli/ask-hidden.ts';
+import { askHidden } from '../support/ask-hidden.ts';
 import { runProgram } from './cli/program.ts';
 
 // Whoever read our output has gone; that must not stop a running service.
@@ -17,11 +18,7 @@ await runProgram(process.argv.slice(2), {
   colours: process.stdout.isTTY && (process.env.NO_COLOR ?? '') === '',
   print: (text) => process.stdout.write(`${text}\n`),
   complain: (text) => process.stderr.write(`${text}\n`),
-  readInput: async () => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
-    return Buffer.concat(chunks).toString('utf8');
-  },
+  readInput: standardInput,
   askHidden: (prompt) => askHidden(process.stdin, process.stderr, prompt),
   setExitCode: (code) => {
     process.exitCode = code;

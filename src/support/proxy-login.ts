@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import type { Clock } from './clock.ts';
 import { ConnectError } from './connect-failure.ts';
+import { isFault } from './errors.ts';
 import { fileFailure } from './file-failure.ts';
-import { Secret } from './secret.ts';
+import { readSecretFile } from './secret-file.ts';
+import type { Secret } from './secret.ts';
 
 /** A directory behind the proxy may lock an account after a few wrong passwords. */
 const REST_MS = 5 * 60_000;
@@ -23,10 +24,11 @@ export class ProxyLogin {
 
   /** Rejects with `ConnectError` when the file cannot be read, or holds what was refused lately. */
   async read(): Promise<Secret> {
-    const text = await readFile(this.file, 'utf8').catch((error: unknown) => {
-      throw this.#unusable(fileFailure(error));
+    const login = await readSecretFile(this.file).catch((error: unknown) => {
+      throw this.#unusable(
+        isFault(error) ? `cannot be used: ${error.message}` : fileFailure(error),
+      );
     });
-    const login = new Secret(text.replace(/\r?\n$/, ''));
     if (this.#isRefused(login)) {
       throw this.#unusable('was refused by the proxy: correct it, it is read again');
     }

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Writable } from 'node:stream';
 import {
   createLogger,
   format,
@@ -23,6 +24,18 @@ export interface LogOptions {
   readonly readable?: boolean;
   /** Where lines go instead of standard output. */
   readonly stream?: NodeJS.WritableStream;
+  /** Gets every line besides, as a `LogInfo`. */
+  readonly also?: Writable;
+  /** Starts a new file when this one is full, and keeps a few; without it the file grows. */
+  readonly rotate?: { readonly bytes: number; readonly files: number };
+}
+
+/** A line before it is put into words. */
+export interface LogInfo {
+  readonly level: LogLevel;
+  readonly event: EventName;
+  /** Taken by the allow-list of types, cleaned. */
+  readonly facts: Readonly<Record<string, string | number | boolean | readonly string[]>>;
 }
 
 export interface ClosableLogger extends Logger {
@@ -39,17 +52,11 @@ export function winstonLogger(options: LogOptions): ClosableLogger {
   const readable =
     options.readable ??
     (options.file === undefined && options.stream === undefined && process.stdout.isTTY);
-  /* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types declare its transports as constructors of something else */
-  const transport: LoggerOptions['transports'] =
-    options.file === undefined
-      ? new transports.Stream({ stream: options.stream ?? process.stdout })
-      : new transports.File({ filename: options.file, options: { flags: 'a', mode: 0o640 } });
-  /* eslint-enable @typescript-eslint/no-unsafe-class-instance-assignment */
   const winston = createLogger({
     level: options.level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
     format: format.printf((info) => String(info.message)),
-    transports: transport,
+    transports: transportsOf(options),
   });
   // A full disk must not stop the agent; the service manager's own log still hears of it.
   winston.on('error', (error: Error) => process.stderr.write(`log: ${error.message}\n`));
@@ -60,14 +67,34 @@ export function winstonLogger(options: LogOptions): ClosableLogger {
   };
 }
 
-type Line = (level: LogLevel, event: EventName, fields: Fields) => string;
+/* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types declare its transports as constructors of something else */
+function transportsOf(options: LogOptions): NonNullable<LoggerOptions['transports']> {
+  const { file, stream, also, rotate } = options;
+  const main =
+    file === undefined
+      ? new transports.Stream({ stream: stream ?? process.stdout })
+      : new transports.File({
+          filename: file,
+          options: { flags: 'a', mode: 0o640 },
+          ...(rotate !== undefined && {
+            maxsize: rotate.bytes,
+            maxFiles: rotate.files,
+            tailable: true,
+          }),
+        });
+  return also === undefined ? [main] : [main, new transports.Stream({ stream: also })];
+}
+/* eslint-enable @typescript-eslint/no-unsafe-class-instance-assignment */
+
+type Line = (info: LogInfo) => string;
 
 function bound(winston: Winston, line: Line, context: Fields): Logger {
   const write =
     (level: LogLevel) =>
     (event: EventName, fields: Fields = {}): void => {
       if (winston.isLevelEnabled(level)) {
-        winston.log(level, line(level, event, { ...context, ...fields }));
+        const info: LogInfo = { level, event, facts: allowed({ ...context, ...fields }) };
+        winston.log({ ...info, message: line(info) });
       }
     };
   return {
@@ -85,21 +112,21 @@ async function end(winston: Winston): Promise<void> {
   await finished;
 }
 
-const jsonLine: Line = (level, event, fields) =>
+const jsonLine: Line = ({ level, event, facts }) =>
   JSON.stringify({
     time: new Date().toISOString(),
     level,
     event,
     eventId: EVENTS[event],
-    ...allowed(fields),
+    ...facts,
   });
 
-const readableLine: Line = (level, event, fields) => {
-  const facts = Object.entries(allowed(fields)).map(
+const readableLine: Line = ({ level, event, facts }) => {
+  const words = Object.entries(facts).map(
     ([name, value]) => `${name}=${typeof value === 'string' ? quoted(value) : String(value)}`,
   );
   const time = new Date().toISOString().slice(11, 23);
-  return [time, level.padEnd(5), event, ...facts].join(' ');
+  return [time, level.padEnd(5), event, ...words].join(' ');
 };
 
 function quoted(text: string): string {

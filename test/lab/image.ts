@@ -16,6 +16,11 @@ export function postgresImage(progress: Progress): Promise<string> {
   return builtImage('passback-lab-postgres', 'test/lab/postgres', progress);
 }
 
+/** The name of the image with wine. Builds it when these very sources have not been built before. */
+export function windowsImage(progress: Progress): Promise<string> {
+  return builtImage('passback-lab-windows', 'test/lab/windows', progress);
+}
+
 /** The name of an image of the repository's own, made from a folder of it that has not changed since. */
 export async function builtImage(
   repository: string,

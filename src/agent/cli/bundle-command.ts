@@ -6,6 +6,7 @@ import {
 } from '../../support/bundle/bundle-command.ts';
 import { logLinesOf } from '../../support/bundle/write-bundle.ts';
 import { ConfigError } from '../../support/config-error.ts';
+import { standardInput } from '../../support/standard-input.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { textOf, UsageError } from '../../support/usage-error.ts';
 import { collectBundle } from '../bundle/collect.ts';
@@ -23,7 +24,6 @@ import {
 } from './config-command.ts';
 import { doctorOptions } from './doctor-command.ts';
 import { askAgent } from './local-client.ts';
-import { standardInput } from './standard-input.ts';
 
 type BundleFlags = CommonFlags & ConfigFlags;
 

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
+import { standardInput } from '../../support/standard-input.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import { ConfigError } from '../../support/config-error.ts';
 import { tlsVerificationProblem } from '../../support/environment-problems.ts';
@@ -15,7 +16,6 @@ import { enroll } from '../identity/enroll.ts';
 import { openOutbound } from '../outbound.ts';
 import { becomeOwner } from './become-owner.ts';
 import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
-import { standardInput } from './standard-input.ts';
 
 interface EnrollFlags extends ConfigFlags {
   readonly url: string;

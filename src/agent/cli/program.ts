@@ -9,6 +9,8 @@ import { addDoctorCommand } from './doctor-command.ts';
 import { addEnrollCommand } from './enroll-command.ts';
 import { addPauseCommands } from './pause-commands.ts';
 import { addRunCommand } from './run-command.ts';
+import { addSecretCommand } from './secret-command.ts';
+import { addServiceCommand } from './service-command.ts';
 import { addStatusCommand } from './status-command.ts';
 
 const DESCRIPTION =
@@ -48,6 +50,8 @@ function createProgram(terminal: Terminal): Command {
   addPauseCommands(program, terminal);
   addConfigCommand(program, terminal);
   addBundleCommand(program, terminal);
+  addServiceCommand(program, terminal);
+  addSecretCommand(program, terminal);
   program
     .command('version')
     .description('print the version')

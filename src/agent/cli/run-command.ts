@@ -1,14 +1,20 @@
-import { type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
 import { EXIT } from '../../support/command-line.ts';
 import { failureOf, messageOf } from '../../support/errors.ts';
 import { onAbort } from '../../support/on-abort.ts';
 import { nodeDebugProblem, tlsVerificationProblem } from '../../support/environment-problems.ts';
+import type { ServiceManager } from '../../support/service-manager.ts';
 import { openSystemd } from '../../support/systemd.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { UsageError } from '../../support/usage-error.ts';
-import { winstonLogger, type ClosableLogger } from '../../support/winston-logger.ts';
+import {
+  winstonLogger,
+  type ClosableLogger,
+  type LogOptions,
+} from '../../support/winston-logger.ts';
 import { runAgent } from '../agent.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
 import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
 
 const NOTES = `
@@ -25,23 +31,40 @@ export function addRunCommand(program: Command, terminal: Terminal): void {
     .command('run')
     .description('run the agent until it is told to stop')
     .option(CONFIG_FLAG, CONFIG_HELP)
+    // For the service control manager, in the command line that `passback service install` gives it.
+    .addOption(new Option('--service <name>').hideHelp())
     .addHelpText('after', NOTES)
-    .action((flags: ConfigFlags) => run(flags, terminal));
+    .action(async (flags: ConfigFlags & { readonly service?: string }) => {
+      if (flags.service === undefined) {
+        await run(flags, terminal);
+        return;
+      }
+      // Only here, so that nothing of Windows is loaded anywhere else.
+      const { runAsService } = await import('./run-service.ts');
+      await runAsService(flags.service, terminal, (around) => run(flags, around.terminal, around));
+    });
 }
 
-async function run(flags: ConfigFlags, terminal: Terminal): Promise<void> {
+/** What is different where the agent is a service of Windows. */
+export interface Around {
+  /** Where log lines go, given what the configuration says. */
+  readonly logging: (config: AgentConfig) => LogOptions;
+  readonly serviceManager: ServiceManager;
+}
+
+async function run(flags: ConfigFlags, terminal: Terminal, around?: Around): Promise<void> {
   const problem =
     nodeDebugProblem(terminal.env.NODE_DEBUG, ['ldapts']) ?? tlsVerificationProblem(terminal.env);
   if (problem !== undefined) throw new UsageError(problem);
   const config = await readConfig(flags, terminal);
-  const log = winstonLogger(config.logging);
+  const log = winstonLogger(around?.logging(config) ?? config.logging);
   const crashed = onCrash(log, terminal);
   const stop = terminal.stopSignals(config.drainMs);
   const off = onAbort(stop.drain, () => {
     log.info('agent.stopping', { signal: String(stop.drain.reason), drainMs: config.drainMs });
   });
   try {
-    const serviceManager = await openSystemd(terminal.env);
+    const serviceManager = around?.serviceManager ?? (await openSystemd(terminal.env));
     await runAgent(config, stop, { log, clock: systemClock, serviceManager });
     if (stop.abort.aborted) terminal.setExitCode(EXIT.failed);
   } catch (error) {

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { ConfigProblem } from '../../support/config-error.ts';
 import { isOpenToAll } from '../../support/files.ts';
+import { parseSecretFile } from '../../support/secret-file.ts';
 import { SETTINGS, type FileKind } from './settings.ts';
 
 /** Reads a file as text; rejects with Node's coded errors. */
@@ -35,7 +36,13 @@ async function fileProblem(
     return holdsCertificate(text) ? undefined : `${path} holds no certificate in PEM form`;
   }
   if (await isOpenToAll(path)) return `every account can read ${path}: chmod o= it`;
-  const secret = text.replace(/\r?\n$/, '');
+  const content = parseSecretFile(text);
+  if (content.type === 'damaged') {
+    return `${path} is damaged: make it again with passback secret protect`;
+  }
+  // Only the account that runs the agent may be able to open it.
+  if (content.type === 'protected') return undefined;
+  const secret = content.text;
   const problem = secretProblem(path, secret);
   const isPair = kind === 'secret' || /^[^:]+:./.test(secret);
   return problem ?? (isPair ? undefined : `${path} does not hold user:password`);

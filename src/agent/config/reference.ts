@@ -17,7 +17,8 @@ export function configReference(): string {
 
 function defaultOf({ key, required, default: value }: Setting): string {
   if (required === true) return 'required';
-  if (key === 'stateFolder') return '`/var/lib/passback`; on Windows `%ProgramData%\\Passback`';
+  if (key === 'stateFolder')
+    return '`/var/lib/passback`; on Windows `%ProgramData%\\Passback\\State`';
   if (value === undefined) return 'none';
   if (typeof value !== 'object') return `\`${String(value)}\``;
   return value.length === 0 ? 'none' : `\`${value.join(', ')}\``;

@@ -285,8 +285,13 @@ export function environmentName(key: string): string {
     .toUpperCase()}`;
 }
 
+/** What belongs to Passback on Windows: configuration, secrets, and below it the state. */
+export function windowsFolder(env: Readonly<Partial<Record<string, string>>>): string {
+  return join(env.ProgramData ?? 'C:\\ProgramData', 'Passback');
+}
+
 /** Where state lives unless `stateFolder` says otherwise. */
 export function defaultStateFolder(env: Readonly<Partial<Record<string, string>>>): string {
   if (process.platform !== 'win32') return '/var/lib/passback';
-  return join(env.ProgramData ?? 'C:\\ProgramData', 'Passback');
+  return join(windowsFolder(env), 'State');
 }

@@ -1,0 +1,95 @@
+#Requires -Version 5.1
+<#
+.SYNOPSIS
+  Installs the Passback agent as a Windows service, or renews one that is there.
+
+.DESCRIPTION
+  Copies the folder this script is in to Program Files and lets the agent make its own service. It may
+  be run again at any time, and is how a newer version is put in: a running service is stopped with a
+  drain and started again. Configuration, secrets and state in C:\ProgramData\Passback are left as they are.
+
+.PARAMETER Target
+  Where the program goes.
+
+.PARAMETER Config
+  Configuration file that the service runs with. A commented example is put there when there is none.
+
+.PARAMETER Account
+  Whom the service runs as. Default is the virtual account NT SERVICE\passback, which has no password.
+  DOMAIN\name$ (gMSA) has none either; for any other account its password is asked for.
+
+.EXAMPLE
+  .\install.ps1 -WhatIf
+  Says what would be done.
+
+.EXAMPLE
+  .\install.ps1
+#>
+[CmdletBinding(SupportsShouldProcess)]
+param(
+  [string] $Target = (Join-Path $env:ProgramFiles 'Passback'),
+  [string] $Config = (Join-Path $env:ProgramData 'Passback\passback.yaml'),
+  [string] $Account
+)
+
+Set-StrictMode -Version 3.0
+$ErrorActionPreference = 'Stop'
+
+$ServiceName = 'passback'
+$StopSeconds = 90
+
+$me = [Security.Principal.WindowsPrincipal] [Security.Principal.WindowsIdentity]::GetCurrent()
+if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
+  throw 'Administrator rights are needed: open PowerShell with "Run as administrator" and run this again there.'
+}
+
+# Native programs do not throw by themselves.
+function Invoke-Passback {
+  & (Join-Path $Target 'node.exe') (Join-Path $Target 'passback.js') @args
+  if ($LASTEXITCODE -ne 0) { throw "passback $($args[0]) $($args[1]) ended with $LASTEXITCODE." }
+}
+
+$source = $PSScriptRoot
+foreach ($needed in 'node.exe', 'passback.js', 'service-worker.js', 'node_modules', 'SHA256SUMS') {
+  if (-not (Test-Path -LiteralPath (Join-Path $source $needed))) {
+    throw "$needed is missing beside this script: unpack the whole archive and run it from there."
+  }
+}
+
+# What was torn on the way must not be installed.
+foreach ($line in Get-Content -LiteralPath (Join-Path $source 'SHA256SUMS')) {
+  $sum, $file = $line -split '  ', 2
+  $found = (Get-FileHash -LiteralPath (Join-Path $source $file) -Algorithm SHA256).Hash
+  if ($found -ne $sum) { throw "$file is not what was packed: download the archive again." }
+}
+
+$service = Get-Service -Name $ServiceName -ErrorAction SilentlyContinue
+$wasRunning = $null -ne $service -and $service.Status -ne 'Stopped'
+if ($wasRunning -and $PSCmdlet.ShouldProcess($ServiceName, 'Stop the service')) {
+  Stop-Service -Name $ServiceName
+  $service.WaitForStatus('Stopped', [TimeSpan]::FromSeconds($StopSeconds))
+}
+
+if ($PSCmdlet.ShouldProcess($Target, 'Copy the program')) {
+  if ((Resolve-Path -LiteralPath $source).Path.TrimEnd('\') -ne $Target.TrimEnd('\')) {
+    New-Item -ItemType Directory -Path $Target -Force | Out-Null
+    # Mirrors: a file of the version before must not stay. 8 and more are failures of robocopy.
+    robocopy $source $Target /MIR /R:5 /W:2 /NFL /NDL /NJH /NJS | Out-Null
+    if ($LASTEXITCODE -ge 8) { throw "The program cannot be copied to ${Target}: robocopy ended with $LASTEXITCODE." }
+  }
+}
+
+if ($PSCmdlet.ShouldProcess($ServiceName, 'Install or renew the service')) {
+  $more = @()
+  if ($Account) { $more = @('--account', $Account) }
+  Invoke-Passback service install --name $ServiceName --config $Config @more
+  if (-not (Test-Path -LiteralPath $Config)) {
+    Copy-Item -LiteralPath (Join-Path $Target 'passback.example.yaml') -Destination $Config
+    Write-Output "A commented example is in ${Config}: fill it in, then passback config check."
+  }
+}
+
+if ($wasRunning -and $PSCmdlet.ShouldProcess($ServiceName, 'Start the service again')) {
+  Start-Service -Name $ServiceName
+  Write-Output "The service $ServiceName runs again."
+}
