@@ -65,7 +65,7 @@ async function made(
     run: (env = {}, now = Date.now()) =>
       examine({
         file: join(data, 'passback-cloud.yaml'),
-        env: { PASSBACK_CLOUD_LISTEN_PORT: '0', ...env },
+        env: { PASSBACK_CLOUD_LISTEN_PORT: '0', PASSBACK_CLOUD_HEALTH_PORT: '0', ...env },
         nodeVersion: 'v24.1.0',
         now,
       }),
