@@ -22,8 +22,11 @@ const TEXTS = [
   'config/passback-cloud.example.yaml',
   'config/REFERENCE.md',
   'service/OPERATING.md',
+  'service/API.md',
   'service/DELEGATION.md',
+  'service/LINUX.md',
   'service/THREATS.md',
+  'service/windows/README.md',
   'SECURITY.md',
 ];
 const PROGRAMS = { passback: runAgent, 'passback-cloud': runCloud };

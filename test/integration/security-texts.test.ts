@@ -8,9 +8,12 @@ const PAGES = [
   'README.md',
   'CHANGELOG.md',
   'SECURITY.md',
+  'service/API.md',
   'service/DELEGATION.md',
+  'service/LINUX.md',
   'service/OPERATING.md',
   'service/THREATS.md',
+  'service/windows/README.md',
 ];
 
 function read(path: string): Promise<string> {
