@@ -276,7 +276,7 @@ export const CODES = {
     event: 33009,
     meaning: 'The directory or the service account is not set up as the agent needs it.',
     action:
-      'Do what the message says; `passback status` on the machine of the agent says it, too. For rights run `passback-delegation verify` (service/DELEGATION.md), for settings `passback config check`.',
+      'Run `passback doctor` on the machine of the agent: it says what is missing, and the command for it. `passback status` there has the short form.',
   },
   DIRECTORY_UNREACHABLE: {
     status: 'failed',

@@ -29,7 +29,7 @@ export function checkSummary(results: readonly CheckResult[], inColour: boolean)
   const { pass, warn, fail, skip } = countChecks(results);
   const worst = fail > 0 ? 'fail' : warn > 0 ? 'warn' : 'pass';
   return paint(
-    `${pass} passed, ${warn} warnings, ${fail} failed, ${skip} skipped`,
+    `${pass} passed, ${warn} warning${warn === 1 ? '' : 's'}, ${fail} failed, ${skip} skipped`,
     worst,
     inColour,
   );

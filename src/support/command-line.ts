@@ -10,7 +10,7 @@ export const EXIT = {
   ok: 0,
   /** Failed, or stopped with work dropped; a restart may help. */
   failed: 1,
-  /** The configuration has to be corrected first (EX_CONFIG of sysexits.h); a restart does not help. */
+  /** Something has to be corrected first, as a rule the configuration (EX_CONFIG of sysexits.h); a restart does not help. */
   config: 78,
 } as const;
 
@@ -45,6 +45,11 @@ export function createCommandLine(
 /** A full disk, a closed door: nothing of ours is broken, so nobody needs to see where it happened. */
 function isRefusedBySystem(error: unknown): error is Error {
   return error instanceof Error && 'syscall' in error && 'errno' in error;
+}
+
+/** What a daemon ends with: whether whoever started it should try again. */
+export function exitCodeOf(error: unknown): number {
+  return isFault(error) && !error.retryable ? EXIT.config : EXIT.failed;
 }
 
 /** Says what ended a command line, and answers the exit code for it. Throws what is a bug. */

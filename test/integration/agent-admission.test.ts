@@ -244,7 +244,10 @@ test('one actor who goes wild is stopped alone, until a person at the machine re
   expect(await codeOf(by('wild'))).toBe('BREAKER_OPEN');
   expect((await passback('resume')).out).toContain('The breaker is open for 1 callers');
   expect(await codeOf(by('wild'))).toBe('BREAKER_OPEN');
-  expect((await passback('resume', '--breaker')).out).not.toContain('breaker is open');
+  const closed = (await passback('resume', '--breaker')).out;
+  expect(closed).toContain('The breaker is closed again.');
+  expect(closed).not.toContain('breaker is open');
+  expect((await passback('resume', '--breaker')).out).toContain('The breaker was not open.');
   expect(await codeOf(by('wild'))).toBe('APPLIED');
   await restart(settings);
   expect(await codeOf(by('wild'))).toBe('APPLIED');

@@ -110,7 +110,7 @@ test('a bind password that every account can read is a configuration problem', a
 test('running without an identity says to enrol', async () => {
   const { config } = await files();
   const ran = await passback(['run', '--config', config]);
-  expect(ran.code).toBe(1);
+  expect(ran.code).toBe(78);
   expect(ran.err).toContain('passback enroll');
 });
 
@@ -231,7 +231,7 @@ test('a state folder that others can enter stops the start with the cure', async
   ]);
   await chmod(state, 0o755);
   const ran = await passback(['run', '--config', config]);
-  expect(ran.code).toBe(1);
+  expect(ran.code).toBe(78);
   expect(ran.err).toContain(`chmod 700 '${state}'`);
 });
 

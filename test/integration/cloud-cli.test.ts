@@ -265,7 +265,7 @@ test('with the root key off line a key set is drafted, signed elsewhere and inst
   expect(again.err).toContain('not newer');
 });
 
-test('a key set that another root signed is not installed', async () => {
+test('a draft is signed by the root key that it was made for, and by no other', async () => {
   const [data, other] = [join(folder, 'data'), join(folder, 'other')];
   const at = (name: string): string => join(folder, name);
   for (const path of [data, other]) {
@@ -273,10 +273,49 @@ test('a key set that another root signed is not installed', async () => {
   }
   await run(['keys', 'draft', '--data', data, '--out', at('draft')]);
   const root = join(dataFolder(other).keys, 'root.json');
-  await run(['keys', 'sign', '--root', root, '--in', at('draft'), '--out', at('signed')]);
-  const refused = await run(['keys', 'install', '--data', data, '--in', at('signed')]);
+  const sign = ['keys', 'sign', '--root', root, '--in', at('draft'), '--out', at('signed')];
+  const refused = await run(sign);
   expect(refused).toMatchObject({ code: 78 });
-  expect(refused.err).toContain('not signed by this root key');
+  expect(refused.err).toContain('agents would not believe it');
+
+  await run(['keys', 'draft', '--data', other, '--out', at('theirs')]);
+  const forged = ['keys', 'sign', '--root', root, '--in', at('theirs'), '--out', at('signed')];
+  expect(await run(forged)).toMatchObject({ code: 0 });
+  const install = await run(['keys', 'install', '--data', data, '--in', at('signed')]);
+  expect(install).toMatchObject({ code: 78 });
+  expect(install.err).toContain('not signed by this root key');
+});
+
+test('what is no signed key set is named as the file it came from', async () => {
+  const data = join(folder, 'data');
+  await run(['init', '--url', 'https://reset.example', '--data', data]);
+  const draft = join(folder, 'draft');
+  await run(['keys', 'draft', '--data', data, '--out', draft]);
+  const refused = await run(['keys', 'install', '--data', data, '--in', draft]);
+  expect(refused).toMatchObject({ code: 1, err: expect.stringContaining(draft) as string });
+});
+
+test('no rotation goes well while a key beside it is damaged', async () => {
+  const data = join(folder, 'data');
+  await run(['init', '--url', 'https://reset.example', '--data', data]);
+  await writeFile(join(dataFolder(data).keys, 'storage.json'), '{}');
+  for (const command of [['rotate'], ['draft', '--out', join(folder, 'draft')]]) {
+    const refused = await run(['keys', ...command, '--data', data]);
+    expect(refused).toMatchObject({ code: 78, out: '' });
+    expect(refused.err).toContain('storage.json is damaged');
+  }
+});
+
+test('directories are listed with their writeback', async () => {
+  const data = join(folder, 'data');
+  await run(['init', '--url', 'https://reset.example', '--data', data]);
+  const list = ['directory', 'list', '--data', data];
+  expect((await run(list)).out).toBe('No directories.');
+  await run(['directory', 'add', 'corp', '--data', data]);
+  expect((await run(list)).out).toMatch(/^corp +on +\d{4}-/m);
+  expect(JSON.parse((await run([...list, '--json'])).out)).toMatchObject({
+    directories: [{ id: 'corp', toggle: { enabled: true } }],
+  });
 });
 
 test('a bad configuration lists every problem at once and ends with 78', async () => {

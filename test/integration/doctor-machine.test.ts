@@ -1,5 +1,7 @@
 import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createServer, type AddressInfo } from 'node:net';
+import { once } from 'node:events';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { CheckResult } from '../../src/support/checks.ts';
 import { systemClock } from '../../src/support/clock.ts';
@@ -227,6 +229,18 @@ describe('the state folder', () => {
     expect(only(await run(), 'state.orders').standing).toBe('pass');
     await writeFile(breakerFile(state), '{');
     expect(only(await run(), 'state.orders').standing).toBe('warn');
+  });
+});
+
+test('a port for probes that something else has is a warning', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  onTestFinished(() => void other.close());
+  const { port } = other.address() as AddressInfo;
+  const { run } = await rig({ settings: { health: { port } } });
+  expect(only(await run(), 'state.port')).toMatchObject({
+    standing: 'warn',
+    found: expect.stringContaining(`port ${port} cannot be opened (it is in use)`) as string,
   });
 });
 

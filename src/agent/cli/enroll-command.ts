@@ -84,13 +84,15 @@ async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
     terminal.print(JSON.stringify({ ...enrolled, stateFolder }));
     return;
   }
+  // A CA of its own is needed there, too; what its file is called there nobody here knows.
+  const ca = service.caFile === undefined ? '' : ' --ca ./service-ca.pem';
   terminal.print(
     [
       `Enrolled as agent ${enrolled.agentId} of directory ${enrolled.directory}.`,
       `Fingerprint: ${enrolled.fingerprint}`,
       `Keys are in ${stateFolder}; the token is used up, delete its file.`,
       'Next, where the key of an administrator of the reset service is, compare the fingerprint and approve it:',
-      `  passback-cloud agent approve ${enrolled.agentId} --fingerprint ${enrolled.fingerprint} --directory ${enrolled.directory} --url ${shellWord(flags.url)} --key-file ./admin.key`,
+      `  passback-cloud agent approve ${enrolled.agentId} --fingerprint ${enrolled.fingerprint} --directory ${enrolled.directory} --url ${shellWord(flags.url)} --key-file ./admin.key${ca}`,
       `then here: passback run${flags.config === undefined ? '' : ` --config ${shellWord(flags.config)}`}`,
     ].join('\n'),
   );

@@ -83,9 +83,13 @@ async function resume(
   const { stateFolder: folder } = place;
   const owner = await stateOwner(folder);
   const before = await ordersIn(folder);
+  const wasOpen = (await openTrips(folder, before)).length > 0;
   const orders = flags.breaker === true ? await withResumed(folder, before) : withoutPause(before);
   await writeOrders(folder, orders, owner);
   const taken = await poke(place);
+  if (flags.breaker === true && flags.json !== true) {
+    terminal.print(wasOpen ? 'The breaker is closed again.' : 'The breaker was not open.');
+  }
   tell({ orders, trips: await openTrips(folder, orders), taken }, flags, terminal);
 }
 

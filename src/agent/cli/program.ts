@@ -24,7 +24,7 @@ First steps:
   passback run --config /etc/passback/passback.yaml
   passback status --config /etc/passback/passback.yaml
 
-Exit codes: 0 done, 1 failed, 78 the configuration has to be corrected; of status also 3, see its help.`;
+Exit codes: 0 done, 1 failed, 78 configuration or state have to be corrected; of status also 3, see its help.`;
 
 /**
  * Runs one command line. Resolves when it is done; what went wrong was said on standard error and

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
-import { EXIT } from '../../support/command-line.ts';
+import { EXIT, exitCodeOf } from '../../support/command-line.ts';
 import { failureOf, messageOf } from '../../support/errors.ts';
 import { onAbort } from '../../support/on-abort.ts';
 import { nodeDebugProblem, tlsVerificationProblem } from '../../support/environment-problems.ts';
@@ -23,7 +23,7 @@ Example:
 
 The first SIGTERM or Ctrl-C lets commands in flight finish (drainMs), a second one drops them.
 Ends with 0 after a drain, with 1 when work was dropped or something failed, with 78 when the
-configuration has to be corrected first.`;
+configuration or the state folder have to be corrected first.`;
 
 /** Adds `run`. */
 export function addRunCommand(program: Command, terminal: Terminal): void {
@@ -70,7 +70,7 @@ async function run(flags: ConfigFlags, terminal: Terminal, around?: Around): Pro
   } catch (error) {
     log.error('agent.failed', failureOf(error));
     terminal.complain(messageOf(error));
-    terminal.setExitCode(EXIT.failed);
+    terminal.setExitCode(exitCodeOf(error));
   } finally {
     off();
     crashed.off();

@@ -1,6 +1,8 @@
+import { bindFailure } from '../../support/bind-failure.ts';
 import { failed, passed, skipped, warned, type Finding } from '../../support/checks.ts';
 import { messageOf } from '../../support/errors.ts';
 import { UsageError } from '../../support/usage-error.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
 import { LocalStatus } from '../health/local-status.ts';
 import { lockHolders } from '../identity/state-lock.ts';
 
@@ -15,6 +17,23 @@ export interface AgentPlace {
   readonly enrolled: boolean;
   /** The command that starts it. */
   readonly run: string;
+}
+
+/** Looks whether the port for probes can be opened, unless an agent runs that has it already. */
+export async function lookAtHealthPort(
+  { host, port }: AgentConfig['health'],
+  stateFolder: string,
+): Promise<Finding> {
+  if (port === 0) return skipped('health.port is 0: there is none');
+  const holders = await lockHolders(stateFolder).catch(() => []);
+  if (holders.length > 0)
+    return skipped('the running agent has opened it, or its log says why not');
+  const code = await bindFailure(host, port);
+  if (code === undefined) return passed(`${host} port ${port} can be opened`);
+  return warned(
+    `${host} port ${port} cannot be opened (${code === 'EADDRINUSE' ? 'it is in use' : code}): probes would not reach this agent`,
+    'Stop what uses it, or choose another health.port; everything else works without.',
+  );
 }
 
 /** Looks which process works in the state folder, and which one answers at the socket. */
@@ -79,6 +98,10 @@ function answering(
   }
   if (link.state !== 'ready') {
     const [why = `the link is ${link.state}`] = notReady;
+    if (link.state === 'rejected') {
+      const cure = 'Do what it says: the service can be reached, and does not let this agent in.';
+      return failed(`${who}: ${why}`, cure);
+    }
     return failed(`${who}: ${why}`, 'See the way to the reset service below, then its log.');
   }
   if (build.version !== version) {

@@ -36,6 +36,10 @@ export const CHECKS = {
     title: 'Running agent',
     doc: 'Which process works in the state folder, whether it answers at its socket and has a session; FAIL for two of them.',
   },
+  'state.port': {
+    title: 'Port for probes',
+    doc: '`health.port` can be opened, where no agent runs yet; WARN when not, because everything else works without.',
+  },
   'state.orders': {
     title: 'Orders',
     doc: 'Local pause, open breaker and dry run: WARN, because nothing is written meanwhile.',

@@ -11,7 +11,7 @@ import { loadConfig } from '../config/load-config.ts';
 import type { Directory } from '../directory/directory.ts';
 import { defaultSocket } from '../health/local-socket.ts';
 import { openOutbound } from '../outbound.ts';
-import { lookAtAgent, type AskStatus } from './agent-check.ts';
+import { lookAtAgent, lookAtHealthPort, type AskStatus } from './agent-check.ts';
 import { tryCanary, type CanaryOptions } from './canary.ts';
 import { CHECKS, result, type CheckId } from './check-list.ts';
 import { lookAtDirectory, type DirectoryLook } from './directory-checks.ts';
@@ -136,6 +136,7 @@ async function lookAtMachine(
     run: paste('run'),
   };
   say(result('state.agent', await lookAtAgent(place, () => askStatus(socket))));
+  say(result('state.port', await lookAtHealthPort(health, stateFolder)));
   const orders = await lookAtOrders(stateFolder, {
     ...{ dryRun: guard.dryRun, now: clock.now(), paste },
   });

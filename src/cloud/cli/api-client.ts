@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { request, type RequestOptions } from 'node:https';
 import type { SecureContext } from 'node:tls';
 import { z } from 'zod';
-import { connectFailure } from '../../support/connect-failure.ts';
+import { connectFailure, type ConnectFailureKind } from '../../support/connect-failure.ts';
 import type { Fault } from '../../support/errors.ts';
 import { Secret } from '../../support/secret.ts';
 import { serviceUrl } from '../../support/service-url.ts';
@@ -124,11 +124,18 @@ export class ApiClient {
       return { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') };
     } catch (error) {
       const { kind, reason } = connectFailure(error);
-      const cure = kind === 'tls-untrusted' ? '; name your own CA with --ca' : '';
+      const cure = CURES[kind] ?? '';
       throw new ApiError(0, 'UNREACHABLE', `${url.host}: ${reason}${cure}`);
     }
   }
 }
+
+const CURES: Readonly<Partial<Record<ConnectFailureKind, string>>> = {
+  'tls-untrusted': '; name your own CA with --ca',
+  dns: '; look at --url',
+  refused: '; see that passback-cloud serve runs there, and look at --url',
+  timeout: '; see that this machine may reach it, and look at --url',
+};
 
 function toApiError(status: number, json: unknown): ApiError {
   const parsed = ProblemBody.safeParse(json);

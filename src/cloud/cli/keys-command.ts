@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { timestamp } from '../../protocol/shapes.ts';
+import { CompactJws, timestamp } from '../../protocol/shapes.ts';
 import { systemClock } from '../../support/clock.ts';
-import { textOf } from '../../support/usage-error.ts';
+import { textOf, UsageError } from '../../support/usage-error.ts';
 import { dataFolder } from '../data-folder.ts';
 import {
   draftKeySet,
@@ -18,6 +18,7 @@ import {
   CONFIG_HELP,
   DATA_FLAG,
   DATA_HELP,
+  placeOf,
   readConfig,
   type PlaceFlags,
 } from './setup-commands.ts';
@@ -75,7 +76,14 @@ function addDraft(keys: Command, terminal: Terminal): void {
         '--out',
         async () => `${JSON.stringify(await draftKeySet(folder, rotation), undefined, 2)}\n`,
       );
-      terminal.print(`Wrote a draft to ${out}; sign it where the root key is: keys sign.`);
+      terminal.print(
+        [
+          `Wrote a draft to ${out}. Next, where the root key is:`,
+          '  passback-cloud keys sign --root root.json --in draft.json --out signed.json',
+          'then here:',
+          `  passback-cloud keys install --in signed.json ${placeOf(flags)}`,
+        ].join('\n'),
+      );
     });
 }
 
@@ -91,7 +99,8 @@ function addSign(keys: Command, terminal: Terminal): void {
       const draft: unknown = parseJson(await textOf(flags.in, '--in'));
       const out = resolve(flags.out);
       await writeNewFile(out, '--out', async () => `${await signKeySet(root, draft)}\n`);
-      terminal.print(`Signed with root key ${root.kid} into ${out}; next: keys install.`);
+      terminal.print(`Signed with root key ${root.kid} into ${out}. Next, on the service:
+  passback-cloud keys install --in signed.json --data …`);
     });
 }
 
@@ -104,7 +113,13 @@ function addInstall(keys: Command, terminal: Terminal): void {
     .option(CONFIG_FLAG, CONFIG_HELP)
     .action(async (flags: PlaceFlags & { readonly in: string }) => {
       const { folder } = await rotationOf(flags, terminal);
-      terminal.print(inWords(await installKeySet(folder, (await textOf(flags.in, '--in')).trim())));
+      const token = (await textOf(flags.in, '--in')).trim();
+      if (!CompactJws.safeParse(token).success) {
+        throw new UsageError(
+          `--in: ${flags.in} holds no signed key set, which \`keys sign\` writes`,
+        );
+      }
+      terminal.print(inWords(await installKeySet(folder, token)));
     });
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
-import { failureOf } from '../../support/errors.ts';
+import { exitCodeOf } from '../../support/command-line.ts';
+import { failureOf, isFault } from '../../support/errors.ts';
 import { onAbort } from '../../support/on-abort.ts';
 import { keepTold, type ServiceManager } from '../../support/service-manager.ts';
 import { openSystemd } from '../../support/systemd.ts';
@@ -59,7 +60,9 @@ async function serve(flags: PlaceFlags, terminal: Terminal): Promise<void> {
     if (stop.abort.aborted) terminal.setExitCode(EXIT.failed);
   } catch (error) {
     log.error('cloud.failed', failureOf(error));
-    throw error;
+    if (!isFault(error)) throw error;
+    terminal.complain(error.message);
+    terminal.setExitCode(exitCodeOf(error));
   } finally {
     ended.abort();
     process.off('uncaughtException', crash);

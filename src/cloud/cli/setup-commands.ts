@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
-import { DirectoryId } from '../../protocol/shapes.ts';
+import { DirectoryId, timestamp } from '../../protocol/shapes.ts';
 import { systemClock } from '../../support/clock.ts';
 import { shellWord } from '../../support/shell-word.ts';
+import { textTable } from '../../support/text-table.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { loadConfig } from '../config/load-config.ts';
@@ -10,6 +11,7 @@ import { dataFolder } from '../data-folder.ts';
 import { addDirectory } from '../setup/add-directory.ts';
 import { SCOPES } from '../store/records.ts';
 import { openStore } from '../store/open-store.ts';
+import { isPaused } from '../writeback/pause.ts';
 import { addInitCommand } from './init-command.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -69,6 +71,25 @@ function addDirectoryCommand(program: Command, terminal: Terminal): void {
           `Next: passback-cloud key add --directory ${id} --scopes ${SCOPES.join(',')} --actor NAME --out ./admin.key ${placeOf(flags)}`,
         ].join('\n'),
       );
+    });
+  directory
+    .command('list')
+    .description('list the directories, and whether their writeback is on')
+    .option(DATA_FLAG, DATA_HELP)
+    .option(CONFIG_FLAG, CONFIG_HELP)
+    .option('--json', 'print the list as JSON')
+    .action(async (flags: PlaceFlags & { readonly json?: true }) => {
+      await using store = await openStore(await readConfig(flags, terminal));
+      const directories = await store.directories.list();
+      if (flags.json === true) {
+        terminal.print(JSON.stringify({ directories }));
+        return;
+      }
+      const rows = directories.map(({ id, toggle, createdAt }) => [
+        ...[id, isPaused(toggle, systemClock.now()) ? 'paused' : 'on', timestamp(createdAt)],
+      ]);
+      const head = ['ID', 'WRITEBACK', 'MADE'];
+      terminal.print(rows.length === 0 ? 'No directories.' : textTable(head, rows).join('\n'));
     });
 }
 

@@ -2,9 +2,9 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync, type Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { request } from 'node:http';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { timestamp } from '../../protocol/shapes.ts';
+import { bindFailure } from '../../support/bind-failure.ts';
 import {
   failed,
   passed,
@@ -226,21 +226,6 @@ async function lookAtPort(
       ? 'Ports below 1024 need CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=), or choose another one.'
       : `Look at ${setting.replace('.port', '.host')}: it has to be an address of this machine.`;
   return failed(`${host} port ${port} cannot be opened (${code})`, cure);
-}
-
-/** Opens the port for a moment; undefined when that went well. */
-function bindFailure(host: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', (error) => {
-      resolve('code' in error ? String(error.code) : 'unknown');
-    });
-    server.listen({ host, port, exclusive: true }, () => {
-      server.close(() => {
-        resolve(undefined);
-      });
-    });
-  });
 }
 
 /** Whether the service of this data folder runs: with SQLite its lock says so, else its health port. */

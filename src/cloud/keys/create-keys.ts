@@ -1,8 +1,10 @@
 import { access, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { base64url } from 'jose';
+import { z } from 'zod';
 import { sha256 } from '../../protocol/digest.ts';
 import { KeySetClaims, type PublicKey } from '../../protocol/keys.ts';
+import { Sha256 } from '../../protocol/shapes.ts';
 import { signToken, verifyToken } from '../../protocol/tokens.ts';
 import { privateFolder } from '../../support/files.ts';
 import { importPublicKey } from './import-public-key.ts';
@@ -57,16 +59,26 @@ export interface Rotation {
  */
 export async function rotateKeys(folder: KeyFolder, rotation: Rotation): Promise<KeySetSummary> {
   const root = await folder.readRoot();
-  const claims = await draftKeySet(folder, rotation);
+  const claims = await nextKeySet(folder, rotation);
   return installKeySet(folder, await signToken('key-set', claims, root));
 }
 
-/** The next key set without its signature, for a root key that is somewhere else; its keys are made here. */
-export async function draftKeySet(
+const Draft = z.strictObject({ root: Sha256, keySet: KeySetClaims });
+
+/** A key set without its signature, and the id of the root key that is to sign it. */
+export type Draft = z.infer<typeof Draft>;
+
+/** The next key set, for a root key that is somewhere else; its keys are made here. */
+export async function draftKeySet(folder: KeyFolder, rotation: Rotation): Promise<Draft> {
+  const { kid: root } = await folder.readRootPublic();
+  return { root, keySet: await nextKeySet(folder, rotation) };
+}
+
+async function nextKeySet(
   folder: KeyFolder,
   { issuer, now, compromised = false }: Rotation,
 ): Promise<KeySetClaims> {
-  const { number, keys } = await readKeySet(folder);
+  const { number, keys } = await readSoundFolder(folder);
   const [current, next] = compromised ? [] : keys;
   const signer = next !== undefined && (await folder.hasSigning(next.kid)) ? next : undefined;
   const made = [signer ?? (await folder.createPair('signing')), await folder.createPair('signing')];
@@ -74,11 +86,17 @@ export async function draftKeySet(
   return keySetClaims({ issuer, number: number + 1, keys: [...made, ...kept], now });
 }
 
-/** Signs a drafted key set, where the root key is. */
-export function signKeySet(root: SigningPair, draft: unknown): Promise<string> {
-  const { success, data } = KeySetClaims.safeParse(draft);
-  if (success) return signToken('key-set', data, root);
-  throw new KeyFolderError('DRAFT_UNUSABLE', 'keys: this is not what `keys draft` writes');
+/** Signs a drafted key set, where the root key is. Rejects with `DRAFT_UNUSABLE`. */
+export async function signKeySet(root: SigningPair, draft: unknown): Promise<string> {
+  const { success, data } = Draft.safeParse(draft);
+  if (!success) {
+    throw new KeyFolderError('DRAFT_UNUSABLE', 'keys: this is not what `keys draft` writes');
+  }
+  if (data.root === root.kid) return signToken('key-set', data.keySet, root);
+  throw new KeyFolderError(
+    'DRAFT_UNUSABLE',
+    `keys: this draft is for the root key ${data.root}, and --root is ${root.kid}; agents would not believe it`,
+  );
 }
 
 /**
@@ -86,7 +104,7 @@ export function signKeySet(root: SigningPair, draft: unknown): Promise<string> {
  * running service finds it by itself. Private keys that sign no more are deleted.
  */
 export async function installKeySet(folder: KeyFolder, token: string): Promise<KeySetSummary> {
-  const before = await readKeySet(folder);
+  const before = await readSoundFolder(folder);
   const claims = await verifiedBy(await folder.readRootPublic(), token);
   if (claims.number <= before.number || claims.iss !== before.iss) {
     throw new KeyFolderError(
@@ -117,6 +135,12 @@ interface KeySet {
 function keySetClaims({ issuer: iss, number, keys, now }: KeySet): KeySetClaims {
   const iat = Math.floor(now / 1000);
   return { iss, number, iat, exp: iat + KEY_SET_LIFETIME_S, keys };
+}
+
+/** The key set, if the other keys are whole, too: a change that went well would say that they are. */
+async function readSoundFolder(folder: KeyFolder): Promise<KeySetClaims> {
+  await folder.readStorage();
+  return readKeySet(folder);
 }
 
 async function readKeySet(folder: KeyFolder): Promise<KeySetClaims> {

@@ -7,10 +7,11 @@ export type SetupErrorCode =
 export class SetupError extends Error implements Fault {
   override readonly name = 'SetupError';
   readonly code: SetupErrorCode;
-  readonly retryable = false;
+  readonly retryable: boolean;
 
   constructor(code: SetupErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
+    this.retryable = code === 'ALREADY_SERVING'; // until the other one ends
   }
 }

@@ -168,6 +168,12 @@ test.each<[string, Partial<LocalStatus>, string, RegExp]>([
   ['is connected', {}, 'pass', /connected to https:\/\/reset\.example\.com/],
   ['has no session', { link: { state: 'dialing', since: AT } }, 'fail', /the link is dialing/],
   [
+    'is not let in',
+    { link: { state: 'rejected', since: AT }, notReady: ['the service has revoked this agent'] },
+    'fail',
+    /has revoked this agent/,
+  ],
+  [
     'would carry out nothing',
     { notReady: ['paused at the agent since x: anna asked'] },
     'warn',
