@@ -79,6 +79,7 @@ export async function openDoctorRig(options: DoctorRigOptions = {}): Promise<Doc
       },
       guard: { baseDns: ['OU=People,DC=corp,DC=test'], ...(guard as object | undefined) },
       stateFolder: state,
+      health: { port: 0 }, // the usual one may be somebody's on this machine
       ...settings,
     }),
   );
