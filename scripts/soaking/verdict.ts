@@ -5,8 +5,8 @@ import type { Program, Sample, Soak } from './soak.ts';
 const FIRST_MINUTES = 5;
 /** What memory may be above the first minutes: an allocator keeps what it has had. */
 const GROWTH = 1.1;
-/** The agent remembers the operations of a day: its journal's records, and their index. */
-const REMEMBERED_BYTES = 4_096;
+/** The agent remembers the operations of a day: which there were, and where in its journal they are. */
+const REMEMBERED_BYTES = 1_024;
 /** Sockets of the moment. */
 const SPARE_HANDLES = 8;
 

@@ -109,8 +109,8 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   const core = composeCore(
     { ...parts, directory: watched },
     {
-      onUnasked: (jws) => {
-        reporter.tellOutcome(jws);
+      onUnasked: (seq) => {
+        reporter.tellOutcome(seq);
       },
       onEnded: (ended) => {
         local.metrics.ended(ended);

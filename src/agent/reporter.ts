@@ -7,6 +7,7 @@ import type { Clock } from '../support/clock.ts';
 import type { Admission } from './commands/guard/admission.ts';
 import type { GuardSettings } from './commands/guard/guard-settings.ts';
 import { guardSummary } from './guard-summary.ts';
+import { JournalError } from './commands/journal-error.ts';
 import type { Journal } from './commands/journal.ts';
 import type { Toggle } from './commands/toggle.ts';
 import type { StoredIdentity } from './identity/load-identity.ts';
@@ -29,8 +30,8 @@ export class Reporter {
   #session: SessionHandle | undefined;
   /** The state that the newest hello told of; it takes a moment until there is a session to tell more. */
   #greetedWith: string | undefined;
-  /** Signed outcomes that are to be handed over, in their order. */
-  #due: string[] = [];
+  /** Numbers of signed outcomes that are to be handed over, in their order. */
+  #due: number[] = [];
   /** The session in which that goes on. */
   #reportingIn: SessionHandle | undefined;
 
@@ -100,10 +101,10 @@ export class Reporter {
   }
 
   /** Hands over an outcome that nobody asked for; without a session the next welcome asks for it. */
-  tellOutcome(signed: string): void {
+  tellOutcome(seq: number): void {
     const session = this.#live;
     if (session === undefined) return;
-    this.#due.push(signed);
+    this.#due.push(seq);
     void this.#report(session);
   }
 
@@ -113,16 +114,31 @@ export class Reporter {
     this.#reportingIn = session;
     try {
       while (this.#due.length > 0 && this.#reportingIn === session) {
-        const outcomes = this.#due.splice(0, countThatFits(this.#due));
-        await session.call('outcome.report', { outcomes }, session.ended);
+        const outcomes = await this.#takeWhatFits(this.#due);
+        if (outcomes.length > 0) await session.call('outcome.report', { outcomes }, session.ended);
         await this.#options.clock.sleep(BETWEEN_REPORTS_MS, session.ended);
       }
     } catch (error) {
-      // The next welcome or renewal says what is still missing.
-      if (!(error instanceof RpcError) && !(error instanceof UnansweredError)) throw error;
+      // The next welcome or renewal says what is still missing; the journal tells of its own trouble.
+      if (!PASSING.some((kind) => error instanceof kind)) throw error;
     } finally {
       if (this.#reportingIn === session) this.#reportingIn = undefined;
     }
+  }
+
+  /** What a report has room for, from the first one on, and one at least. */
+  async #takeWhatFits(due: number[]): Promise<string[]> {
+    const outcomes: string[] = [];
+    let length = 0;
+    for (const seq of due.slice(0, MAX_REPORTED)) {
+      const outcome = await this.#options.journal.signed(seq);
+      length += outcome?.length ?? 0;
+      if (outcomes.length > 0 && length > MAX_REPORTED_LENGTH) break;
+      due.shift();
+      // What is forgotten since, the service has.
+      if (outcome !== undefined) outcomes.push(outcome);
+    }
+    return outcomes;
   }
 
   get #live(): SessionHandle | undefined {
@@ -141,16 +157,8 @@ export class Reporter {
 /** After days apart there may be thousands: the service has other things to do as well. */
 const BETWEEN_REPORTS_MS = 250;
 
-/** How many of these, from the first one on, a report has room for. */
-function countThatFits(signed: readonly string[]): number {
-  let [count, length] = [0, 0];
-  for (const outcome of signed.slice(0, MAX_REPORTED)) {
-    length += outcome.length;
-    if (count > 0 && length > MAX_REPORTED_LENGTH) break;
-    count += 1;
-  }
-  return count;
-}
+/** Why handing over may end too soon without anything being wrong here. */
+const PASSING = [RpcError, UnansweredError, JournalError];
 
 function stateOf({ state, reasons }: StatusReport): string {
   return [state, ...reasons].join('\n');

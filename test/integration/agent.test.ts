@@ -1,3 +1,5 @@
+import { open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { MAX_FRAME_BYTES } from '../../src/protocol/messages.ts';
@@ -140,6 +142,34 @@ test('however often it is asked for outcomes, an agent has one report under way'
   }
   expect(reports.length).toBeLessThan(5); // there is a quarter of a second between them
   expect(reports.flat().length).toBeGreaterThanOrEqual(3);
+});
+
+test('an outcome that cannot be read again is not reported, and the agent says that it is down and why', async () => {
+  await reset();
+  const journal = join(agent.stateFolder, 'journal.jsonl');
+  const { size } = await stat(journal);
+  const file = await open(journal, 'r+');
+  await file.write('?', size - 100);
+  await file.close();
+  const { epoch } = service.session.hello?.journal ?? { epoch: '' };
+  service.welcome = { trail: { epoch, seq: 0 } };
+  service.session.socket.terminate();
+  await eventually(() => {
+    const { report } = decodeJwt<StatusClaims>(service.session.statements.at(-1) ?? '');
+    expect(report).toMatchObject({
+      state: 'down',
+      reasons: [
+        expect.stringMatching(/^the journal cannot be used: .*outcome 1 .*repair the disk/),
+      ],
+    });
+  });
+  expect(service.session.reports).toEqual([]);
+  const { account } = await service.inspect({ account: { objectGuid: ann }, op: 'reset' });
+  if (account === undefined) throw new Error('ann cannot be reset');
+  await expect(
+    resetClaims(service, ann, account.baseline).then((claims) => service.execute(claims)),
+  ).rejects.toThrow();
+  expect(directory.wrote(ann)).toBe(1);
 });
 
 test('another journal than its own is not gone on with', async () => {

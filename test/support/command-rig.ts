@@ -85,7 +85,7 @@ export interface Order {
 /** The agent's command core with real keys and a real journal, and a service's hand to order with. */
 export class CommandRig implements AsyncDisposable {
   /** Signed outcomes that nobody had asked for. */
-  readonly unasked: string[] = [];
+  readonly unasked: number[] = [];
   readonly agentId: string;
   readonly folder: string;
   readonly keys: { service: KeyPair; device: KeyPair; sealing: KeyPair };
@@ -146,7 +146,7 @@ export class CommandRig implements AsyncDisposable {
       journal,
       trail: new Trail({
         ...{ agentId, directory: RIG_DIRECTORY, device: keys.device, journal, now },
-        onUnasked: (jws) => this.unasked.push(jws),
+        onUnasked: (seq) => this.unasked.push(seq),
       }),
       toggle: this.toggle,
       log: made.log,

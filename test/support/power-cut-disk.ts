@@ -33,6 +33,7 @@ export class PowerCutDisk implements Disk {
     this.#open.add(handle);
     this.#live.set(path, content);
     return {
+      read: (into, offset, length, position) => handle.read(into, offset, length, position),
       appendFile: (bytes) =>
         this.#step(async () => {
           await handle.appendFile(bytes);

@@ -20,6 +20,7 @@ export class SmallDisk implements Disk {
     const file = await LOCAL_DISK.open(path);
     let at = await LOCAL_DISK.sizeOf(path);
     return {
+      read: (into, offset, length, position) => file.read(into, offset, length, position),
       appendFile: async (bytes) => {
         if (this.defective) throw Object.assign(new Error('i/o error'), { code: 'EIO' });
         const fits = bytes.subarray(0, Math.min(bytes.length, this.room));

@@ -98,7 +98,7 @@ export class Commander {
     const context = { ...executor, journal, trail, since: this.#since };
     for (const intent of journal.openIntents) {
       await this.#queue.run(intent.objectGuid, async () => {
-        if (journal.find(intent.cmd)?.outcome !== undefined) return;
+        if (journal.find(intent.cmd)?.intent === undefined) return; // it was answered meanwhile
         const ended = await settleLeftOver(intent, context, abort);
         if (ended === undefined) return;
         this.#count(ended.code);
@@ -158,9 +158,7 @@ export class Commander {
     }
     // A refusal is final for its own dispatch only: this one has its turn after it.
     return running.answer.then((answer) =>
-      running.jti === accepted.jti || this.#options.journal.find(accepted.cmd)?.outcome === answer
-        ? answer
-        : this.#answer(accepted, claims, arrival),
+      running.jti === accepted.jti ? answer : this.#answer(accepted, claims, arrival),
     );
   }
 
@@ -180,13 +178,13 @@ export class Commander {
     const { journal } = this.#options;
     const { cmd, jti, digest } = accepted;
     const refusal = journal.refusalOf(jti);
-    if (refusal !== undefined) return Promise.resolve(refusal);
+    if (refusal !== undefined) return refusal;
     const known = journal.find(cmd);
     if ((this.#running.get(cmd) ?? known ?? accepted).digest !== digest) {
       return this.#turnAway(accepted, claims, 'MISMATCH');
     }
     if (known === undefined) return undefined;
-    if (known.outcome !== undefined) return Promise.resolve(known.outcome);
+    if (known.intent === undefined) return journal.outcomeOf(cmd);
     // An intent without an outcome: the agent ended while the write was under way, or could not say.
     // A refusal would be taken for "nothing was done".
     if (arrival.misplaced !== undefined || this.#drain.signal.aborted || this.#queue.full) {

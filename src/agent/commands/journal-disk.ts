@@ -3,6 +3,13 @@ import { syncFolder } from '../../support/files.ts';
 
 /** A file that only grows, or is cut back. */
 export interface DiskFile {
+  /** From `position` on, into the beginning of `into`; fewer bytes where the file ends before. */
+  read(
+    into: Buffer,
+    offset: 0,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesRead: number }>;
   appendFile(bytes: Buffer): Promise<void>;
   truncate(length: number): Promise<void>;
   datasync(): Promise<void>;
@@ -22,7 +29,7 @@ export interface Disk {
 }
 
 export const LOCAL_DISK: Disk = {
-  open: (path) => open(path, 'a', 0o600),
+  open: (path) => open(path, 'a+', 0o600),
   sizeOf: async (path) => (await stat(path).catch(() => undefined))?.size ?? 0, // not there
   rename,
   remove: (path) => rm(path, { force: true }),

@@ -8,8 +8,24 @@ import { decodeRecord, encodeRecord, type JournalRecord } from './journal-record
 /** It is read into memory, and compacted long before it is as large as this. */
 const MAX_BYTES = 256 * 2 ** 20;
 
+/** Where a record lies in the file, in bytes and without its newline. */
+export interface Place {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Where the signed outcome or refusal of a number lies. */
+export interface SignedPlace extends Place {
+  readonly seq: number;
+}
+
+export interface Placed {
+  readonly record: JournalRecord;
+  readonly place: Place;
+}
+
 export interface ReadRecords {
-  readonly records: readonly JournalRecord[];
+  readonly records: readonly Placed[];
   /** What follows was torn by a crash. */
   readonly validBytes: number;
   readonly tornBytes: number;
@@ -28,7 +44,7 @@ export async function readRecords(path: string, disk: Disk = LOCAL_DISK): Promis
 }
 
 function parseRecords(content: Buffer, path: string): ReadRecords {
-  const records: JournalRecord[] = [];
+  const records: Placed[] = [];
   let validBytes = 0;
   while (validBytes < content.length) {
     const end = content.indexOf(0x0a, validBytes);
@@ -42,10 +58,41 @@ function parseRecords(content: Buffer, path: string): ReadRecords {
         `${path}: line ${records.length + 1} is damaged; restore the disk, or move the file away and enrol again`,
       );
     }
-    records.push(record);
+    records.push({ record, place: { offset: validBytes, length: end - validBytes } });
     validBytes = end + 1;
   }
   return { records, validBytes, tornBytes: content.length - validBytes };
+}
+
+/** What is signed at that place; undefined when something else is there, or nothing whole. */
+export async function readSigned(
+  file: DiskFile,
+  { seq, offset, length }: SignedPlace,
+): Promise<string | undefined> {
+  const line = Buffer.alloc(length);
+  const { bytesRead } = await file.read(line, 0, length, offset);
+  const record = decodeRecord(line.toString('utf8', 0, bytesRead));
+  if (record?.type !== 'outcome' && record?.type !== 'refusal') return undefined;
+  return record.seq === seq ? record.jws : undefined;
+}
+
+export interface LaidOut {
+  readonly bytes: Buffer;
+  readonly placed: readonly Placed[];
+}
+
+/** The bytes of these records, and where each lies once they are written from `offset` on. */
+export function layOut(records: readonly JournalRecord[], offset: number): LaidOut {
+  const lines: Buffer[] = [];
+  const placed: Placed[] = [];
+  let end = offset;
+  for (const record of records) {
+    const line = Buffer.from(encodeRecord(record));
+    placed.push({ record, place: { offset: end, length: line.length - 1 } });
+    lines.push(line);
+    end += line.length;
+  }
+  return { bytes: Buffer.concat(lines), placed };
 }
 
 /** The successor of a journal while it is written; one that a crash left behind means nothing. */
@@ -56,10 +103,11 @@ export function removeSuccessor(path: string, disk: Disk): Promise<void> {
   return disk.remove(successorOf(path));
 }
 
-/** A file with its length in bytes. */
+/** A file with its length in bytes, and where its records lie. */
 export interface Written {
   readonly file: DiskFile;
   readonly size: number;
+  readonly placed: readonly Placed[];
 }
 
 /**
@@ -72,7 +120,7 @@ export async function replaceJournal(
   records: readonly JournalRecord[],
   disk: Disk,
 ): Promise<Written> {
-  const bytes = Buffer.from(records.map(encodeRecord).join(''));
+  const { bytes, placed } = layOut(records, 0);
   await removeSuccessor(path, disk);
   const file = await disk.open(successorOf(path));
   try {
@@ -86,7 +134,7 @@ export async function replaceJournal(
   }
   try {
     await disk.syncFolder(dirname(path));
-    return { file, size: bytes.length };
+    return { file, size: bytes.length, placed };
   } catch (error) {
     await file.close();
     throw new JournalError(

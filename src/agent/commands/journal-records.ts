@@ -69,6 +69,8 @@ export const JournalRecord = z.discriminatedUnion('type', [
 
 export type JournalRecord = z.infer<typeof JournalRecord>;
 export type Intent = Extract<JournalRecord, { type: 'intent' }>;
+/** What is signed, and numbered. */
+export type Signed = Extract<JournalRecord, { type: 'outcome' | 'refusal' }>;
 
 /**
  * Throws a `TypeError` for a record that could not be read again: some of it is a directory's or a

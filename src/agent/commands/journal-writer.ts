@@ -2,8 +2,9 @@ import { messageOf } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
 import { isForWantOfRoom, type Disk, type DiskFile } from './journal-disk.ts';
 import { JournalError } from './journal-error.ts';
-import { readRecords, replaceJournal } from './journal-file.ts';
-import { encodeRecord, type JournalRecord } from './journal-records.ts';
+import { layOut, readRecords, readSigned, replaceJournal } from './journal-file.ts';
+import type { Placed, SignedPlace } from './journal-file.ts';
+import type { JournalRecord } from './journal-records.ts';
 import { Reserve } from './journal-reserve.ts';
 
 export interface WriterOptions {
@@ -11,7 +12,7 @@ export interface WriterOptions {
   readonly disk: Disk;
   readonly log: Logger;
   /** Hears of each record once it is on the disk, in order. */
-  readonly onWritten: (record: JournalRecord) => void;
+  readonly onWritten: (placed: Placed) => void;
 }
 
 interface Pending {
@@ -75,6 +76,24 @@ export class JournalWriter implements AsyncDisposable {
     });
   }
 
+  /**
+   * The outcome or refusal that was signed, from the file. Rejects with `JournalError` when it
+   * cannot be read: then nothing is taken any more, because what was forgotten could be done twice.
+   */
+  async signed(place: SignedPlace): Promise<string> {
+    let cause: unknown;
+    try {
+      // A file that is replaced meanwhile stays open until this has ended.
+      const jws = await readSigned(this.#file, place);
+      if (jws !== undefined) return jws;
+    } catch (error) {
+      cause = error;
+    }
+    const error = this.#unreadable(place, cause);
+    if (this.#broken === undefined) this.#break(error, []);
+    throw error;
+  }
+
   /** Takes the room for outcomes, where there is as much. Rejects for any other trouble. */
   async makeRoom(): Promise<void> {
     await this.#inTurn(async () => {
@@ -91,16 +110,18 @@ export class JournalWriter implements AsyncDisposable {
   /** Puts what `choose` keeps in the place of all records; `replaced` hears of it before the next record. */
   async rewrite(
     choose: (records: readonly JournalRecord[]) => readonly JournalRecord[],
-    replaced: (kept: readonly JournalRecord[]) => void,
+    replaced: (kept: readonly Placed[]) => void,
   ): Promise<void> {
     await this.#inTurn(async () => {
       if (this.#broken !== undefined) throw this.#broken;
       const { path, disk } = this.#options;
       try {
-        const kept = choose((await readRecords(path, disk)).records);
+        const { records } = await readRecords(path, disk);
+        const kept = choose(records.map(({ record }) => record));
         const old = this.#file;
-        ({ file: this.#file, size: this.#size } = await replaceJournal(path, kept, disk));
-        replaced(kept);
+        const { file, size, placed } = await replaceJournal(path, kept, disk);
+        [this.#file, this.#size] = [file, size];
+        replaced(placed); // with nothing in between: places mean something in their own file only
         await old.close();
       } catch (error) {
         if (error instanceof JournalError) this.#break(error, []);
@@ -164,11 +185,12 @@ export class JournalWriter implements AsyncDisposable {
 
   async #toDisk(batch: readonly Pending[]): Promise<void> {
     if (batch.length === 0) return;
-    const lines = Buffer.from(batch.map(({ record }) => encodeRecord(record)).join(''));
-    await this.#file.appendFile(lines);
+    const records = batch.map(({ record }) => record);
+    const { bytes, placed } = layOut(records, this.#size);
+    await this.#file.appendFile(bytes);
     await this.#file.datasync();
-    this.#size += lines.length;
-    for (const { record } of batch) this.#options.onWritten(record);
+    this.#size += bytes.length;
+    for (const each of placed) this.#options.onWritten(each);
     for (const { resolve } of batch) resolve();
   }
 
@@ -195,6 +217,15 @@ export class JournalWriter implements AsyncDisposable {
     return new JournalError(
       'JOURNAL_UNWRITABLE',
       `${this.#options.path}: ${messageOf(cause)}; repair the disk, then restart the agent`,
+      { cause },
+    );
+  }
+
+  #unreadable({ seq, offset }: SignedPlace, cause: unknown): JournalError {
+    const why = cause === undefined ? 'it is not there' : messageOf(cause);
+    return new JournalError(
+      'JOURNAL_DAMAGED',
+      `${this.#options.path}: outcome ${seq} at byte ${offset} cannot be read: ${why}; repair the disk, then restart the agent`,
       { cause },
     );
   }

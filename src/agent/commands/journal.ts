@@ -7,19 +7,17 @@ import type { Logger } from '../../support/logger.ts';
 import { compacted } from './journal-compaction.ts';
 import { LOCAL_DISK, type Disk } from './journal-disk.ts';
 import { JournalError } from './journal-error.ts';
-import { readRecords, removeSuccessor } from './journal-file.ts';
-import { mustBeReadable, type Intent, type JournalRecord } from './journal-records.ts';
+import { readRecords, removeSuccessor, type Placed, type SignedPlace } from './journal-file.ts';
+import { mustBeReadable, type Intent, type JournalRecord, type Signed } from './journal-records.ts';
 import { JournalWriter } from './journal-writer.ts';
 
-/** What the journal knows of an operation. Without an outcome its write may or may not have happened. */
+/** What the journal knows of an operation. */
 export interface KnownCommand {
   readonly digest: string;
   /** The dispatch that it was last begun or answered for. */
   readonly jti: string;
-  readonly outcome?: string;
-  /** Its newest write; absent when it was answered without one. */
+  /** Its newest write while it has no outcome: it may or may not have happened. */
   readonly intent?: Intent;
-  readonly code?: OutcomeCode;
 }
 
 /** A write that was begun, and what came of it where that is known: what rate limits count. */
@@ -29,10 +27,11 @@ export interface Begun extends Pick<Intent, 'cmd' | 'objectGuid' | 'by' | 'actor
   readonly code?: OutcomeCode;
 }
 
-/** One signed outcome or refusal of the trail. */
-interface Link {
-  readonly seq: number;
-  readonly jws: string;
+/** A day of operations is kept, so what an answered one holds counts: what was signed is read from the file. */
+interface Remembered extends KnownCommand {
+  readonly outcome?: SignedPlace;
+  /** Its write, once it is answered; absent when it was answered without one. */
+  readonly begun?: Begun | undefined;
 }
 
 export interface JournalOptions {
@@ -71,18 +70,18 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     const journal: Journal = new Journal(
       new JournalWriter(file, validBytes, {
         ...{ path, disk, log },
-        onWritten: (record) => {
-          journal.remember(record);
+        onWritten: (placed) => {
+          journal.remember(placed);
         },
       }),
     );
     const first = records[0];
     if (first === undefined) {
       await journal.append({ type: 'epoch', epoch: options.uuid(), at: timestamp(options.now()) });
-    } else if (first.type !== 'epoch') {
+    } else if (first.record.type !== 'epoch') {
       throw new JournalError('JOURNAL_DAMAGED', `${path}: does not begin with an epoch`);
     }
-    for (const record of records) journal.remember(record);
+    for (const placed of records) journal.remember(placed);
     await journal.makeRoom();
     return journal;
   } catch (error) {
@@ -94,16 +93,16 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
 /** The agent's memory: append-only, durable before it is relied upon, without secrets. */
 export class Journal implements AsyncDisposable {
   readonly #writer: JournalWriter;
-  readonly #commands = new Map<string, KnownCommand>();
+  readonly #commands = new Map<string, Remembered>();
   readonly #open = new Map<string, Intent>();
-  readonly #refusals = new Map<string, string>();
+  readonly #refusals = new Map<string, SignedPlace>();
+  /** Signed outcomes and refusals by their number, oldest first. */
+  readonly #trail = new Map<number, SignedPlace>();
   #epoch = '';
   #seq = 0;
   #head = '';
   #floor = -Infinity;
   #toggle: string | undefined;
-  /** Signed outcomes and refusals that are remembered, oldest first. */
-  #trail: Link[] = [];
   /** Up to this number the service has them all. */
   #confirmed = 0;
 
@@ -135,9 +134,18 @@ export class Journal implements AsyncDisposable {
     return this.#floor;
   }
 
-  /** The signed outcomes and refusals after number `seq`, as far as they are remembered, oldest first. */
-  signedAfter(seq: number): readonly string[] {
-    return this.#trail.filter((link) => link.seq > seq).map(({ jws }) => jws);
+  /** The numbers after `seq` whose signed outcome or refusal is remembered, oldest first. */
+  signedAfter(seq: number): readonly number[] {
+    return [...this.#trail.keys()].filter((number) => number > seq);
+  }
+
+  /**
+   * The signed outcome or refusal of that number; undefined when it is not remembered. Rejects with
+   * `JournalError` when it cannot be read: then nothing can be begun any more.
+   */
+  async signed(seq: number): Promise<string | undefined> {
+    const place = this.#trail.get(seq);
+    return place && (await this.#writer.signed(place));
   }
 
   /** The service has everything up to number `seq`: until then, it may still have to be told. */
@@ -181,11 +189,9 @@ export class Journal implements AsyncDisposable {
 
   /** Every write that is remembered, oldest operation first. */
   *begun(): Generator<Begun> {
-    for (const { intent, code } of this.#commands.values()) {
-      if (intent === undefined) continue;
-      const { cmd, objectGuid, by, actor, op } = intent;
-      const at = Date.parse(intent.at);
-      yield { cmd, objectGuid, by, actor, op, at, ...(code !== undefined && { code }) };
+    for (const { intent, begun } of this.#commands.values()) {
+      if (begun !== undefined) yield begun;
+      else if (intent !== undefined) yield toBegun(intent);
     }
   }
 
@@ -193,9 +199,17 @@ export class Journal implements AsyncDisposable {
     return this.#commands.get(cmd);
   }
 
-  /** The signed refusal of a dispatch that was turned away. */
-  refusalOf(jti: string): string | undefined {
-    return this.#refusals.get(jti);
+  /** The signed outcome of an operation that has one, which is known without an intent. Rejects as `signed` does. */
+  async outcomeOf(cmd: string): Promise<string> {
+    const outcome = this.#commands.get(cmd)?.outcome;
+    if (outcome === undefined) throw new TypeError(`journal: ${cmd} has no outcome`);
+    return this.#writer.signed(outcome);
+  }
+
+  /** The signed refusal of a dispatch that was turned away; undefined for any other. Rejects as `signed` does. */
+  refusalOf(jti: string): Promise<string> | undefined {
+    const refusal = this.#refusals.get(jti);
+    return refusal && this.#writer.signed(refusal);
   }
 
   /**
@@ -217,7 +231,7 @@ export class Journal implements AsyncDisposable {
   }
 
   /** Takes a record that is on the disk into the index. */
-  remember(record: JournalRecord): void {
+  remember({ record, place }: Placed): void {
     switch (record.type) {
       case 'epoch':
         this.#epoch = record.epoch;
@@ -229,25 +243,26 @@ export class Journal implements AsyncDisposable {
         this.#open.set(record.cmd, record);
         this.#commands.set(record.cmd, { digest: record.digest, jti: record.jti, intent: record });
         return;
-      case 'outcome':
-        this.#open.delete(record.cmd);
-        this.#commands.set(record.cmd, {
-          ...this.#commands.get(record.cmd),
-          digest: record.digest,
-          jti: record.jti,
-          outcome: record.jws,
-          code: record.code,
-        });
-        break;
-      case 'refusal':
-        this.#refusals.set(record.jti, record.jws);
-        this.#withdraw(record);
-        break;
       case 'toggle':
         this.#toggle = record.jws;
         return;
+      case 'outcome':
+      case 'refusal':
+        this.#rememberSigned(record, {
+          seq: record.seq,
+          offset: place.offset,
+          length: place.length,
+        });
     }
-    this.#trail.push({ seq: record.seq, jws: record.jws });
+  }
+
+  #rememberSigned(record: Signed, place: SignedPlace): void {
+    if (record.type === 'outcome') this.#answered(record, place);
+    else {
+      this.#refusals.set(record.jti, place);
+      this.#withdraw(record);
+    }
+    this.#trail.set(record.seq, place);
     // A compacted journal knows its end before what is left of its past.
     if (record.seq <= this.#seq) return;
     this.#seq = record.seq;
@@ -265,27 +280,26 @@ export class Journal implements AsyncDisposable {
         return compacted(records, { ...position, confirmed: this.#confirmed }, nowMs);
       },
       (kept) => {
-        this.#forgetAllBut(kept);
+        this.#rememberOnly(kept);
       },
     );
   }
 
   /** In one go: a command that comes meanwhile must not look like a new one. */
-  #forgetAllBut(kept: readonly JournalRecord[]): void {
-    const commands = new Set(kept.map((record) => ('cmd' in record ? record.cmd : undefined)));
-    const refusals = new Set(kept.map((record) => ('jti' in record ? record.jti : undefined)));
-    for (const cmd of this.#commands.keys()) if (!commands.has(cmd)) this.#commands.delete(cmd);
-    const links = new Set(
-      kept.map((record) => ('jti' in record && 'seq' in record ? record.seq : 0)),
-    );
-    this.#trail = this.#trail.filter(({ seq }) => links.has(seq));
-    for (const jti of this.#refusals.keys()) if (!refusals.has(jti)) this.#refusals.delete(jti);
-    const [first] = kept;
-    if (first?.type === 'epoch' && first.floor !== undefined) this.#floor = Date.parse(first.floor);
+  #rememberOnly(kept: readonly Placed[]): void {
+    for (const known of [this.#commands, this.#open, this.#refusals, this.#trail]) known.clear();
+    for (const placed of kept) this.remember(placed);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#writer[Symbol.asyncDispose]();
+  }
+
+  #answered({ cmd, jti, digest, code }: Signed, outcome: SignedPlace): void {
+    const { intent, begun } = this.#commands.get(cmd) ?? {};
+    const written = intent === undefined ? begun : toBegun(intent, code);
+    this.#open.delete(cmd);
+    this.#commands.set(cmd, { digest, jti, outcome, begun: written });
   }
 
   /** Turned away after its own intent: nothing was sent, so a later dispatch starts afresh. */
@@ -295,4 +309,11 @@ export class Journal implements AsyncDisposable {
     this.#commands.delete(cmd);
     this.#open.delete(cmd);
   }
+}
+
+function toBegun({ cmd, objectGuid, by, actor, op, at }: Intent, code?: OutcomeCode): Begun {
+  const atMs = Date.parse(at);
+  // Written out: what a spread makes takes twice the memory.
+  if (code === undefined) return { cmd, objectGuid, by, actor, op, at: atMs };
+  return { cmd, objectGuid, by, actor, op, at: atMs, code };
 }

@@ -12,8 +12,8 @@ export interface TrailOptions {
   readonly device: SigningKey;
   readonly journal: Journal;
   readonly now: () => number;
-  /** Hears, once it is durable, of an outcome that nobody has asked for. */
-  readonly onUnasked: (jws: string) => void;
+  /** Hears, once it is durable, the number of an outcome that nobody has asked for. */
+  readonly onUnasked: (seq: number) => void;
 }
 
 /** A command that was properly given: what its outcome is tied to. */
@@ -39,6 +39,11 @@ interface Position {
   readonly lost: number;
 }
 
+interface Signed {
+  readonly jws: string;
+  readonly seq: number;
+}
+
 type Kind =
   | { readonly type: 'outcome'; readonly notAfter: string }
   | { readonly type: 'refusal'; readonly expires: string };
@@ -54,21 +59,19 @@ export class Trail {
   }
 
   /** Signs, chains and journals what became of an operation. Final for its `cmd`. */
-  outcome(accepted: Answerable, outcome: Outcome): Promise<string> {
-    return this.#chain(accepted, outcome, { type: 'outcome', notAfter: accepted.notAfter });
+  async outcome(accepted: Answerable, outcome: Outcome): Promise<string> {
+    return (await this.#final(accepted, outcome)).jws;
   }
 
   /** The same for an operation that nobody asks about just now. */
   async unasked(accepted: Answerable, outcome: Outcome): Promise<void> {
-    this.#options.onUnasked(await this.outcome(accepted, outcome));
+    this.#options.onUnasked((await this.#final(accepted, outcome)).seq);
   }
 
   /** Signs, chains and journals that this dispatch was turned away before anything was tried. */
-  refusal(accepted: Accepted, outcome: Outcome): Promise<string> {
-    return this.#chain(accepted, outcome, {
-      type: 'refusal',
-      expires: timestamp(accepted.expiresMs),
-    });
+  async refusal(accepted: Accepted, outcome: Outcome): Promise<string> {
+    const expires = timestamp(accepted.expiresMs);
+    return (await this.#chain(accepted, outcome, { type: 'refusal', expires })).jws;
   }
 
   /**
@@ -87,16 +90,20 @@ export class Trail {
     return signToken('outcome', claims, device);
   }
 
-  async #chain(accepted: Answerable, outcome: Outcome, kind: Kind): Promise<string> {
+  #final(accepted: Answerable, outcome: Outcome): Promise<Signed> {
+    return this.#chain(accepted, outcome, { type: 'outcome', notAfter: accepted.notAfter });
+  }
+
+  async #chain(accepted: Answerable, outcome: Outcome, kind: Kind): Promise<Signed> {
     // Signing is asynchronous and every link needs the one before, so links are made one by one;
     // the journal keeps the order of the calls, so waiting for the disk need not be.
     const before = this.#position;
     const link = before.then((position) => this.#link(accepted, outcome, kind, position));
     this.#position = link.catch(() => before); // what was not signed, or cannot be kept, has no number
-    const { jws, durable } = await link;
+    const { jws, seq, durable } = await link;
     const failed = await durable;
     if (failed !== undefined) throw failed;
-    return jws;
+    return { jws, seq };
   }
 
   async #link(

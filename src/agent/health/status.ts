@@ -11,7 +11,7 @@ export interface StatusFacts {
   /** As the last probe found them; undefined before the first one ended. */
   readonly controllers: readonly ControllerHealth[] | undefined;
   readonly journal: StatusReport['journal'];
-  /** Why the journal cannot be written; undefined while it can. */
+  /** Why the journal cannot be written or read; undefined while it can. */
   readonly journalProblem: string | undefined;
   readonly toggle: {
     readonly enabled: boolean;
@@ -90,8 +90,7 @@ function passwordExpiry(selfTest: SelfTest | undefined): Pick<StatusReport, 'pas
 
 function downReasons({ controllers, journalProblem, standing }: StatusFacts): string[] {
   const reasons = [...standing.failures];
-  if (journalProblem !== undefined)
-    reasons.push(`the journal cannot be written: ${journalProblem}`);
+  if (journalProblem !== undefined) reasons.push(`the journal cannot be used: ${journalProblem}`);
   if (controllers !== undefined && !controllers.some(isUsable)) {
     reasons.push('no domain controller can be used');
   }

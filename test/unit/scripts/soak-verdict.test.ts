@@ -33,9 +33,9 @@ test('one peak in the last minutes is no growth', () => {
 
 test('an agent may remember the operations of its day, a service may not', () => {
   const samples = hour((minutes) => ({ heap: (20 + minutes / 6) * MB }));
-  expect(grown('agent', samples, 2_560).problems).toEqual([]);
+  expect(grown('agent', samples, 10_240).problems).toEqual([]);
   expect(grown('agent', samples, 1_000).problems).toEqual(['heap']);
-  expect(grown('service', samples, 2_560).problems).toEqual(['heap']);
+  expect(grown('service', samples, 10_240).problems).toEqual(['heap']);
 });
 
 test('handles and files that are never closed have grown', () => {
