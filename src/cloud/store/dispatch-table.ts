@@ -4,12 +4,34 @@ import type { DispatchRecord } from './records.ts';
 import type { Operations } from './store.ts';
 import type { DispatchTable, Tables } from './tables.ts';
 
+/** By name where a statement is kept prepared: a newer node may add columns at any time. */
+export const DISPATCH_COLUMNS = [
+  'jti',
+  'operation',
+  'agent',
+  'session',
+  'token',
+  'at',
+  'controller',
+  'lost_at',
+  'answered_at',
+  'code',
+  'answer',
+  'node',
+  'command',
+] as const satisfies readonly (keyof DispatchTable)[];
+
 /** The dispatches of `Operations` on a database. */
 export function dispatchTable(
   db: Kysely<Tables>,
 ): Pick<
   Operations,
-  'addDispatch' | 'updateDispatch' | 'loseDispatch' | 'dispatches' | 'loseDispatches'
+  | 'addDispatch'
+  | 'updateDispatch'
+  | 'loseDispatch'
+  | 'dispatches'
+  | 'dispatchesOf'
+  | 'loseDispatches'
 > {
   return {
     ...lossTable(db),
@@ -53,6 +75,18 @@ export function dispatchTable(
         .orderBy('at')
         .execute();
       return rows.map(toDispatch);
+    },
+    dispatchesOf: async (operations) => {
+      const found = new Map<string, DispatchRecord[]>(operations.map((id) => [id, []]));
+      if (operations.length === 0) return found;
+      const rows = await db
+        .selectFrom('dispatches')
+        .selectAll()
+        .where('operation', 'in', operations)
+        .orderBy('at')
+        .execute();
+      for (const row of rows) found.get(row.operation)?.push(toDispatch(row));
+      return found;
     },
   };
 }

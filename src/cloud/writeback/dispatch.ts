@@ -11,7 +11,6 @@ import { raiseAlarm } from './alarm.ts';
 import { commandClaims } from './command-token.ts';
 import type { Core } from './core.ts';
 import { openDispatches } from './dispatch-plan.ts';
-import { settle } from './settle.ts';
 import { verifyOutcome } from './verify-outcome.ts';
 
 /** A command that is neither begun nor answered this soon costs the session. */
@@ -105,7 +104,7 @@ export async function carryOut(
       now: core.clock.now(),
     });
     if (outcome !== undefined) {
-      const ended = await settle(core, operation, { dispatch, outcome, signed });
+      const ended = await core.answers.run({ operation, dispatch, outcome, signed });
       if (ended !== undefined) core.relay.announce(ended.id);
       return ended;
     }
