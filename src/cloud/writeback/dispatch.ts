@@ -16,6 +16,9 @@ import { verifyOutcome } from './verify-outcome.ts';
 /** A command that is neither begun nor answered this soon costs the session. */
 const BEGIN_WITHIN_MS = 3_000;
 
+/** Without a reason of its own each abort makes an error with a stack, and there is one for every command. */
+const ALIVE = 'alive';
+
 /** Begin, write, and find out what became of a write that was cut off. */
 const ANSWER_WITHIN_MS = 45_000;
 
@@ -142,7 +145,7 @@ async function send(
   const alive = new AbortController();
   const onBegan = (dc: string | undefined): void => {
     controller = dc;
-    alive.abort();
+    alive.abort(ALIVE);
   };
   void core.clock.sleep(BEGIN_WITHIN_MS, alive.signal).then(() => {
     if (alive.signal.aborted) return;
@@ -165,7 +168,7 @@ async function send(
     }
     return controller === undefined ? {} : { controller };
   } finally {
-    alive.abort();
+    alive.abort(ALIVE);
   }
 }
 
