@@ -234,7 +234,9 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
 
     test('finds what is asked for at one time, each of its own', async () => {
       for (const id of ['a', 'b']) await store.operations.prepare(sampleOperation(id));
-      const found = await Promise.all(['b', 'nothing', 'a', 'b'].map(store.operations.find));
+      const found = await Promise.all(
+        ['b', 'nothing', 'a', 'b'].map((id) => store.operations.find(id)),
+      );
       expect(found.map((each) => each?.id)).toEqual(['b', undefined, 'a', 'b']);
     });
 

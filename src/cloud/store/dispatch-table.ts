@@ -35,6 +35,7 @@ export function dispatchTable(
 > {
   return {
     ...lossTable(db),
+    ...lists(db),
     addDispatch: async ({ jti, operation, agent, session, token, at, relay }) => {
       const blank = {
         controller: null,
@@ -67,6 +68,11 @@ export function dispatchTable(
         .where('jti', '=', jti)
         .execute();
     },
+  };
+}
+
+function lists(db: Kysely<Tables>): Pick<Operations, 'dispatches' | 'dispatchesOf'> {
+  return {
     dispatches: async (operation) => {
       const rows = await db
         .selectFrom('dispatches')

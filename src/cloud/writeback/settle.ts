@@ -55,13 +55,12 @@ export async function settle(
       }),
     );
     await extendStoredTrails({ ...core, store }, links);
-    return Promise.all(
-      answered.map(({ operation }) => {
-        const ending = endings.get(operation.id);
-        if (ending === undefined) return undefined;
-        return ended.has(operation.id) ? toEnded(operation, ending) : asItIs(store, operation);
-      }),
-    );
+    const results = answered.map(async ({ operation }) => {
+      const ending = endings.get(operation.id);
+      if (ending === undefined) return undefined;
+      return ended.has(operation.id) ? toEnded(operation, ending) : asItIs(store, operation);
+    });
+    return Promise.all(results);
   });
 }
 
