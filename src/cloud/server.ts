@@ -29,11 +29,14 @@ import {
 } from './public-server.ts';
 import { openServiceNode, type ServiceNode } from './service-node.ts';
 import { GroupCommit } from './store/group-commit.ts';
+import { Together } from './store/together.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
 import type { Core } from './writeback/core.ts';
 import { Dispatcher } from './writeback/dispatcher.ts';
 import { watchPauses } from './writeback/pause.ts';
 import { readiness } from './writeback/readiness.ts';
+import { settle } from './writeback/settle.ts';
+import { submitAll } from './writeback/submit.ts';
 import { sweep } from './writeback/sweep.ts';
 
 export interface CloudDeps {
@@ -110,6 +113,8 @@ class Service implements RunningCloud {
       issuer: config.url,
       store: node.store,
       groupCommit: new GroupCommit(node.store),
+      submissions: new Together((submitting) => submitAll(this.#core, submitting)),
+      answers: new Together((answers) => settle(this.#core, answers)),
       get keys() {
         return keys.current;
       },

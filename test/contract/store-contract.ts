@@ -146,18 +146,103 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
         final: false,
       });
       expect(await store.operations.unfinished()).toHaveLength(0);
-      expect(await store.operations.submit('o', 'digest', 'wrapped')).toBe(true);
-      expect(await store.operations.submit('o', 'other', 'wrapped')).toBe(false);
-      expect(await store.operations.submit('nothing', 'digest', undefined)).toBe(false);
+      const submit = (id: string, content: string) =>
+        store.operations.submit([{ id, content, secret: 'wrapped' }]);
+      expect(await submit('o', 'digest')).toEqual(new Set(['o']));
+      expect(await submit('o', 'other')).toEqual(new Set());
+      expect(await submit('nothing', 'digest')).toEqual(new Set());
       expect(await store.operations.unfinished()).toMatchObject([
         { id: 'o', state: 'pending', content: 'digest', secret: 'wrapped' },
       ]);
       expect(await store.operations.countPending('corp')).toBe(1);
     });
 
+    test('submits several operations, each with its first dispatch, which goes with it only', async () => {
+      for (const id of ['a', 'b', 'late']) await store.operations.prepare(sampleOperation(id));
+      await store.operations.submit([{ id: 'late', content: 'earlier' }]);
+      const submitted = await store.operations.submit(
+        ['a', 'b', 'late'].map((id) => {
+          const relay = id === 'b' ? { relay: { node: 'n', command: 'wrapped' } } : {};
+          const first = { ...dispatch(`d-${id}`, NOW), operation: id, ...relay };
+          return { id, content: `"${id}"`, runner: 'n', dispatch: first };
+        }),
+      );
+      expect([...submitted].sort()).toEqual(['a', 'b']);
+      expect(await store.operations.find('a')).toMatchObject({ state: 'pending', content: '"a"' });
+      expect((await store.operations.find('late'))?.content).toBe('earlier');
+      const dispatches = await store.operations.dispatchesOf(['a', 'b', 'late', 'nothing']);
+      expect(dispatches.get('a')).toEqual([{ ...dispatch('d-a', NOW), operation: 'a' }]);
+      expect(dispatches.get('b')).toEqual([{ ...dispatch('d-b', NOW), operation: 'b' }]);
+      expect(dispatches.get('late')).toEqual([]);
+    });
+
+    test('settles several dispatches, and ends operations that have not ended, each with its entry', async () => {
+      const applied = { state: 'applied', final: true, code: 'APPLIED', signed: 'x.y.z' } as const;
+      for (const id of ['a', 'open', 'over']) {
+        await store.operations.prepare(sampleOperation(id));
+        await store.operations.submit([
+          {
+            id,
+            content: 'c',
+            secret: 's',
+            dispatch: { ...dispatch(`d-${id}`, NOW), operation: id },
+          },
+        ]);
+      }
+      const detail = { cmd: 'a', final: true, at: 1 };
+      const entry = {
+        at: NOW,
+        directory: 'corp',
+        actor: 'anna',
+        action: 'operation.applied',
+        detail,
+      };
+      await store.operations.finish('over', { state: 'refused', final: true }, NOW);
+      const settled = await store.operations.settle(
+        ['a', 'open', 'over'].map((id) => ({
+          ...{ jti: `d-${id}`, answeredAt: NOW + 1, code: 'APPLIED', answer: 'x.y.z' },
+          ...(id !== 'open' && { ending: { id, result: applied, at: NOW + 1, entry } }),
+        })),
+      );
+      expect([...settled]).toEqual(['a']);
+      const found = await store.operations.find('a');
+      expect(found).toMatchObject({ final: true, result: applied, finishedAt: NOW + 1 });
+      expect(found).not.toHaveProperty('secret');
+      expect(await store.operations.find('open')).toMatchObject({ state: 'pending', secret: 's' });
+      expect((await store.operations.find('over'))?.state).toBe('refused');
+      for (const id of ['a', 'open', 'over']) {
+        expect(await store.operations.dispatches(id)).toMatchObject([
+          { answeredAt: NOW + 1, code: 'APPLIED', answer: 'x.y.z' },
+        ]);
+      }
+      const { entries } = await store.audit.page('corp', 10);
+      expect(entries).toEqual([{ ...entry, seq: expect.any(Number) as number }]);
+    });
+
+    test('an unknown result that is not final keeps the sealed secret', async () => {
+      await store.operations.prepare(sampleOperation('o'));
+      await store.operations.submit([
+        { id: 'o', content: 'c', secret: 's', dispatch: dispatch('d', NOW) },
+      ]);
+      const entry = { at: NOW, directory: 'corp', actor: 'anna', action: 'operation.unknown' };
+      const result = { state: 'unknown', final: false } as const;
+      const ending = { id: 'o', result, at: NOW, entry };
+      const answer = { jti: 'd', answeredAt: NOW, code: 'INDETERMINATE', answer: 'x' } as const;
+      expect((await store.operations.settle([{ ...answer, ending }])).size).toBe(1);
+      expect(await store.operations.find('o')).toMatchObject({ state: 'unknown', secret: 's' });
+    });
+
+    test('finds what is asked for at one time, each of its own', async () => {
+      for (const id of ['a', 'b']) await store.operations.prepare(sampleOperation(id));
+      const found = await Promise.all(
+        ['b', 'nothing', 'a', 'b'].map((id) => store.operations.find(id)),
+      );
+      expect(found.map((each) => each?.id)).toEqual(['b', undefined, 'a', 'b']);
+    });
+
     test('deletes the sealed secret with the final result, and lets nothing change that', async () => {
       await store.operations.prepare(sampleOperation('o'));
-      await store.operations.submit('o', 'digest', 'wrapped');
+      await store.operations.submit([{ id: 'o', content: 'digest', secret: 'wrapped' }]);
       await store.operations.finish('o', { state: 'unknown', final: false }, NOW);
       expect(await store.operations.find('o')).toMatchObject({
         state: 'unknown',
@@ -179,7 +264,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       await store.operations.prepare(sampleOperation('late'));
       await store.operations.prepare({ ...sampleOperation('early'), notAfter: NOW + 10 });
       await store.operations.prepare(sampleOperation('sent'));
-      await store.operations.submit('sent', 'digest', undefined);
+      await store.operations.submit([{ id: 'sent', content: 'digest' }]);
       expect(await store.operations.expirePrepared(NOW + 5)).toBe(1);
       expect((await store.operations.find('late'))?.state).toBe('expired');
       expect((await store.operations.find('early'))?.state).toBe('prepared');
@@ -193,7 +278,7 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
     test('deletes what was final long ago with its dispatches, so many at a time', async () => {
       for (const id of ['a', 'b', 'c', 'young', 'unknown']) {
         await store.operations.prepare(sampleOperation(id));
-        await store.operations.submit(id, 'digest', undefined);
+        await store.operations.submit([{ id, content: 'digest' }]);
         await store.operations.addDispatch({ ...dispatch(`jti-${id}`, NOW), operation: id });
         const final = id !== 'unknown';
         const at = id === 'young' ? NOW + 10 : NOW;

@@ -37,7 +37,8 @@ test('a secret that was deleted is in no file of the database once that was scru
   const toggle = { version: 1, enabled: true, reason: '', by: 'anna', at: 1 };
   await store.directories.add({ id: 'corp', createdAt: 1, toggle });
   await store.operations.prepare(sampleOperation('o'));
-  await store.operations.submit('o', 'digest', 'wrapped-secret-of-o'.padEnd(3_000, '.'));
+  const secret = 'wrapped-secret-of-o'.padEnd(3_000, '.');
+  await store.operations.submit([{ id: 'o', content: 'digest', secret }]);
   expect(await found()).toBe(true);
   await store.operations.finish('o', { state: 'applied', final: true }, 1);
   await store.scrub();

@@ -32,7 +32,7 @@ afterEach(() => store[Symbol.asyncDispose]());
 
 async function submitted(id: string, runner: string): Promise<void> {
   await store.operations.prepare(sampleOperation(id));
-  await store.operations.submit(id, 'digest', undefined, runner);
+  await store.operations.submit([{ id, content: 'digest', runner }]);
 }
 
 test('a node that was ended stays so, and can decide nothing any more', async () => {
@@ -44,7 +44,7 @@ test('a node that was ended stays so, and can decide nothing any more', async ()
   expect(await nodes.nodes.end(['n1'])).toEqual([]);
   expect(await nodes.nodes.beat('n1', 2_000)).toBe(false);
   expect(await mayDecide()).toBe(false);
-  expect(await store.atomically((inside) => nodesOf(inside).runners.take('n1', ACCOUNT))).toBe(
+  expect(await store.atomically((inside) => nodesOf(inside).runners.take('n1', [ACCOUNT]))).toBe(
     false,
   );
   expect(await nodes.nodes.list(LEASE_MS)).toMatchObject([{ id: 'n2', isLate: false }]);
@@ -119,7 +119,8 @@ test('a new operation goes to the node that runs the account, and after what tha
       await inside.operations.prepare(sampleOperation(`new-${node}`));
       const operation = await inside.operations.find(`new-${node}`);
       if (operation === undefined) throw new Error('not there');
-      return relayOf(node).assign(inside, operation);
+      const [assigned] = await relayOf(node).assign(inside, [operation]);
+      return assigned;
     });
   expect(await assign('n1')).toEqual({ runner: 'n1', isOwn: true, before: [] });
   await submitted('o', 'n1');
@@ -128,6 +129,38 @@ test('a new operation goes to the node that runs the account, and after what tha
   await expect(assign('n1')).rejects.toMatchObject({ code: 'STORE_FAILED' });
   await nodes.nodes.join('n3', 0);
   expect(await assign('n3')).toEqual({ runner: 'n3', isOwn: true, before: ['o'] });
+});
+
+test('the node of a session finds what was handed to it, with all that was handed over before', async () => {
+  await submitted('o', 'n1');
+  const dispatch = { operation: 'o', agent: 'a', session: 's', token: 't' };
+  await store.operations.addDispatch({ ...dispatch, jti: 'd1', at: 1 });
+  const relay = { node: 'n2', command: 'wrapped' };
+  await store.operations.addDispatch({ ...dispatch, jti: 'd2', at: 2, relay });
+  const find = (node: string) => nodes.relayed.find(node, ['nothing', 'd1', 'd2']);
+  expect(await find('n2')).toMatchObject([
+    undefined,
+    undefined,
+    { operation: { id: 'o' }, record: { jti: 'd2' }, command: 'wrapped', others: [{ jti: 'd1' }] },
+  ]);
+  expect(await find('n1')).toEqual([undefined, undefined, undefined]);
+  await store.operations.updateDispatch('d2', { answeredAt: 3, code: 'PAUSED', answer: 'a.b.c' });
+  expect(await find('n2')).toEqual([undefined, undefined, undefined]);
+  expect(await nodes.relayed.follow(['d2', 'nothing'])).toMatchObject([
+    { operation: { id: 'o' }, record: { answeredAt: 3 } },
+    undefined,
+  ]);
+});
+
+test('several accounts are taken together, by nodes that take them in any order', async () => {
+  const accounts = ['g1', 'g2', 'g3'].map((objectGuid) => ({ directory: 'corp', objectGuid }));
+  const orders = Array.from({ length: 20 }, (_, at) =>
+    at % 2 === 0 ? accounts : accounts.toReversed(),
+  );
+  const taken = orders.map((order) =>
+    store.atomically((inside) => nodesOf(inside).runners.take('n1', order)),
+  );
+  expect(await Promise.all(taken)).not.toContain(false);
 });
 
 test('an agent has one session: it is entered once, and in place of one on a dead node', async () => {

@@ -1,9 +1,10 @@
 import type { Clock } from '../../support/clock.ts';
 import type { ServiceKeys } from '../keys/service-keys.ts';
-import type { Nodes } from '../store/nodes.ts';
-import type { DispatchRecord, OperationRecord } from '../store/records.ts';
+import type { FollowedDispatch, Nodes } from '../store/nodes.ts';
+import type { OperationRecord } from '../store/records.ts';
 import { StoreError, type Store } from '../store/store.ts';
-import { NotOurs, type Relay } from '../writeback/relay.ts';
+import { Together } from '../store/together.ts';
+import { NotOurs, type Assignment, type Relay } from '../writeback/relay.ts';
 import { commandPurpose } from './command-purpose.ts';
 import { Follower } from './follower.ts';
 import type { HintKind } from './hints.ts';
@@ -28,10 +29,13 @@ export class ClusterRelay implements Relay {
   readonly #options: ClusterRelayOptions;
   /** Who follows which operation's dispatch. */
   readonly #followers = new Map<string, Follower>();
+  readonly #followed: Together<string, FollowedDispatch | undefined>;
   #isCaredFor: (operation: string) => boolean = () => false;
 
   constructor(options: ClusterRelayOptions) {
+    const { relayed } = nodesOf(options.store);
     this.#options = options;
+    this.#followed = new Together((jtis) => relayed.follow(jtis));
   }
 
   /** Says what this process takes care of already. */
@@ -39,20 +43,29 @@ export class ClusterRelay implements Relay {
     this.#isCaredFor = isCaredFor;
   }
 
-  assign: Relay['assign'] = async (store, operation) => {
+  assign: Relay['assign'] = async (store, operations) => {
     const { own, clock } = this.#options;
     const { runners } = nodesOf(store);
     const node = own();
-    if (!(await runners.take(node, operation))) {
+    if (!(await runners.take(node, operations))) {
       throw new StoreError('store: this node was taken for dead by another one; try again');
     }
-    const unfinished = await runners.unfinished(operation);
-    const { runner, orphans } = whoRuns(node, unfinished);
-    await runners.assign(orphans, runner, clock.now());
-    if (runner !== node) return { runner, isOwn: false, before: orphans };
-    // Taken over a moment ago, or left to this node by another one, and not begun here yet.
-    const before = unfinished.filter(({ id }) => !this.#isCaredFor(id)).map(({ id }) => id);
-    return { runner, isOwn: true, before };
+    const unfinished = await runners.unfinished(operations);
+    const now = clock.now();
+    const assigned: Assignment[] = [];
+    for (const { directory, objectGuid } of operations) {
+      const ofAccount = unfinished.filter(
+        (each) => each.directory === directory && each.objectGuid === objectGuid,
+      );
+      const { runner, orphans } = whoRuns(node, ofAccount);
+      await runners.assign(orphans, runner, now);
+      assigned.push(
+        runner === node
+          ? { runner, isOwn: true, before: this.#notBegun(ofAccount) }
+          : { runner, isOwn: false, before: orphans },
+      );
+    }
+    return assigned;
   };
 
   assigned: Relay['assigned'] = ({ id }, { runner, isOwn, before }) => {
@@ -86,16 +99,14 @@ export class ClusterRelay implements Relay {
       for (;;) {
         await follower.wait(LOOK_EVERY_MS, [signal, session.closed]);
         const isOver = session.closed.aborted || clock.monotonic() >= until;
-        const { operations } = this.#options.store;
-        const now = (await operations.dispatches(operation.id)).find(isSame(record));
-        if (now?.answeredAt !== undefined) {
-          const answered = await operations.find(operation.id);
-          return answered?.final === true ? answered : undefined;
+        const now = await this.#followed.run(record.jti);
+        if (now?.record.answeredAt !== undefined) {
+          return now.operation.final ? now.operation : undefined;
         }
         if (signal.aborted) return undefined;
-        if (now?.lostAt === undefined && !isOver) continue;
+        if (now?.record.lostAt === undefined && !isOver) continue;
         // Also when the other node says when: agents are kept apart by the clock of this one.
-        await operations.loseDispatch(record.jti, clock.now());
+        await this.#options.store.operations.loseDispatch(record.jti, clock.now());
         return undefined;
       }
     } finally {
@@ -103,9 +114,9 @@ export class ClusterRelay implements Relay {
     }
   };
 
-  dispatches: Relay['dispatches'] = async (store, operation) => {
-    await nodesOf(store).runners.hold(operation);
-    return store.operations.dispatches(operation);
+  dispatches: Relay['dispatches'] = async (store, operations) => {
+    await nodesOf(store).runners.hold(operations);
+    return store.operations.dispatchesOf(operations);
   };
 
   announce(operation: string): void {
@@ -117,16 +128,17 @@ export class ClusterRelay implements Relay {
     return Promise.resolve([]);
   }
 
+  /** Taken over a moment ago, or left to this node by another one, and not begun here yet. */
+  #notBegun(unfinished: readonly { readonly id: string }[]): readonly string[] {
+    return unfinished.filter(({ id }) => !this.#isCaredFor(id)).map(({ id }) => id);
+  }
+
   /** Something has become of an operation on another node; false when nobody here follows it. */
   wake(operation: string): boolean {
     const follower = this.#followers.get(operation);
     follower?.wake();
     return follower !== undefined;
   }
-}
-
-function isSame({ jti }: DispatchRecord): (other: DispatchRecord) => boolean {
-  return (other) => other.jti === jti;
 }
 
 /** A store of a cluster's has them, in transactions, too. */

@@ -3,6 +3,7 @@ import { CommandClaims } from '../../protocol/command.ts';
 import { messageOf } from '../../support/errors.ts';
 import type { LiveSessions } from '../link/live-sessions.ts';
 import type { Nodes, RelayedDispatch } from '../store/nodes.ts';
+import { Together } from '../store/together.ts';
 import { commandPurpose } from './command-purpose.ts';
 import type { Core } from '../writeback/core.ts';
 import { carryOut, type Dispatch } from '../writeback/dispatch.ts';
@@ -24,8 +25,12 @@ export class DispatchDesk {
   /** Carried out, and what came of it could not be written down. */
   readonly #unwritten = new Set<string>();
 
+  readonly #found: Together<string, RelayedDispatch | undefined>;
+
   constructor(options: DispatchDeskOptions) {
+    const { nodes, own } = options;
     this.#options = options;
+    this.#found = new Together((jtis) => nodes.relayed.find(own(), jtis));
   }
 
   /** Somebody says that there is a dispatch. Never rejects. */
@@ -54,7 +59,7 @@ export class DispatchDesk {
         void this.take(jti);
         continue;
       }
-      const found = await nodes.relayed.find(own(), jti);
+      const found = await this.#found.run(jti);
       await core.store.operations.updateDispatch(jti, { lostAt: core.clock.now() });
       if (found !== undefined) tell(found.record.operation);
     }
@@ -62,34 +67,36 @@ export class DispatchDesk {
   }
 
   async #carryOut(jti: string): Promise<void> {
-    const { core, nodes, own, tell, stopping } = this.#options;
-    const found = await nodes.relayed.find(own(), jti);
+    const { core, tell, stopping } = this.#options;
+    const found = await this.#found.run(jti);
     if (found === undefined) return;
-    const { operation: id } = found.record;
-    const operation = await core.store.operations.find(id);
+    const { operation } = found;
     const dispatch = await this.#toDispatch(found);
-    if (operation === undefined || dispatch === undefined) {
+    if (dispatch === undefined) {
       await core.store.operations.updateDispatch(jti, { lostAt: core.clock.now() });
-      tell(id);
+      tell(operation.id);
       return;
     }
     const ended = await carryOut(core, operation, dispatch, stopping);
-    if (ended === undefined) tell(id); // else it has been told already
+    if (ended === undefined) tell(operation.id); // else it has been told already
   }
 
   /** Undefined when the session is not there any more. */
-  async #toDispatch({ record, command: wrapped }: RelayedDispatch): Promise<Dispatch | undefined> {
+  async #toDispatch({
+    record,
+    command: wrapped,
+    others,
+  }: RelayedDispatch): Promise<Dispatch | undefined> {
     const { core, live } = this.#options;
     const session = live.find(record.agent);
     if (session?.id !== record.session) return undefined;
-    const all = await core.store.operations.dispatches(record.operation);
     const command = await core.keys.storage.unwrap(wrapped, commandPurpose(record.jti));
     return {
       session,
       claims: CommandClaims.parse(decodeJwt(command)), // as a node of ours signed it
       command,
       record,
-      earlier: all.filter(({ jti }) => jti !== record.jti),
+      earlier: others,
     };
   }
 }

@@ -1,6 +1,9 @@
 import type { Clock } from '../../support/clock.ts';
 import { onAbort } from '../../support/on-abort.ts';
 
+/** Without a reason of its own each abort makes an error with a stack, and there is one for every operation. */
+const WOKEN = 'woken';
+
 /** Waits for somebody to say that there is something to look at; what is said while nobody waits counts for the next wait. */
 export class Follower {
   readonly #clock: Clock;
@@ -13,7 +16,7 @@ export class Follower {
 
   wake(): void {
     this.#isWoken = true;
-    this.#wake?.abort();
+    this.#wake?.abort(WOKEN);
   }
 
   /** Resolves when it was woken, after `ms`, or when one of the signals aborts. */
@@ -22,7 +25,7 @@ export class Follower {
     this.#wake = wake;
     const offs = signals.map((signal) =>
       onAbort(signal, () => {
-        wake.abort();
+        wake.abort(WOKEN);
       }),
     );
     if (!this.#isWoken) await this.#clock.sleep(ms, wake.signal);

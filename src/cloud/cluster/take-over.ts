@@ -26,9 +26,9 @@ export async function takeOverOrphans({ store, orphans, own, now }: TakeOver): P
   for (const account of accounts.values()) {
     const decision = await store.atomically(async (inside) => {
       const { runners } = nodesOf(inside);
-      if (!(await runners.take(own, account))) return undefined;
+      if (!(await runners.take(own, [account]))) return undefined;
       // Read anew: another node may have been faster.
-      const decided = whoRuns(own, await runners.unfinished(account));
+      const decided = whoRuns(own, await runners.unfinished([account]));
       await runners.assign(decided.orphans, decided.runner, now);
       return decided;
     });

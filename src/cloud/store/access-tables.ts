@@ -89,7 +89,7 @@ export function apiKeyTable(db: Kysely<Tables>): ApiKeys {
   };
 }
 
-function toKey({
+export function toKey({
   id,
   directory,
   scopes,

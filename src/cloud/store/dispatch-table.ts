@@ -4,15 +4,38 @@ import type { DispatchRecord } from './records.ts';
 import type { Operations } from './store.ts';
 import type { DispatchTable, Tables } from './tables.ts';
 
+/** By name where a statement is kept prepared: a newer node may add columns at any time. */
+export const DISPATCH_COLUMNS = [
+  'jti',
+  'operation',
+  'agent',
+  'session',
+  'token',
+  'at',
+  'controller',
+  'lost_at',
+  'answered_at',
+  'code',
+  'answer',
+  'node',
+  'command',
+] as const satisfies readonly (keyof DispatchTable)[];
+
 /** The dispatches of `Operations` on a database. */
 export function dispatchTable(
   db: Kysely<Tables>,
 ): Pick<
   Operations,
-  'addDispatch' | 'updateDispatch' | 'loseDispatch' | 'dispatches' | 'loseDispatches'
+  | 'addDispatch'
+  | 'updateDispatch'
+  | 'loseDispatch'
+  | 'dispatches'
+  | 'dispatchesOf'
+  | 'loseDispatches'
 > {
   return {
     ...lossTable(db),
+    ...lists(db),
     addDispatch: async ({ jti, operation, agent, session, token, at, relay }) => {
       const blank = {
         controller: null,
@@ -45,6 +68,11 @@ export function dispatchTable(
         .where('jti', '=', jti)
         .execute();
     },
+  };
+}
+
+function lists(db: Kysely<Tables>): Pick<Operations, 'dispatches' | 'dispatchesOf'> {
+  return {
     dispatches: async (operation) => {
       const rows = await db
         .selectFrom('dispatches')
@@ -53,6 +81,18 @@ export function dispatchTable(
         .orderBy('at')
         .execute();
       return rows.map(toDispatch);
+    },
+    dispatchesOf: async (operations) => {
+      const found = new Map<string, DispatchRecord[]>(operations.map((id) => [id, []]));
+      if (operations.length === 0) return found;
+      const rows = await db
+        .selectFrom('dispatches')
+        .selectAll()
+        .where('operation', 'in', operations)
+        .orderBy('at')
+        .execute();
+      for (const row of rows) found.get(row.operation)?.push(toDispatch(row));
+      return found;
     },
   };
 }

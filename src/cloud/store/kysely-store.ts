@@ -6,7 +6,7 @@ import { directoryTable } from './directory-table.ts';
 import { nodeTables } from './node-tables.ts';
 import { migrations } from './migrations.ts';
 import { operationTable } from './operation-table.ts';
-import { StoreError, type Store } from './store.ts';
+import { StoreError, type Operations, type Store } from './store.ts';
 import type { Tables } from './tables.ts';
 
 /** What a database does in its own way. */
@@ -19,6 +19,8 @@ export interface Dialect {
   readonly hasNodes: boolean;
   /** Whether transactions run side by side, so that rows have to be locked by who reads them to change them. */
   readonly lockRows: boolean;
+  /** For many at one time, in its own words; else they are done one by one. */
+  readonly batches?: (db: Kysely<Tables>) => Partial<Operations>;
 }
 
 /** `Store` on any database that Kysely has a dialect for. */
@@ -29,7 +31,7 @@ export function kyselyStore(db: Kysely<Tables>, dialect: Dialect): Store {
     agents: agentTable(db, { lock }),
     enrollments: enrollmentTable(db),
     apiKeys: apiKeyTable(db),
-    operations: operationTable(db),
+    operations: { ...operationTable(db), ...dialect.batches?.(db) },
     audit: auditTable(db),
     ...(dialect.hasNodes && { nodes: nodeTables(db) }),
     atomically: (work) => inTransaction(db, dialect, work),

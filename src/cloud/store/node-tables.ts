@@ -1,8 +1,8 @@
 import { sql, type Kysely } from 'kysely';
 import { callTable } from './call-table.ts';
 import { DATABASE_NOW } from './database-now.ts';
-import { toDispatch } from './dispatch-table.ts';
-import type { Nodes, NodeTable, Relayed } from './nodes.ts';
+import type { Nodes, NodeTable } from './nodes.ts';
+import { relayedTable } from './relayed-table.ts';
 import { runnerTable } from './runner-table.ts';
 import { sessionTable } from './session-table.ts';
 import type { Tables } from './tables.ts';
@@ -15,7 +15,7 @@ export function nodeTables(db: Kysely<Tables>): Nodes {
   return {
     nodes: nodeTable(db),
     runners: runnerTable(db),
-    relayed: relayed(db),
+    relayed: relayedTable(db),
     sessions: sessionTable(db),
     calls: callTable(db),
   };
@@ -86,27 +86,4 @@ async function end(db: Kysely<Tables>, ids: readonly string[]): Promise<readonly
   await db.updateTable('nodes').set({ ended_at: DATABASE_NOW }).where('id', 'in', ended).execute();
   await db.deleteFrom('agent_sessions').where('node', 'in', ended).execute();
   return ended;
-}
-
-function relayed(db: Kysely<Tables>): Relayed {
-  const open = db
-    .selectFrom('dispatches')
-    .where('command', 'is not', null)
-    .where('answered_at', 'is', null)
-    .where('lost_at', 'is', null);
-  return {
-    open: async (node) => {
-      const rows = await open.select('jti').where('node', '=', node).execute();
-      return rows.map(({ jti }) => jti);
-    },
-    find: async (node, jti) => {
-      const row = await open
-        .selectAll()
-        .where('jti', '=', jti)
-        .where('node', '=', node)
-        .executeTakeFirst();
-      if (row === undefined || row.command === null) return undefined;
-      return { record: toDispatch(row), command: row.command };
-    },
-  };
 }

@@ -44,7 +44,7 @@ export interface NodeCall {
 }
 
 /** An operation that is not over, and who runs it. */
-export interface RunnerOf {
+export interface RunnerOf extends AccountOf {
   readonly id: string;
   /** Undefined when that node has ended, or there never was one. */
   readonly runner: string | undefined;
@@ -65,12 +65,12 @@ export interface NodeTable {
 /** To be called inside transactions. */
 export interface Runners {
   /**
-   * Takes the account for this transaction, and keeps others from ending the node until its end;
+   * Takes the accounts for this transaction, and keeps others from ending the node until its end;
    * false when it has been ended.
    */
-  take(node: string, account: AccountOf): Promise<boolean>;
-  /** Submitted operations of an account that are not final. */
-  unfinished(account: AccountOf): Promise<readonly RunnerOf[]>;
+  take(node: string, accounts: readonly AccountOf[]): Promise<boolean>;
+  /** Submitted operations of these accounts that are not final, oldest first. */
+  unfinished(accounts: readonly AccountOf[]): Promise<readonly RunnerOf[]>;
   /** Gives operations to a node. What is open of their dispatches was lost with the node before. */
   assign(operations: readonly string[], node: string, at: number): Promise<void>;
   /**
@@ -78,8 +78,8 @@ export interface Runners {
    * other decision on the operation, until the end of the transaction.
    */
   mayDecide(node: string, operation: string): Promise<boolean>;
-  /** Holds every other decision on the operation until the end of the transaction. */
-  hold(operation: string): Promise<void>;
+  /** Holds every other decision on the operations until the end of the transaction. */
+  hold(operations: readonly string[]): Promise<void>;
 }
 
 export interface RunnerLists {
@@ -94,14 +94,23 @@ export interface RunnerLists {
 }
 
 export interface RelayedDispatch {
+  readonly operation: OperationRecord;
   readonly record: DispatchRecord;
   readonly command: string;
+  /** The other dispatches of the operation, oldest first. */
+  readonly others: readonly DispatchRecord[];
 }
+
+/** A dispatch and its operation as they are now. */
+export type FollowedDispatch = Pick<RelayedDispatch, 'operation' | 'record'>;
 
 export interface Relayed {
   /** What was handed to a session of this node, and is neither answered nor lost. */
   open(node: string): Promise<readonly string[]>;
-  find(node: string, jti: string): Promise<RelayedDispatch | undefined>;
+  /** Those of these that are open, in their order. */
+  find(node: string, jtis: readonly string[]): Promise<readonly (RelayedDispatch | undefined)[]>;
+  /** These, in their order. */
+  follow(jtis: readonly string[]): Promise<readonly (FollowedDispatch | undefined)[]>;
 }
 
 export interface Sessions {

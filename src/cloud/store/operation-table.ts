@@ -1,17 +1,78 @@
 import type { Kysely, Selectable } from 'kysely';
+import { auditTable } from './audit-table.ts';
 import { dispatchTable } from './dispatch-table.ts';
-import type { OperationRecord, OperationResult, PreparedOperation } from './records.ts';
+import type { Moment, OperationRecord, OperationResult, PreparedOperation } from './records.ts';
 import type { Operations } from './store.ts';
 import type { OperationTable, Tables } from './tables.ts';
 
+/** By name where a statement is kept prepared: a newer node may add columns at any time. */
+export const OPERATION_COLUMNS = [
+  'id',
+  'directory',
+  'api_key',
+  'actor',
+  'made_by',
+  'op',
+  'object_guid',
+  'options',
+  'baseline',
+  'not_after',
+  'created_at',
+  'recipients',
+  'state',
+  'final',
+  'content',
+  'secret',
+  'result',
+  'finished_at',
+  'runner',
+] as const satisfies readonly (keyof OperationTable)[];
+
 /** `Operations` on a database. */
 export function operationTable(db: Kysely<Tables>): Operations {
+  const [one, dispatches] = [lifecycle(db), dispatchTable(db)];
   return {
-    ...lifecycle(db),
+    ...one,
     ...lists(db),
     ...unsubmitted(db),
-    ...dispatchTable(db),
+    ...dispatches,
+    ...oneByOne(db, { ...one, ...dispatches }),
     purge: purge(db),
+  };
+}
+
+/** To be called inside transactions. */
+function oneByOne(
+  db: Kysely<Tables>,
+  single: Pick<Operations, 'finish' | 'addDispatch' | 'updateDispatch'>,
+): Pick<Operations, 'submit' | 'settle'> {
+  return {
+    submit: async (submissions) => {
+      const submitted = new Set<string>();
+      for (const { id, content, secret, runner, dispatch } of submissions) {
+        const updated = await db
+          .updateTable('operations')
+          .set({ state: 'pending', content, secret: secret ?? null, runner: runner ?? null })
+          .where('id', '=', id)
+          .where('state', '=', 'prepared')
+          .executeTakeFirst();
+        if (updated.numUpdatedRows === 0n) continue;
+        submitted.add(id);
+        if (dispatch !== undefined) await single.addDispatch(dispatch);
+      }
+      return submitted;
+    },
+    settle: async (settlements) => {
+      const ended = new Set<string>();
+      for (const { jti, ending, ...answer } of settlements) {
+        await single.updateDispatch(jti, answer);
+        if (ending === undefined || !(await single.finish(ending.id, ending.result, ending.at)))
+          continue;
+        ended.add(ending.id);
+        await auditTable(db).append(ending.entry);
+      }
+      return ended;
+    },
   };
 }
 
@@ -35,7 +96,7 @@ function purge(db: Kysely<Tables>): Operations['purge'] {
 
 function lifecycle(
   db: Kysely<Tables>,
-): Pick<Operations, 'prepare' | 'find' | 'submit' | 'finish' | 'dropSecret'> {
+): Pick<Operations, 'prepare' | 'find' | 'finish' | 'dropSecret'> {
   return {
     prepare: async (operation) => {
       await db.insertInto('operations').values(toRow(operation)).execute();
@@ -48,25 +109,10 @@ function lifecycle(
         .executeTakeFirst();
       return row && toOperation(row);
     },
-    submit: async (id, content, secret, runner) => {
-      const submitted = await db
-        .updateTable('operations')
-        .set({ state: 'pending', content, secret: secret ?? null, runner: runner ?? null })
-        .where('id', '=', id)
-        .where('state', '=', 'prepared')
-        .executeTakeFirst();
-      return submitted.numUpdatedRows === 1n;
-    },
     finish: async (id, result, at) => {
       const finished = await db
         .updateTable('operations')
-        .set({
-          state: result.state,
-          final: result.final ? 1 : 0,
-          result: JSON.stringify(result),
-          finished_at: at,
-          ...(result.final && { secret: null }),
-        })
+        .set({ ...toResultColumns(result, at), ...(result.final && { secret: null }) })
         .where('id', '=', id)
         .where('final', '=', 0)
         .executeTakeFirst();
@@ -164,6 +210,14 @@ function toRow(operation: PreparedOperation): Selectable<OperationTable> {
     finished_at: null,
     runner: null,
   };
+}
+
+export function toResultColumns(
+  result: OperationResult,
+  at: Moment,
+): Pick<Selectable<OperationTable>, 'state' | 'final' | 'result' | 'finished_at'> {
+  const { state, final } = result;
+  return { state, final: final ? 1 : 0, result: JSON.stringify(result), finished_at: at };
 }
 
 /** As this service wrote it. */

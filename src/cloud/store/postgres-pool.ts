@@ -110,7 +110,7 @@ function nameOf(text: string, names: Map<string, string>): { readonly name?: str
   if (
     names.size >= MAX_NAMED ||
     text.includes('*') ||
-    !/^(?:select|insert|update|delete)\b/.test(text)
+    !/^\s*(?:select|insert|update|delete|with)\b/.test(text)
   ) {
     return {};
   }

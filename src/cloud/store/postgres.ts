@@ -2,9 +2,11 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { isInTheWay } from './postgres-errors.ts';
 import { kyselyStore, migrate } from './kysely-store.ts';
 import { postgresPool, TIMEOUTS, type Timeouts } from './postgres-pool.ts';
+import { apiKeysByHash, operationsById, postgresBatches } from './postgres-batches.ts';
 import type { PostgresPlace } from './postgres-place.ts';
 import { StoreError, type Store } from './store.ts';
 import type { Tables } from './tables.ts';
+import { Together } from './together.ts';
 
 /** `create index` on a table of years takes longer than any other statement; nobody waits behind it for as long. */
 const MIGRATION: Timeouts = { statementMs: 600_000, lockMs: 20_000 };
@@ -20,14 +22,22 @@ export async function openPostgresStore(place: PostgresPlace): Promise<Store> {
 /** The store on a database whose schema is up to date. */
 export function postgresStore(place: PostgresPlace): Store {
   const db = openKysely(place, TIMEOUTS);
-  return kyselyStore(db, {
+  const store = kyselyStore(db, {
     // Deleted rows stay in the files until vacuum and the write-ahead log have moved on: OPERATING says so.
     scrub: () => Promise.resolve(),
     isInTheWay,
     tries: TRIES,
     hasNodes: true,
     lockRows: true,
+    batches: postgresBatches,
   });
+  const operations = new Together((ids: readonly string[]) => operationsById(db, ids));
+  const keys = new Together((hashes: readonly string[]) => apiKeysByHash(db, hashes));
+  return {
+    ...store,
+    operations: { ...store.operations, find: (id) => operations.run(id) },
+    apiKeys: { ...store.apiKeys, findByHash: (hash) => keys.run(hash) },
+  };
 }
 
 async function bringUpToDate(place: PostgresPlace): Promise<void> {

@@ -20,26 +20,35 @@ function decisions(db: Kysely<Tables>): Pick<Runners, 'take' | 'mayDecide' | 'ho
   /** `for key share` does not get in the way of signs of life, and holds off whoever ends the node. */
   const alive = (node: string) =>
     db.selectFrom('nodes').where('id', '=', node).where('ended_at', 'is', null).forKeyShare();
-  const held = (operation: string) =>
-    db
-      .selectFrom('operations')
-      .select(['runner', 'final'])
-      .where('id', '=', operation)
-      .forNoKeyUpdate()
-      .executeTakeFirst();
   return {
-    take: async (node, { directory, objectGuid }) => {
-      const key = `${directory}/${objectGuid}`;
-      const lock = sql`pg_advisory_xact_lock(hashtextextended(${key}, 0))`.as('lock');
-      return (await alive(node).select([lock]).executeTakeFirst()) !== undefined;
+    take: async (node, accounts) => {
+      const keys = accounts.map(({ directory, objectGuid }) => `${directory}/${objectGuid}`);
+      // Always in the same order: two nodes that take several would wait for each other.
+      const ordered = sql`
+        select distinct hashtextextended(account, 0) as key
+        from unnest(${keys}::text[]) as account order by key`;
+      const locks = sql`
+        (select count(pg_advisory_xact_lock(key)) from (${ordered}) as ordered)`.as('locks');
+      return (await alive(node).select([locks]).executeTakeFirst()) !== undefined;
     },
     mayDecide: async (node, operation) => {
       if ((await alive(node).select('id').executeTakeFirst()) === undefined) return false;
-      const row = await held(operation);
+      const row = await db
+        .selectFrom('operations')
+        .select(['runner', 'final'])
+        .where('id', '=', operation)
+        .forNoKeyUpdate()
+        .executeTakeFirst();
       return row?.runner === node && row.final === 0;
     },
-    hold: async (operation) => {
-      await held(operation);
+    hold: async (operations) => {
+      await db
+        .selectFrom('operations')
+        .select('id')
+        .where(sql<boolean>`id = any(${operations}::text[])`)
+        .orderBy('id') // as everybody does who holds several
+        .forNoKeyUpdate()
+        .execute();
     },
   };
 }
@@ -57,17 +66,25 @@ function assignments(
       .execute();
   };
   return {
-    unfinished: async ({ directory, objectGuid }) => {
+    unfinished: async (accounts) => {
       const rows = await unfinished(db)
         .leftJoin('nodes', (join) =>
           join.onRef('nodes.id', '=', 'operations.runner').on('nodes.ended_at', 'is', null),
         )
-        .select(['operations.id', 'nodes.id as runner'])
-        .where('directory', '=', directory)
-        .where('object_guid', '=', objectGuid)
+        .select(['operations.id', 'directory', 'object_guid', 'nodes.id as runner'])
+        .where(
+          sql<boolean>`(directory, object_guid) in (
+            select directory, account from unnest(
+              ${accounts.map(({ directory }) => directory)}::text[],
+              ${accounts.map(({ objectGuid }) => objectGuid)}::text[]
+            ) as given (directory, account))`,
+        )
         .orderBy('created_at')
         .execute();
-      return rows.map(({ id, runner }) => ({ id, runner: runner ?? undefined }));
+      return rows.map(({ id, directory, object_guid, runner }) => ({
+        ...{ id, directory, objectGuid: object_guid },
+        runner: runner ?? undefined,
+      }));
     },
     assign: async (operations, node, at) => {
       if (operations.length === 0) return;

@@ -106,24 +106,45 @@ export interface ApiKeys {
   remove(id: string): Promise<ApiKeyRecord | undefined>;
 }
 
+/** What turns a prepared operation into a pending one. */
+export interface Submission {
+  readonly id: string;
+  /** SHA-256 of what was submitted. */
+  readonly content: string;
+  readonly secret?: string | undefined;
+  /** The node that takes care of it. */
+  readonly runner?: string | undefined;
+  /** Stored if the operation is submitted by this, and with it. */
+  readonly dispatch?: DispatchRecord | undefined;
+}
+
+export interface Ending {
+  readonly id: string;
+  readonly result: OperationResult;
+  readonly at: Moment;
+  /** Its line in the audit. */
+  readonly entry: AuditEntry;
+}
+
+/** An agent's answer to a dispatch, and the end of an operation, where it is one. */
+export interface Settlement extends Required<
+  Pick<DispatchRecord, 'jti' | 'answeredAt' | 'code' | 'answer'>
+> {
+  readonly ending?: Ending | undefined;
+}
+
 /** One account of one directory. */
 export type AccountOf = Pick<OperationRecord, 'directory' | 'objectGuid'>;
 
 export interface Operations {
   prepare(operation: PreparedOperation): Promise<void>;
   find(id: string): Promise<OperationRecord | undefined>;
-  /**
-   * Turns a prepared operation into a pending one, which a node takes care of; false when it is not
-   * `prepared` any more.
-   */
-  submit(
-    id: string,
-    content: string,
-    secret: string | undefined,
-    runner?: string,
-  ): Promise<boolean>;
+  /** Each of another operation. Resolves with those that were `prepared` still, and are pending now. */
+  submit(submissions: readonly Submission[]): Promise<ReadonlySet<string>>;
   /** Writes the result and, when it is final, deletes the sealed secret; false after a final one. */
   finish(id: string, result: OperationResult, at: Moment): Promise<boolean>;
+  /** Writes answers down, each of another dispatch, and finishes operations; resolves with those it has. */
+  settle(settlements: readonly Settlement[]): Promise<ReadonlySet<string>>;
   /** Deletes the sealed secret whatever the state. */
   dropSecret(id: string): Promise<void>;
   /** Submitted and without a final result, oldest first. */
@@ -148,7 +169,12 @@ export interface Operations {
   ): Promise<void>;
   /** The dispatch was lost, by the clock of who runs its operation, whatever was said before. */
   loseDispatch(jti: string, at: Moment): Promise<void>;
+  /** Oldest first. */
   dispatches(operation: string): Promise<readonly DispatchRecord[]>;
+  /** Those of several operations. */
+  dispatchesOf(
+    operations: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly DispatchRecord[]>>;
   /** After a restart: every dispatch that was under way, of one operation or of all, has lost its session. */
   loseDispatches(at: Moment, operation?: string): Promise<void>;
 }

@@ -2,6 +2,9 @@ import type { Clock } from '../../support/clock.ts';
 import { onAbort } from '../../support/on-abort.ts';
 import type { OperationRecord } from '../store/records.ts';
 
+/** Without a reason of its own each abort makes an error with a stack, and there is one for every caller. */
+const HEARD = 'heard';
+
 /** Somebody's ear: hears what is announced from the moment it is made until it is disposed of. */
 export interface Listening extends Disposable {
   /** The operation as it was announced; undefined when `ms` pass or `signal` aborts before. */
@@ -33,21 +36,21 @@ export class Changes {
     let announced: OperationRecord | undefined;
     const listener = (operation: OperationRecord): void => {
       announced ??= operation;
-      over.abort();
+      over.abort(HEARD);
     };
     const listeners = this.#listeners.get(id) ?? new Set();
     this.#listeners.set(id, listeners.add(listener));
     return {
       within: async (ms, { clock, signal }) => {
         const off = onAbort(signal, () => {
-          over.abort();
+          over.abort(HEARD);
         });
         await clock.sleep(ms, over.signal);
         off();
         return announced;
       },
       [Symbol.dispose]: () => {
-        over.abort();
+        over.abort(HEARD);
         listeners.delete(listener);
         if (listeners.size === 0 && this.#listeners.get(id) === listeners) {
           this.#listeners.delete(id);

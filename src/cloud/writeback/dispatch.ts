@@ -11,11 +11,13 @@ import { raiseAlarm } from './alarm.ts';
 import { commandClaims } from './command-token.ts';
 import type { Core } from './core.ts';
 import { openDispatches } from './dispatch-plan.ts';
-import { settle } from './settle.ts';
 import { verifyOutcome } from './verify-outcome.ts';
 
 /** A command that is neither begun nor answered this soon costs the session. */
 const BEGIN_WITHIN_MS = 3_000;
+
+/** Without a reason of its own each abort makes an error with a stack, and there is one for every command. */
+const ALIVE = 'alive';
 
 /** Begin, write, and find out what became of a write that was cut off. */
 const ANSWER_WITHIN_MS = 45_000;
@@ -105,7 +107,7 @@ export async function carryOut(
       now: core.clock.now(),
     });
     if (outcome !== undefined) {
-      const ended = await settle(core, operation, { dispatch, outcome, signed });
+      const ended = await core.answers.run({ operation, dispatch, outcome, signed });
       if (ended !== undefined) core.relay.announce(ended.id);
       return ended;
     }
@@ -143,7 +145,7 @@ async function send(
   const alive = new AbortController();
   const onBegan = (dc: string | undefined): void => {
     controller = dc;
-    alive.abort();
+    alive.abort(ALIVE);
   };
   void core.clock.sleep(BEGIN_WITHIN_MS, alive.signal).then(() => {
     if (alive.signal.aborted) return;
@@ -166,7 +168,7 @@ async function send(
     }
     return controller === undefined ? {} : { controller };
   } finally {
-    alive.abort();
+    alive.abort(ALIVE);
   }
 }
 

@@ -26,8 +26,8 @@ export class NotOurs extends Error {
  * told of it, and whoever was not told finds it by itself.
  */
 export interface Relay {
-  /** Inside the transaction that submits an operation: says who runs it. */
-  assign(store: Store, operation: OperationRecord): Promise<Assignment>;
+  /** Inside the transaction that submits operations: says who runs each of them. */
+  assign(store: Store, operations: readonly OperationRecord[]): Promise<readonly Assignment[]>;
   /** Tells the node that was assigned. */
   assigned(operation: OperationRecord, assignment: Assignment): void;
   /** Runs `work` in a transaction as the node that runs the operation. Rejects with `NotOurs`. */
@@ -43,8 +43,11 @@ export interface Relay {
     dispatch: Dispatch,
     signal: AbortSignal,
   ): Promise<OperationRecord | undefined>;
-  /** Inside the transaction that settles a dispatch: all there are, when another node may have added some. */
-  dispatches(store: Store, operation: string): Promise<readonly DispatchRecord[] | undefined>;
+  /** Inside the transaction that settles dispatches: all there are, when another node may have added some. */
+  dispatches(
+    store: Store,
+    operations: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly DispatchRecord[]> | undefined>;
   /** Tells the other nodes that an operation is no more what it was. */
   announce(operation: string): void;
   /** What an earlier process has left unfinished, for this one to go on with. */
@@ -54,7 +57,8 @@ export interface Relay {
 /** There is this node only. */
 export function soleRelay(store: Store, now: () => number): Relay {
   return {
-    assign: () => Promise.resolve({ runner: undefined, isOwn: true, before: [] }),
+    assign: (_store, operations) =>
+      Promise.resolve(operations.map(() => ({ runner: undefined, isOwn: true, before: [] }))),
     assigned: () => undefined,
     asRunner: (_operation, work) => store.atomically(work),
     toRecord: ({ record }) => Promise.resolve(record),

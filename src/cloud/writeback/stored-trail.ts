@@ -38,6 +38,26 @@ export async function extendStoredTrail(
   return isNew;
 }
 
+/** The same for several agents' outcomes, those of one agent in their order here. */
+export async function extendStoredTrails(
+  books: Books,
+  news: readonly { readonly whose: Whose; readonly link: NewLink }[],
+): Promise<void> {
+  // In the order of the agents, so that two who hold several do not wait for each other.
+  const agents = [...new Set(news.map(({ whose }) => whose.id))].sort();
+  for (const id of agents) {
+    const known = await books.store.agents.trail(id);
+    if (known === undefined) continue;
+    let trail = known;
+    for (const { whose, link } of news.filter((each) => each.whose.id === id)) {
+      const step = extendTrail(trail, link);
+      ({ trail } = step);
+      if (step.alarm !== undefined) await raiseAlarm(books, whose, step.alarm, whose.cmd);
+    }
+    if (trail !== known) await books.store.agents.update(id, { trail });
+  }
+}
+
 /**
  * Goes on, with an alarm, behind what has been missing for too long. Resolves with whether that was
  * so. To be called inside a transaction, on its store.

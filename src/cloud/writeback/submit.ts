@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { base64url } from 'jose';
 import { bindingText, canonicalJson } from '../../protocol/canonical.ts';
 import type { SealedSecret } from '../../protocol/sealed.ts';
-import type { OperationRecord } from '../store/records.ts';
+import type { DispatchRecord, OperationRecord } from '../store/records.ts';
 import type { AgentSession } from './agent-session.ts';
 import type { Caller } from './caller.ts';
 import type { Core } from './core.ts';
@@ -62,14 +62,8 @@ export async function submit(
     session && makeDispatch(core, operation, { session, earlier: [], secret }),
   ]);
   const record = first && (await core.relay.toRecord(first));
-  const assignment = await core.store.atomically(async (store) => {
-    const assigned = await core.relay.assign(store, operation);
-    const { operations } = store;
-    if (!(await operations.submit(operation.id, content, wrapped, assigned.runner)))
-      return undefined;
-    if (isFirst(assigned) && record !== undefined) await operations.addDispatch(record);
-    return assigned;
-  });
+  const submitting = { operation, content, secret: wrapped, first: record };
+  const assignment = await core.submissions.run(submitting);
   if (assignment === undefined) {
     assertSame((await core.store.operations.find(operation.id)) ?? operation, content);
     return undefined;
@@ -80,6 +74,46 @@ export async function submit(
     first: isFirst(assignment) ? first : undefined,
     assignment,
   };
+}
+
+/** An operation that is about to be submitted. */
+export interface Submitting {
+  readonly operation: OperationRecord;
+  readonly content: string;
+  readonly secret: string | undefined;
+  /** Its first dispatch, for when this node may hand it over at once. */
+  readonly first: DispatchRecord | undefined;
+}
+
+/**
+ * Makes prepared operations pending ones that a node runs: all in one transaction. Resolves, for each,
+ * with who does; with undefined when it is not prepared any more.
+ */
+export async function submitAll(
+  { store, relay }: Pick<Core, 'store' | 'relay'>,
+  submitting: readonly Submitting[],
+): Promise<readonly (Assignment | undefined)[]> {
+  // Handed in twice at one time: the first counts.
+  const firsts = new Map([...submitting].reverse().map((each) => [each.operation.id, each]));
+  return store.atomically(async (inside) => {
+    const all = [...firsts.values()];
+    const assigned = await relay.assign(
+      inside,
+      all.map(({ operation }) => operation),
+    );
+    const runners = new Map(all.map((each, at) => [each, assigned[at]]));
+    const submitted = await inside.operations.submit(
+      all.map((each) => {
+        const { operation, content, secret, first } = each;
+        const assignment = runners.get(each);
+        const dispatch = assignment && isFirst(assignment) ? first : undefined;
+        return { id: operation.id, content, secret, runner: assignment?.runner, dispatch };
+      }),
+    );
+    return submitting.map((each) => {
+      return submitted.has(each.operation.id) ? runners.get(each) : undefined;
+    });
+  });
 }
 
 /** Whether this node may hand the operation over at once: nothing of the account comes before it. */
