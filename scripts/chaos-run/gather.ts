@@ -15,13 +15,7 @@ import { asAdministrator, type PasswordState } from '../../test/lab/ldaps.ts';
 import { STACK_DIRECTORY } from '../../test/support/stack.ts';
 import type { Api } from './api.ts';
 import { candidates } from './candidates.ts';
-import type {
-  AccountEvidence,
-  AgentEvidence,
-  Evidence,
-  Write,
-  WriteEvidence,
-} from './evidence.ts';
+import type { AccountEvidence, AgentEvidence, Evidence, Write, WriteEvidence } from './evidence.ts';
 import type { CommandHistory } from './history.ts';
 import type { WorldAgent } from './world.ts';
 

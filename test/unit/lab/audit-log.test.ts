@@ -81,7 +81,9 @@ test('an event behind other text is found, and the text reported', () => {
 
 test('an event within one that was cut in two is found, and the two pieces are reported', () => {
   const [head, tail] = [change('two').slice(0, 90), change('two').slice(90)];
-  const { writes, unreadable } = readAuditLog(`${head}${change('one')}${tail}\n${transaction('one')}`);
+  const { writes, unreadable } = readAuditLog(
+    `${head}${change('one')}${tail}\n${transaction('one')}`,
+  );
   expect(writes).toHaveLength(1);
   expect(unreadable).toEqual([head, tail]);
 });
@@ -92,7 +94,9 @@ test.each([
   ['an event of a kind that nobody expects', line('dsdbChange', { dn: 'CN=Anna' })],
   ['a line that is none', 'write: No space left on device'],
 ])('%s is not passed over in silence', (_, piece) => {
-  const { writes, unreadable } = readAuditLog(`${piece}\n${change('one')}\n${transaction('one')}\n`);
+  const { writes, unreadable } = readAuditLog(
+    `${piece}\n${change('one')}\n${transaction('one')}\n`,
+  );
   expect(writes).toHaveLength(1);
   expect(unreadable).toEqual([piece]);
 });
