@@ -11,6 +11,24 @@ export interface Write {
   readonly controller: number;
 }
 
+/** What the controllers' audit logs have, and what they lack. */
+export interface WriteEvidence {
+  readonly writes: readonly Write[];
+  /** Of `writes`, those whose commit a kill cut off from the log, and that the database itself proved. */
+  readonly provenByDatabase: number;
+  /** Cut off by a kill, too, and not to be told from what never was. */
+  readonly undecided: readonly Write[];
+  /** What is damaged in the logs, with the name of the controller. */
+  readonly unreadable: readonly string[];
+}
+
+/** How often what was planned to break met something that it could break. */
+export interface Inflicted {
+  readonly kills: number;
+  readonly cuts: number;
+  readonly stalls: number;
+}
+
 /** What the directory said of one account when all was over. */
 export interface AccountEvidence {
   readonly sam: string;
@@ -32,11 +50,11 @@ export interface AgentEvidence {
 }
 
 /** All that is known after a run, gathered before anything is judged. */
-export interface Evidence {
+export interface Evidence extends WriteEvidence {
   readonly plan: ChaosPlan;
   readonly controllers: readonly string[];
   readonly histories: readonly CommandHistory[];
-  readonly writes: readonly Write[];
+  readonly inflicted: Inflicted;
   readonly accounts: readonly AccountEvidence[];
   readonly agents: readonly AgentEvidence[];
   /** By operation. */

@@ -10,12 +10,12 @@ import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
 import type { Store } from '../../src/cloud/store/store.ts';
 import { signedHash } from '../../src/protocol/digest.ts';
 import { OutcomeClaims } from '../../src/protocol/outcome.ts';
-import type { Lab } from '../../test/lab/lab.ts';
+import type { Lab, LabAudit } from '../../test/lab/lab.ts';
 import { asAdministrator, type PasswordState } from '../../test/lab/ldaps.ts';
 import { STACK_DIRECTORY } from '../../test/support/stack.ts';
 import type { Api } from './api.ts';
 import { candidates } from './candidates.ts';
-import type { AccountEvidence, AgentEvidence, Evidence, Write } from './evidence.ts';
+import type { AccountEvidence, AgentEvidence, Evidence, Write, WriteEvidence } from './evidence.ts';
 import type { CommandHistory } from './history.ts';
 import type { WorldAgent } from './world.ts';
 
@@ -24,11 +24,23 @@ const AUDIT_PAGE = 500;
 const AT_ONCE = 4;
 
 /** Every password written since the start, by the controllers' own logs. */
-export async function gatherWrites(lab: Lab): Promise<readonly Write[]> {
-  return (await lab.passwordHistory()).map(({ bySid, ...write }) => ({
-    ...write,
+export async function gatherWrites(lab: Lab): Promise<WriteEvidence> {
+  const { writes, unended, unreadable } = await lab.passwordAudit();
+  return {
+    writes: writes.map(toWrite),
+    provenByDatabase: writes.filter(({ provenBy }) => provenBy === 'database').length,
+    undecided: unended.map(toWrite),
+    unreadable,
+  };
+}
+
+function toWrite({ sam, at, controller, bySid }: LabAudit['unended'][number]): Write {
+  return {
+    sam,
+    at,
+    controller,
     by: bySid.endsWith(ADMINISTRATOR_RID) ? 'rival' : 'service account',
-  }));
+  };
 }
 
 /** Tries the passwords that each account may have, after taking note of the rest. */

@@ -7,6 +7,8 @@ export class Supervised {
   readonly logFile: string;
   /** Ends that nobody asked for, with the last that the program said. */
   readonly surprises: string[] = [];
+  /** How often `kill()` met a living process. */
+  kills = 0;
   readonly #spec: readonly [ProgramName, readonly string[]];
   #program: Program;
   #asked: 'nothing' | 'kill' | 'stop' = 'nothing';
@@ -31,8 +33,10 @@ export class Supervised {
 
   /** Ends it without a chance to say goodbye. */
   kill(): void {
+    // Between two lives there is nobody to kill, and one that dies already is not killed again.
+    if (this.#asked === 'kill' || !this.#program.process.kill('SIGKILL')) return;
     this.#asked = 'kill';
-    this.#program.process.kill('SIGKILL');
+    this.kills++;
   }
 
   /** Lets it drain, for good. Idempotent. */

@@ -25,7 +25,7 @@ function titleOf(controllers: number, agents: number): string {
 }
 
 function factsOf(evidence: Evidence): Record<string, string> {
-  const { plan, histories, writes, accounts, agents, seconds } = evidence;
+  const { plan, inflicted, histories, writes, accounts, agents, seconds } = evidence;
   const faults = (kind: string): string =>
     String(plan.faults.filter((fault) => fault.kind === kind).length);
   const count = (test: (history: CommandHistory) => boolean): string =>
@@ -33,8 +33,11 @@ function factsOf(evidence: Evidence): Record<string, string> {
   const status = (...wanted: string[]): string =>
     count(({ view }) => view !== undefined && wanted.includes(view.status));
   const times = histories
-    .flatMap(({ submittedAt, endedAt }) =>
-      submittedAt === undefined || endedAt === undefined ? [] : [endedAt - submittedAt],
+    .flatMap(({ submittedAt, view }) =>
+      // The service's own word: a caller that asks seldom hears of it later.
+      submittedAt === undefined || view?.finishedAt === undefined
+        ? []
+        : [Date.parse(view.finishedAt) - submittedAt],
     )
     .sort((a, b) => a - b);
   const writtenBy = (by: string): string =>
@@ -42,13 +45,13 @@ function factsOf(evidence: Evidence): Record<string, string> {
   const resets = count(({ command, view }) => command.op === 'reset' && view?.status === 'applied');
   return {
     'commands, accounts, seed': `${histories.length}, ${accounts.length}, ${plan.options.seed}`,
-    'kills with -9': faults('kill'),
-    'connections cut; stalled or slowed': `${faults('cut')}; ${faults('stall')}`,
+    'kills with -9': String(inflicted.kills),
+    'connections cut; stalled or slowed': `${inflicted.cuts}; ${inflicted.stalls}`,
     'controller stopped; frozen': `${faults('stop')}; ${faults('freeze')}`,
     'resets by somebody else in the middle': writtenBy('rival'),
     'applied (inferred, reapplied)': `${status('applied')} (${[
-      count(({ view }) => view?.outcome?.inferred === true),
-      count(({ view }) => view?.outcome?.reapplied === true),
+      count(({ view }) => view?.status === 'applied' && view.outcome?.inferred === true),
+      count(({ view }) => view?.status === 'applied' && view.outcome?.reapplied === true),
     ].join(', ')})`,
     'refused or failed; never handed to an agent': `${status('refused', 'failed')}; ${count(
       ({ view, refusal }) =>
@@ -56,6 +59,8 @@ function factsOf(evidence: Evidence): Record<string, string> {
     )}`,
     unknown: count((history) => isUnknown(history) || history.view?.status === 'unknown'),
     'passwords written; resets reported applied': `${writtenBy('service account')}; ${resets}`,
+    'writes without a log line: proven by the database; undecided': `${evidence.provenByDatabase}; ${evidence.undecided.length}`,
+    'pieces of the audit logs that cannot be read': String(evidence.unreadable.length),
     'somebody else wrote, too: superseded; inferred': [mayBeOvertaken, mayBeMistaken]
       .map((test) => count((history) => test(evidence, history)))
       .join('; '),

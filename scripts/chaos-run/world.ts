@@ -3,6 +3,7 @@ import type { LabDescription } from '../../test/lab/description.ts';
 import { FaultProxy } from '../../test/support/fault-proxy.ts';
 import { Stack, type StackAgent } from '../../test/support/stack.ts';
 import { Api } from './api.ts';
+import type { Inflicted } from './evidence.ts';
 import type { Place } from './plan.ts';
 import { Supervised } from './supervised.ts';
 
@@ -77,9 +78,12 @@ export class World implements AsyncDisposable {
     return proxy;
   }
 
-  /** Faults that found nobody connected. */
-  get waitingFaults(): number {
-    return [...this.#proxies.values()].reduce((sum, { waiting }) => sum + waiting, 0);
+  /** What really broke so far. */
+  get inflicted(): Inflicted {
+    const faults = [...this.#proxies.values()].flatMap(({ inflicted }) => inflicted);
+    const stalls = faults.filter(({ kind }) => kind === 'stall' || kind === 'delay').length;
+    const kills = this.#processes.reduce((sum, process) => sum + process.kills, 0);
+    return { kills, cuts: faults.length - stalls, stalls };
   }
 
   process(name: string): Supervised {
@@ -91,9 +95,11 @@ export class World implements AsyncDisposable {
 
   /** What did not go as it should with the processes themselves. */
   get surprises(): readonly string[] {
-    return [this.service, ...this.agents.map(({ process }) => process)].flatMap(
-      ({ surprises }) => surprises,
-    );
+    return this.#processes.flatMap(({ surprises }) => surprises);
+  }
+
+  get #processes(): readonly Supervised[] {
+    return [this.service, ...this.agents.map(({ process }) => process)];
   }
 
   /** Lets everything drain: agents first, so that what they still have to say is heard. */

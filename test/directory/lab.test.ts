@@ -1,8 +1,13 @@
 import { Resolver } from 'node:dns/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { Attribute, Change, InsufficientAccessError, type Client } from 'ldapts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Credentials } from '../lab/description.ts';
+import { docker } from '../lab/docker.ts';
+import { firstController } from '../lab/open-directory.ts';
 import { startLab, type RunningLab } from '../lab/start-lab.ts';
 import { useLab } from '../lab/use-lab.ts';
 
@@ -221,6 +226,53 @@ test('a controller that was stopped comes back at its address and knows what it 
   expect((await lab.passwordWrites()).get('anna')).toBe(1);
   await lab.startController(0);
   expect(await lab.kinit('anna', NEW_PASSWORD)).toBe('ok');
+});
+
+/** Takes out of a stopped controller's audit log what a kill at another moment would have kept from it, or adds to it. */
+async function rewriteAudit(edit: (log: string) => string): Promise<void> {
+  const log = `${firstController(lab).containerId}:/lab/audit.jsonl`;
+  const folder = await mkdtemp(join(tmpdir(), 'passback-audit-'));
+  try {
+    const copy = join(folder, 'audit.jsonl');
+    await docker(['cp', log, copy]);
+    await writeFile(copy, edit(await readFile(copy, 'utf8')));
+    await docker(['cp', copy, log]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('of a write that a kill cut off from the log, the database tells after the start whether it was made', async () => {
+  await resetPassword('ben');
+  await resetPassword('anna');
+  await lab.stopController(0);
+  // Anna's was durable and its commit not yet logged; a second one of Ben's had only begun.
+  await rewriteAudit((log) => {
+    const lines = log.split('\n').filter((line) => line !== '');
+    const change = lines.find((line) => line.includes('CN=Ben')) ?? '';
+    return [...lines.slice(0, -1), change.replace(/(?<="transactionId": ")./, 'x')].join('\n');
+  });
+  await expect(lab.passwordWrites()).rejects.toThrow(/no end of the write of cn=anna.*\n.*cn=ben/);
+  await lab.startController(0);
+  expect(await lab.passwordWrites()).toEqual(
+    new Map([
+      ['ben', 1],
+      ['anna', 1],
+    ]),
+  );
+  const byName = (await lab.passwordHistory()).map(({ sam, provenBy }) => [sam, provenBy]);
+  expect(byName).toEqual([
+    ['ben', 'log'],
+    ['anna', 'database'],
+  ]);
+});
+
+test('an audit log that is damaged is not taken for the truth', async () => {
+  await lab.stopController(0);
+  await rewriteAudit((log) => `${log}{"timestamp": "2026-11-27T08:26`);
+  await expect(lab.passwordWrites()).rejects.toThrow('unreadable: {"timestamp": "2026-11-27T08:26');
+  expect((await lab.passwordAudit()).unreadable).toHaveLength(1);
+  await rewriteAudit((log) => log.slice(0, log.lastIndexOf('{')));
 });
 
 test('everybody is known by an objectGUID', async () => {

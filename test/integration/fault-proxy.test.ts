@@ -83,6 +83,34 @@ test('a cut after some bytes lets exactly these through, counted over chunks', a
   await eventually(() => heardByServer === 'abcde');
 });
 
+test('a cut that a connection ended too early for comes to the next one, after what is left of its bytes', async () => {
+  const first = await Caller.open();
+  proxy.inflict({ kind: 'cut-after', direction: 'up', bytes: 5 });
+  first.socket.write('abc');
+  await eventually(() => heardByServer === 'abc');
+  first.socket.resetAndDestroy();
+  await eventually(() => proxy.open === 0);
+  expect([proxy.inflicted.length, proxy.waiting]).toEqual([0, 1]);
+
+  const second = new Caller();
+  await eventually(() => served.length === 2 && proxy.open === 1);
+  second.socket.write('defg');
+  await eventually(() => second.fate === 'reset');
+  await eventually(() => heardByServer === 'abcde');
+  expect(proxy.inflicted.map(({ kind }) => kind)).toEqual(['cut-after']);
+});
+
+test('each fault that came is counted once, and one that found nothing to break is not', async () => {
+  const caller = await Caller.open();
+  proxy.inflict({ kind: 'half-close', direction: 'down' });
+  proxy.inflict({ kind: 'half-close', direction: 'down' });
+  await eventually(() => caller.fate === 'ended');
+  proxy.inflict({ kind: 'cut-after', direction: 'up', bytes: 9 });
+  proxy.inflict({ kind: 'cut' });
+  expect(proxy.inflicted.map(({ kind }) => kind)).toEqual(['half-close', 'cut']);
+  await eventually(() => proxy.waiting === 2);
+});
+
 test('a request that arrives can lose its answer', async () => {
   const caller = await Caller.open();
   proxy.inflict({ kind: 'cut-after', direction: 'down', bytes: 0 });

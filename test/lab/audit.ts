@@ -1,65 +1,46 @@
-import { z } from 'zod';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readAuditLog, type AuditedWrite, type PasswordAudit } from './audit-log.ts';
 import { docker } from './docker.ts';
 
-/** One password that a controller has written. */
-export interface AuditedWrite {
-  /** In lower case. */
-  readonly dn: string;
-  /** Who wrote it. The administrator's ends in -500 in every domain (MS-DTYP 2.4.2.4). */
-  readonly bySid: string;
-  /** By the controller's clock, epoch milliseconds. */
-  readonly at: number;
-}
+/** Where test/lab/controller/global.conf has the controller write it. */
+const LOG = '/lab/audit.jsonl';
+/** A write that is under way ends within moments; one that was cut off never does. */
+const END_WITHIN_MS = 3_000;
+const AGAIN_MS = 100;
 
 /**
- * Each password this controller itself has written since the last reset, in order: from its own
- * audit log, so that what came by replication does not count. Works on a stopped one too.
+ * Each password that this controller itself has written since the last reset: from its own audit log,
+ * so that what came by replication does not count. Works on a stopped one too.
  */
+export async function readAudit(containerId: string): Promise<PasswordAudit> {
+  const deadline = Date.now() + END_WITHIN_MS;
+  for (;;) {
+    const audit = readAuditLog(await fetchLog(containerId));
+    if (audit.unended.length === 0 || Date.now() > deadline) return audit;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+  }
+}
+
+/** The same for whoever needs all of it: rejects when there may be writes that the log does not tell. */
 export async function writtenPasswords(containerId: string): Promise<readonly AuditedWrite[]> {
-  const events = (await docker(['logs', containerId]))
-    .split('\n')
-    .filter((line) => line.startsWith('{"'))
-    .map((line): unknown => JSON.parse(line));
-  const committed = new Set(events.map(toCommit));
-  return events
-    .slice(events.findLastIndex(isReset) + 1)
-    .map((event) => toWrite(event, committed))
-    .filter((write) => write !== undefined);
+  const { writes, unended, unreadable } = await readAudit(containerId);
+  const gaps = [
+    ...unended.map(({ dn, at }) => `no end of the write of ${dn} at ${new Date(at).toISOString()}`),
+    ...unreadable.map((piece) => `unreadable: ${piece}`),
+  ];
+  if (gaps.length > 0) throw new Error(`the audit log has gaps:\n${gaps.join('\n')}`);
+  return writes;
 }
 
-function isReset(event: unknown): boolean {
-  return (
-    typeof event === 'object' && event !== null && 'type' in event && event.type === 'labReset'
-  );
-}
-
-const PasswordChange = z.object({
-  timestamp: z.string(),
-  passwordChange: z.object({
-    statusCode: z.literal(0),
-    userSid: z.string(),
-    dn: z.string(),
-    transactionId: z.string(),
-  }),
-});
-
-const Commit = z.object({
-  dsdbTransaction: z.object({ action: z.literal('commit'), transactionId: z.string() }),
-});
-
-function toCommit(line: unknown): string | undefined {
-  return Commit.safeParse(line).data?.dsdbTransaction.transactionId;
-}
-
-/** Undefined for a write that was refused or never committed, and for lines about something else. */
-function toWrite(
-  line: unknown,
-  committed: ReadonlySet<string | undefined>,
-): AuditedWrite | undefined {
-  const parsed = PasswordChange.safeParse(line);
-  if (!parsed.success) return undefined;
-  const { timestamp, passwordChange } = parsed.data;
-  const { dn, userSid, transactionId } = passwordChange;
-  if (!committed.has(transactionId)) return undefined;
-  return { dn: dn.toLowerCase(), bySid: userSid, at: Date.parse(timestamp) };
+async function fetchLog(containerId: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'passback-audit-'));
+  try {
+    const copy = join(folder, 'audit.jsonl');
+    await docker(['cp', `${containerId}:${LOG}`, copy]);
+    return await readFile(copy, 'utf8');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -1,5 +1,6 @@
 import type { Client } from 'ldapts';
-import { writtenPasswords, type AuditedWrite } from './audit.ts';
+import type { AuditedWrite, PasswordAudit } from './audit-log.ts';
+import { readAudit, writtenPasswords } from './audit.ts';
 import type { LabController, LabDescription, LabPerson } from './description.ts';
 import { docker } from './docker.ts';
 import { kinit, type KerberosAnswer } from './kerberos.ts';
@@ -27,6 +28,14 @@ export interface LabWrite extends Omit<AuditedWrite, 'dn'> {
   readonly controller: number;
 }
 
+/** What all audit logs have to say, what they do not know included. See `PasswordAudit`. */
+export interface LabAudit {
+  readonly writes: readonly LabWrite[];
+  readonly unended: readonly Omit<LabWrite, 'provenBy'>[];
+  /** Each with the name of its controller. */
+  readonly unreadable: readonly string[];
+}
+
 /** A running lab. Where a method takes a `controller`, it is an index of `controllers`; without one, the first. */
 export interface Lab extends LabDescription {
   /** The account of the table with this sAMAccountName. Throws when there is none. */
@@ -42,10 +51,15 @@ export interface Lab extends LabDescription {
   kinit(sam: string, password: string, controller?: number): Promise<KerberosAnswer>;
   /** Locks the account as an attacker would, by wrong passwords. Rejects when it is not locked afterwards. */
   lock(sam: string, controller?: number): Promise<void>;
-  /** Passwords written since `reset()`, by sAMAccountName, counted over all controllers at their source. */
+  /**
+   * Passwords written since `reset()`, by sAMAccountName, counted over all controllers at their source.
+   * Rejects when there may be some that the logs do not tell.
+   */
   passwordWrites(): Promise<ReadonlyMap<string, number>>;
   /** The same one by one, in order on each controller. */
   passwordHistory(): Promise<readonly LabWrite[]>;
+  /** The same with what the logs do not tell: for whoever kills controllers. */
+  passwordAudit(): Promise<LabAudit>;
   /** Grows by one with each write. Two controllers that write at the same time may end at one number. */
   passwordVersion(sam: string, controller?: number): Promise<number>;
   /** Version and lock of everybody at once. */
@@ -94,6 +108,7 @@ export function connectLab(description: LabDescription): Lab {
     lock: (sam, controller) => lock(lab, person(sam), controller ?? 0),
     passwordWrites: () => passwordWrites(description),
     passwordHistory: () => passwordHistory(description),
+    passwordAudit: () => passwordAudit(description),
     passwordVersion: (sam, controller) => readPasswordVersion(description, at(controller), sam),
     passwordStates: (controller) => readPasswordStates(description, at(controller)),
     lockoutTime: number('lockoutTime'),
@@ -184,15 +199,42 @@ async function passwordWrites(lab: LabDescription): Promise<ReadonlyMap<string, 
 }
 
 async function passwordHistory(lab: LabDescription): Promise<readonly LabWrite[]> {
-  const sams = new Map(lab.people.map(({ dn, sam }) => [dn.toLowerCase(), sam]));
-  const written = await Promise.all(
-    lab.controllers.map(async ({ containerId }, controller) =>
-      (await writtenPasswords(containerId)).map((write) => ({ ...write, controller })),
+  const written = await fromEach(lab, writtenPasswords);
+  return written.flatMap(({ from, controller }) => ofPeople(lab, from, controller));
+}
+
+async function passwordAudit(lab: LabDescription): Promise<LabAudit> {
+  const audits = await fromEach<PasswordAudit>(lab, readAudit);
+  return {
+    writes: audits.flatMap(({ from, controller }) => ofPeople(lab, from.writes, controller)),
+    unended: audits.flatMap(({ from, controller }) => ofPeople(lab, from.unended, controller)),
+    unreadable: audits.flatMap(({ from, controller }) =>
+      from.unreadable.map((piece) => `${lab.controllers[controller]?.name ?? ''}: ${piece}`),
     ),
+  };
+}
+
+function fromEach<T>(
+  { controllers }: LabDescription,
+  read: (containerId: string) => Promise<T>,
+): Promise<{ readonly from: T; readonly controller: number }[]> {
+  return Promise.all(
+    controllers.map(async ({ containerId }, controller) => ({
+      from: await read(containerId),
+      controller,
+    })),
   );
-  return written.flat().flatMap(({ dn, ...write }) => {
+}
+
+/** Machines have passwords too. */
+function ofPeople<T extends { readonly dn: string }>(
+  { people }: LabDescription,
+  writes: readonly T[],
+  controller: number,
+): (Omit<T, 'dn'> & { readonly sam: string; readonly controller: number })[] {
+  const sams = new Map(people.map(({ dn, sam }) => [dn.toLowerCase(), sam]));
+  return writes.flatMap(({ dn, ...write }) => {
     const sam = sams.get(dn);
-    // Machines have passwords too.
-    return sam === undefined ? [] : [{ sam, ...write }];
+    return sam === undefined ? [] : [{ sam, ...write, controller }];
   });
 }

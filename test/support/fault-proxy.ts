@@ -31,6 +31,7 @@ export class FaultProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #clock: Clock;
   readonly #pairs = new Set<Pair>();
+  readonly #inflicted: Fault[] = [];
   #awaiting: Fault[] = [];
 
   private constructor(server: Server, clock: Clock) {
@@ -67,9 +68,14 @@ export class FaultProxy implements AsyncDisposable {
     return this.#awaiting.length;
   }
 
+  /** Every fault that something has suffered, in order. */
+  get inflicted(): readonly Fault[] {
+    return this.#inflicted;
+  }
+
   /**
    * Does this to one connection: of `n` open ones, oldest first, to the one at `pick * n`. While
-   * there is none, the next one gets it.
+   * there is none, and when that one ends before the fault could come to it, the next one gets it.
    */
   inflict(fault: Fault, pick = 0): void {
     const pair = [...this.#pairs][Math.floor(pick * this.#pairs.size)];
@@ -83,28 +89,43 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   #accept(client: Socket, server: Socket): void {
-    const pair = new Pair(client, server, this.#clock);
+    const pair = new Pair(client, server, {
+      clock: this.#clock,
+      suffered: (fault) => this.#inflicted.push(fault),
+    });
     this.#pairs.add(pair);
-    pair.ended.addEventListener('abort', () => this.#pairs.delete(pair), { once: true });
+    const over = (): void => {
+      this.#pairs.delete(pair);
+      this.#awaiting.push(...pair.spared);
+    };
+    pair.ended.addEventListener('abort', over, { once: true });
     const [fault, ...rest] = this.#awaiting;
     this.#awaiting = rest;
     if (fault !== undefined) pair.suffer(fault);
   }
 }
 
+interface PairOptions {
+  readonly clock: Clock;
+  /** Hears of each fault when it has happened. */
+  readonly suffered: (fault: Fault) => void;
+}
+
 /** One client's connection and the one to the server that belongs to it. */
 class Pair {
   readonly #ended = new AbortController();
   readonly #sockets: readonly [Socket, Socket];
+  readonly #suffered: PairOptions['suffered'];
   readonly #up: Pipe;
   readonly #down: Pipe;
 
-  constructor(client: Socket, server: Socket, clock: Clock) {
+  constructor(client: Socket, server: Socket, { clock, suffered }: PairOptions) {
     this.#sockets = [client, server];
+    this.#suffered = suffered;
     const cut = (): void => {
       this.cut();
     };
-    const options = { clock, ended: this.ended, cut };
+    const options = { clock, ended: this.ended, cut, suffered };
     this.#up = new Pipe(client, server, options);
     this.#down = new Pipe(server, client, options);
     for (const socket of this.#sockets) {
@@ -129,16 +150,24 @@ class Pair {
   }
 
   suffer(fault: Fault): void {
-    if (fault.kind === 'cut') this.cut();
-    else (fault.direction === 'up' ? this.#up : this.#down).suffer(fault);
+    if (fault.kind === 'cut') {
+      this.#suffered(fault);
+      this.cut();
+    } else (fault.direction === 'up' ? this.#up : this.#down).suffer(fault);
+  }
+
+  /** The faults that this connection has ended too early for. */
+  get spared(): readonly Fault[] {
+    return [...this.#up.spared, ...this.#down.spared];
   }
 }
 
-interface PipeOptions {
-  readonly clock: Clock;
+interface PipeOptions extends PairOptions {
   readonly ended: AbortSignal;
   readonly cut: () => void;
 }
+
+type CutAfter = Extract<Fault, { kind: 'cut-after' }>;
 
 /** One direction of one connection. Takes the next chunk only when the one before has gone. */
 class Pipe {
@@ -146,7 +175,9 @@ class Pipe {
   readonly #options: PipeOptions;
   #stalled = Promise.resolve();
   #delayMs = 0;
-  #left = Number.POSITIVE_INFINITY;
+  /** Each with the bytes that are left until it comes. */
+  #cuts: CutAfter[] = [];
+  #spared: Fault[] = [];
 
   constructor(from: Socket, to: Socket, options: PipeOptions) {
     this.#to = to;
@@ -160,12 +191,22 @@ class Pipe {
     });
   }
 
+  get spared(): readonly Fault[] {
+    return [...this.#cuts, ...this.#spared];
+  }
+
   suffer(fault: Exclude<Fault, { kind: 'cut' }>): void {
-    const { clock, ended } = this.#options;
+    const { clock, ended, suffered } = this.#options;
+    if (fault.kind === 'cut-after') {
+      this.#cuts.push(fault);
+      return;
+    }
+    if (fault.kind === 'half-close' && this.#to.writableEnded) {
+      this.#spared.push(fault);
+      return;
+    }
+    suffered(fault);
     switch (fault.kind) {
-      case 'cut-after':
-        this.#left = Math.min(this.#left, fault.bytes);
-        break;
       case 'half-close':
         this.#to.end();
         break;
@@ -182,14 +223,24 @@ class Pipe {
   }
 
   async #forward(chunk: Buffer): Promise<void> {
-    const { clock, ended, cut } = this.#options;
+    const { clock, ended, cut, suffered } = this.#options;
     if (this.#delayMs > 0) await clock.sleep(this.#delayMs, ended);
     await this.#stalled;
     if (ended.aborted) return;
-    const whole = chunk.length < this.#left;
-    await this.#write(whole ? chunk : chunk.subarray(0, this.#left));
-    this.#left -= chunk.length;
-    if (!whole) cut();
+    const next = this.#nextCut(chunk.length);
+    await this.#write(next === undefined ? chunk : chunk.subarray(0, next.bytes));
+    if (next === undefined) return;
+    suffered(next);
+    cut();
+  }
+
+  /** The first cut that comes within so many bytes; for all others there are as many less to go. */
+  #nextCut(length: number): CutAfter | undefined {
+    const [first, ...others] = this.#cuts.toSorted((a, b) => a.bytes - b.bytes);
+    const due = first !== undefined && first.bytes <= length ? first : undefined;
+    const left = due === undefined ? this.#cuts : others;
+    this.#cuts = left.map((cut) => ({ ...cut, bytes: Math.max(0, cut.bytes - length) }));
+    return due;
   }
 
   /** Resolves when the bytes are with the operating system, or never will be. */

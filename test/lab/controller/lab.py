@@ -2,6 +2,7 @@
 
 begin ADDRESS    before samba starts: this host's address in the DNS; first time: every account of the table
 joined ADDRESS   the same on a controller that has joined: its place in the DNS beside the first one
+settle           before samba starts again: what became of the writes that its end cut off
 reset            every account, right and log back to the snapshot
 access           JSON {"delegation": [...], "policyRead": bool} from stdin; what is not named stays
 """
@@ -20,6 +21,7 @@ from samba.param import LoadParm
 from samba.samdb import SamDB
 
 import access
+import audit
 
 TABLE, SNAPSHOT = "/lab/table.json", "/lab/snapshot.json"
 KEPT = """unicodePwd ntPwdHistory dBCSPwd lmPwdHistory supplementalCredentials
@@ -130,6 +132,7 @@ def begin(samdb, address):
     set_address(samdb, "dc1.corp.test", address)
     table = json.load(open(TABLE))
     if samdb.search(expression=f"(sAMAccountName={table['serviceAccounts'][0]['sam']})"):
+        audit.settle(samdb)
         return
     set_address(samdb, "corp.test", address)
     set_address(samdb, "gc._msdcs.corp.test", address)
@@ -173,9 +176,7 @@ def reset(samdb):
         restore(samdb, account, kept[account["sam"]])
     set_access(samdb, access.RIGHTS, False)
     samdb.transaction_commit()
-    # What the container's log says from here on is about the accounts as they are now.
-    with open("/proc/1/fd/1", "w") as log:
-        log.write('{"type": "labReset"}\n')
+    audit.begin_anew()
 
 
 def main(command, *arguments):
@@ -183,7 +184,8 @@ def main(command, *arguments):
     if command == "access":
         set_access(samdb, **json.load(sys.stdin))
     else:
-        {"begin": begin, "joined": joined, "reset": reset}[command](samdb, *arguments)
+        commands = {"begin": begin, "joined": joined, "settle": audit.settle, "reset": reset}
+        commands[command](samdb, *arguments)
 
 
 if __name__ == "__main__":

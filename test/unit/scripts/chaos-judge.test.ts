@@ -56,6 +56,10 @@ function evidence(changes: Partial<Evidence> = {}): Evidence {
     controllers: ['DC1.corp.test'],
     histories: [reset({ status: 'applied' })],
     writes: [written()],
+    provenByDatabase: 0,
+    undecided: [],
+    unreadable: [],
+    inflicted: { kills: 0, cuts: 0, stalls: 0 },
     accounts: [anna],
     agents: [{ name: 'a', connected: true, state: 'running', brokenLinks: [], outcomes: 1 }],
     dispatches: new Map([['op-1', [{ at: 120 } as never]]]),
@@ -157,6 +161,51 @@ test('a version that moved further than the audit log says is found, but not acr
   const both = [written(150), written(155, { controller: 1 })];
   const again = [reset({ status: 'applied', ...outcome({ reapplied: true }) })];
   expect(broken({ histories: again, writes: both })).toEqual([]);
+});
+
+const COUNTS = 'writes = resets reported applied + reapplied';
+const VERSIONS = 'version counters agree with the audit logs';
+
+test('a write that the log lacks is missed, whatever the version counter says', () => {
+  expect(broken({ writes: [] })).toEqual([COUNTS, VERSIONS]);
+});
+
+test('of a write that a kill cut off from the log, the version counter decides', () => {
+  const cutOff = { writes: [], undecided: [written()] };
+  expect(broken(cutOff)).toEqual([]);
+  expect(broken({ ...cutOff, ...account({ versionAfter: 3 }) })).toEqual([COUNTS]);
+  const refused = [reset({ status: 'refused', code: 'SUPERSEDED' })];
+  expect(broken({ ...cutOff, histories: refused })).toEqual([COUNTS]);
+  expect(broken({ ...cutOff, histories: refused, ...account({ versionAfter: 3 }) })).toEqual([]);
+});
+
+test('a write that may have been cut off does not excuse one that was made twice', () => {
+  const undecided = [written(155)];
+  expect(broken({ undecided })).toEqual([]);
+  expect(broken({ undecided, ...account({ versionAfter: 5 }) })).toEqual([COUNTS]);
+  const twice = [written(150), written(160)];
+  expect(broken({ writes: twice, undecided, ...account({ versionAfter: 5 }) })).toEqual([COUNTS]);
+  expect(broken({ undecided, ...account({ versionAfter: 6 }) })).toContain(VERSIONS);
+});
+
+test("somebody else's write that was cut off does not stand in for the agent's own", () => {
+  const undecided = [written(155, { by: 'rival' })];
+  expect(broken({ writes: [], undecided })).toEqual([COUNTS]);
+});
+
+test('of two controllers, where versions prove nothing, a write that was cut off may be there or not', () => {
+  const undecided = [written(150, { controller: 1 })];
+  expect(broken({ undecided, histories: [reset({ status: 'applied' })] })).toEqual([]);
+  const two = [reset({ status: 'applied' }), reset({ status: 'applied' })];
+  expect(broken({ undecided, histories: two })).toEqual([]);
+  const three = [...two, reset({ status: 'applied' })];
+  expect(broken({ undecided, histories: three })).toEqual([COUNTS]);
+});
+
+test('a damaged log is named, and excuses nothing', () => {
+  const unreadable = ['DC1.corp.test: {"timestamp": "2026'];
+  expect(broken({ unreadable })).toEqual(['the audit logs are whole']);
+  expect(broken({ unreadable, writes: [] })).toContain(COUNTS);
 });
 
 test('an operation without an outcome, or one that its caller gave up, is found', () => {
