@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
 import { EXIT } from '../../support/command-line.ts';
 import { failureOf, messageOf } from '../../support/errors.ts';
+import { FolderVersionError } from '../../support/folder-version.ts';
 import { onAbort } from '../../support/on-abort.ts';
 import { nodeDebugProblem, tlsVerificationProblem } from '../../support/environment-problems.ts';
 import type { ServiceManager } from '../../support/service-manager.ts';
@@ -23,7 +24,7 @@ Example:
 
 The first SIGTERM or Ctrl-C lets commands in flight finish (drainMs), a second one drops them.
 Ends with 0 after a drain, with 1 when work was dropped or something failed, with 78 when the
-configuration has to be corrected first.`;
+configuration has to be corrected first, or the state folder is of a newer passback.`;
 
 /** Adds `run`. */
 export function addRunCommand(program: Command, terminal: Terminal): void {
@@ -70,7 +71,8 @@ async function run(flags: ConfigFlags, terminal: Terminal, around?: Around): Pro
   } catch (error) {
     log.error('agent.failed', failureOf(error));
     terminal.complain(messageOf(error));
-    terminal.setExitCode(EXIT.failed);
+    // Nothing that a restart changes: the state is of a newer version.
+    terminal.setExitCode(error instanceof FolderVersionError ? EXIT.config : EXIT.failed);
   } finally {
     off();
     crashed.off();

@@ -5,9 +5,11 @@ import { sha256 } from '../../protocol/digest.ts';
 import { KeySetClaims, type PublicKey } from '../../protocol/keys.ts';
 import { signToken, verifyToken } from '../../protocol/tokens.ts';
 import { privateFolder } from '../../support/files.ts';
+import { knownVersion, markNewest } from '../../support/folder-version.ts';
 import { importPublicKey } from './import-public-key.ts';
 import { KeyFolderError } from './key-folder-error.ts';
 import { KeyFolder, type SigningPair, type StorageKeyFile } from './key-folder.ts';
+import { KEY_STEPS } from './key-version.ts';
 
 const KEY_SET_LIFETIME_S = 365 * 24 * 3600;
 
@@ -33,6 +35,7 @@ export async function createKeys(
   const draft = new KeyFolder(`${path}.new`);
   await rm(draft.path, { recursive: true, force: true });
   await privateFolder(draft.path);
+  await markNewest(draft.path, KEY_STEPS);
   const root = await draft.createPair('root');
   await draft.writeRootPublic(root);
   await draft.writeStorage(createStorageKey());
@@ -120,6 +123,7 @@ function keySetClaims({ issuer: iss, number, keys, now }: KeySet): KeySetClaims 
 }
 
 async function readKeySet(folder: KeyFolder): Promise<KeySetClaims> {
+  await knownVersion(folder.path, KEY_STEPS);
   return verifiedBy(await folder.readRootPublic(), await folder.readKeySet());
 }
 
