@@ -31,6 +31,11 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
       'The agent does not get on, as `stuck` says; systemd ends it and starts it again, and nothing is done twice.',
     action: 'Report it as a bug when it repeats, with the lines of the log before it.',
   },
+  'agent.state_migrated': {
+    meaning: 'The state folder of an older version was brought to the one of this version.',
+    action:
+      'Nothing to do. An older agent does not start on it any more: to go back, put the folder away and enrol again.',
+  },
   'journal.repaired': {
     meaning: 'The last line of the journal was torn, as after a power cut, and was taken off.',
     action: 'Nothing to do. If it repeats without a power cut, test the disk.',

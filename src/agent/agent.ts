@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import type { Clock } from '../support/clock.ts';
+import { privateFolder } from '../support/files.ts';
+import { bringForward, knownVersion } from '../support/folder-version.ts';
 import type { Logger } from '../support/logger.ts';
 import { onAbort } from '../support/on-abort.ts';
 import type { ServiceManager } from '../support/service-manager.ts';
@@ -22,6 +24,7 @@ import { connectToken } from './identity/connect-token.ts';
 import { loadIdentity } from './identity/load-identity.ts';
 import { Peers } from './identity/peers.ts';
 import { lockStateFolder } from './identity/state-lock.ts';
+import { STATE_STEPS, STATE_VERSION } from './identity/state-version.ts';
 import type { LinkOptions } from './link/link-options.ts';
 import { LinkMonitor } from './link/link-report.ts';
 import { runLink } from './link/link.ts';
@@ -62,18 +65,22 @@ export async function runAgent(
   deps: AgentDependencies,
 ): Promise<void> {
   const { log, clock, random = Math.random, openDirectory = openConfigured, disk } = deps;
-  const identity = await loadIdentity(config.stateFolder, clock);
-  await using _lock = await lockStateFolder(config.stateFolder);
-  await sweepStateFolder(config.stateFolder, clock.now());
+  const { stateFolder } = config;
+  await privateFolder(stateFolder);
+  await knownVersion(stateFolder, STATE_STEPS);
+  await using _lock = await lockStateFolder(stateFolder);
+  await bringStateForward(stateFolder, log);
+  const identity = await loadIdentity(stateFolder, clock);
+  await sweepStateFolder(stateFolder, clock.now());
   await using journal = await openJournal({
-    path: join(config.stateFolder, 'journal.jsonl'),
+    path: join(stateFolder, 'journal.jsonl'),
     now: () => clock.now(),
     uuid: randomUUID,
     log,
     ...(disk !== undefined && { disk }),
   });
   await using admission = await Admission.open({
-    stateFolder: config.stateFolder,
+    stateFolder,
     settings: config.guard,
     earlier: journal.begun(),
     clock,
@@ -101,6 +108,11 @@ export async function runAgent(
   }
   await runParts(parts, stop);
   log.info('agent.stopped');
+}
+
+async function bringStateForward(folder: string, log: Logger): Promise<void> {
+  const from = await bringForward(folder, STATE_STEPS);
+  if (from < STATE_VERSION) log.info('agent.state_migrated', { from, to: STATE_VERSION });
 }
 
 async function runParts(parts: Parts, stop: StopSignals): Promise<void> {

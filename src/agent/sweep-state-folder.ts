@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { removeLeftOvers } from '../support/files.ts';
+import { VERSION_FILE } from '../support/folder-version.ts';
 import { breakerFile } from './commands/guard/breaker-file.ts';
 import { ordersFile } from './commands/guard/local-orders.ts';
 import { STATE_FILES } from './identity/state-files.ts';
@@ -12,7 +13,7 @@ const WRITTEN_WITHIN_MS = 60_000;
  * the keys in it. Whoever calls this holds the lock of the folder.
  */
 export async function sweepStateFolder(folder: string, now: number): Promise<void> {
-  const own = [...STATE_FILES, basename(breakerFile(folder))];
+  const own = [...STATE_FILES, VERSION_FILE, basename(breakerFile(folder))];
   await removeLeftOvers(folder, { isOurs: (name) => own.includes(name) });
   // The command line writes this one, whoever holds the lock.
   const orders = basename(ordersFile(folder));

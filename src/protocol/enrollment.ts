@@ -33,18 +33,19 @@ export function parseEnrollmentToken(text: string): EnrollmentToken | undefined 
   }
 }
 
-/** Body of `POST /v1/enroll`. */
+/**
+ * Body of `POST /v1/enroll`. Nothing is agreed on before an enrolment: what is in it keeps its meaning
+ * for ever, and what a newer side says on top of that is left out.
+ */
 export const EnrollRequest = z
-  .strictObject({ token: Uuid, request: CompactJws })
+  .object({ token: Uuid, request: CompactJws })
   .meta({ id: 'EnrollRequest' });
 
 /** Its answer. */
-export const EnrollResponse = z
-  .strictObject({ response: CompactJws })
-  .meta({ id: 'EnrollResponse' });
+export const EnrollResponse = z.object({ response: CompactJws }).meta({ id: 'EnrollResponse' });
 
 /** The agent's half (typ `passback-enroll-request+jwt`, HS256 under the token's secret). */
-export const EnrollRequestClaims = z.strictObject({
+export const EnrollRequestClaims = z.object({
   directory: DirectoryId,
   name: ShortText.min(1).max(64),
   version: z.string().max(64),
@@ -54,7 +55,7 @@ export const EnrollRequestClaims = z.strictObject({
 });
 
 /** The service's half (typ `passback-enroll-response+jwt`, HS256 under the same secret). */
-export const EnrollResponseClaims = z.strictObject({
+export const EnrollResponseClaims = z.object({
   request: Sha256.meta({ description: 'SHA-256 of the request token this answers.' }),
   agent: Uuid,
   directory: DirectoryId,

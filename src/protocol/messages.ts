@@ -109,7 +109,8 @@ interface Notice {
 
 /** What the service sends. */
 export const FROM_SERVICE = {
-  'session.challenge': { params: z.strictObject({ session: Uuid, nonce: Sha256 }) },
+  // Read before a protocol is agreed on: a newer service may say more.
+  'session.challenge': { params: z.object({ session: Uuid, nonce: Sha256 }) },
   'session.renew': {
     params: z.strictObject({ nonce: Sha256, ...standing }),
     result: z.strictObject({ hello: token('hello') }),

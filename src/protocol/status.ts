@@ -24,7 +24,7 @@ const RightStanding = z.enum(['granted', 'missing', 'unknown']);
 
 /** What the service account may do, over all base DNs: the worst of each. Which, the reasons say. */
 export const Rights = z
-  .strictObject({
+  .object({
     resetPassword: RightStanding,
     writeLockoutTime: RightStanding,
     writePwdLastSet: RightStanding,
@@ -135,8 +135,8 @@ export const HelloClaims = z
 
 export type HelloClaims = z.infer<typeof HelloClaims>;
 
-/** The claims of the JWT in the upgrade request (typ `passback-connect+jwt`). */
-export const ConnectClaims = z.strictObject({
+/** The claims of the JWT in the upgrade request (typ `passback-connect+jwt`); what a newer agent says on top is left out. */
+export const ConnectClaims = z.object({
   iss: Uuid,
   sub: Uuid,
   aud: z.url(),

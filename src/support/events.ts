@@ -9,6 +9,7 @@ export const EVENTS = {
   'agent.stopped': 30003,
   'agent.failed': 30004,
   'agent.stuck': 30005,
+  'agent.state_migrated': 30006,
   'journal.repaired': 30020,
   'journal.failed': 30021,
   'journal.compacted': 30022,

@@ -32,3 +32,20 @@ export function settingsByKey(
     settings.map(({ key, value = null, ...origin }) => [key, { value, ...origin }]),
   );
 }
+
+/** What `config check` says of a good configuration; `notes`: what a file of today's version says otherwise. */
+export function checkedText(notes: readonly string[], next: string): string {
+  const older = [
+    'The file is of an older version and is read in the way of this one. Written anew it would differ so:',
+    ...notes.map((note) => `  ${note}`),
+  ];
+  return ['The configuration is good.', ...(notes.length > 0 ? older : []), next].join('\n');
+}
+
+/** The same for programs. */
+export function checkedJson(notes: readonly string[]): {
+  readonly ok: true;
+  readonly notes?: readonly string[];
+} {
+  return { ok: true, ...(notes.length > 0 && { notes }) };
+}

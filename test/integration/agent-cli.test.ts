@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ConnectProxy } from '../support/connect-proxy.ts';
 import { openEnrollmentDesk } from '../support/enrollment-desk.ts';
+import { packageVersion } from '../../src/support/version.ts';
 import { passback } from '../support/run-passback.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -233,6 +234,35 @@ test('a state folder that others can enter stops the start with the cure', async
   const ran = await passback(['run', '--config', config]);
   expect(ran.code).toBe(78);
   expect(ran.err).toContain(`chmod 700 '${state}'`);
+});
+
+test('whatever would write to a state folder of a newer passback is refused before it does', async () => {
+  const { path, config, state } = await files();
+  await using desk = await openEnrollmentDesk();
+  await writeFile(join(path, 'token'), desk.token);
+  await writeFile(join(path, 'ca.pem'), desk.ca);
+  const enroll = [
+    ...['enroll', '--url', desk.url, '--token-file', join(path, 'token')],
+    ...['--config', config, '--ca-file', join(path, 'ca.pem')],
+  ];
+  expect(await passback(enroll)).toMatchObject({ err: '', code: 0 });
+  const mark = join(state, 'version.json');
+  expect(JSON.parse(await readFile(mark, 'utf8'))).toEqual({ version: 1, by: packageVersion() });
+  await writeFile(mark, '{"version":2,"by":"0.9.0"}', { mode: 0o600 });
+  const before = await readdir(state);
+  for (const [args, code] of [
+    [['run', '--config', config], 78],
+    [['pause', '--reason', 'test', '--config', config], 1],
+    [['resume', '--config', config], 1],
+    [enroll, 1],
+  ] as const) {
+    const ran = await passback(args);
+    expect(ran, args[0]).toMatchObject({ code, out: args[0] === 'run' ? expect.anything() : '' });
+    expect(ran.err).toContain('install passback 0.9.0 or newer again. Nothing was changed');
+  }
+  expect(await readdir(state)).toEqual(before);
+  const { out } = await passback(['doctor', '--config', config]);
+  expect(out).toMatch(/FAIL +Enrolment.*\n?.*was brought to version 2 by passback 0\.9\.0/);
 });
 
 test('enrolling without a configuration takes the proxy of the environment', async () => {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runProgram } from '../../src/cloud/cli/program.ts';
 import { loadConfig } from '../../src/cloud/config/load-config.ts';
@@ -328,6 +329,43 @@ test('a bad configuration lists every problem at once and ends with 78', async (
   expect(code).toBe(78);
   for (const key of ['url', 'listen.port', 'logging.level', 'extra', 'listen.host']) {
     expect(err).toContain(`  ${key}: `);
+  }
+});
+
+test('a configuration, keys or a database of a newer version end with 78, and are left as they were', async () => {
+  const data = join(folder, 'data');
+  await run(['init', '--url', 'https://reset.example', '--data', data, '--port', '0']);
+  const { config, keys, database } = dataFolder(data);
+  const serve = (): Promise<Ran> => run(['serve', '--data', data], '', ANY_HEALTH_PORT);
+  const text = await readFile(config, 'utf8');
+  expect(text).toContain('version: 1\n');
+
+  await writeFile(config, text.replace('version: 1', 'version: 2'));
+  expect(await serve()).toMatchObject({
+    code: 78,
+    err: expect.stringContaining('version: 2 is of a newer passback') as string,
+  });
+  await writeFile(config, text);
+
+  const mark = join(keys, 'version.json');
+  const known = await readFile(mark, 'utf8');
+  await writeFile(mark, '{"version":2,"by":"0.9.0"}');
+  for (const args of [['serve'], ['keys', 'rotate']]) {
+    expect(await run([...args, '--data', data], '', ANY_HEALTH_PORT)).toMatchObject({
+      code: 78,
+      err: expect.stringContaining('install passback 0.9.0 or newer again') as string,
+    });
+  }
+  await writeFile(mark, known);
+
+  const later = new Database(database);
+  later.exec("insert into kysely_migration (name, timestamp) values ('999-later', '2030')");
+  later.close();
+  for (const args of [['serve'], ['directory', 'add', 'corp']]) {
+    expect(await run([...args, '--data', data], '', ANY_HEALTH_PORT)).toMatchObject({
+      code: 78,
+      err: expect.stringMatching(/newer passback-cloud .* made 999-later there: install/) as string,
+    });
   }
 });
 

@@ -1,6 +1,7 @@
 import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openJournal, type Journal } from '../../src/agent/commands/journal.ts';
 import { encodeRecord } from '../../src/agent/commands/journal-records.ts';
@@ -145,6 +146,22 @@ test('damage that no crash explains is refused with the line that is damaged', a
     message: expect.stringContaining('line 2') as string,
   });
 });
+
+test.each(['at the end', 'in the middle'])(
+  'a record of a newer agent %s is refused, never taken for torn',
+  async (where) => {
+    await withJournal((journal) => journal.append(OUTCOME));
+    const later = JSON.stringify({ ...INTENT, 'x-later': true });
+    await appendFile(path, `${crc32(later).toString(16).padStart(8, '0')} ${later}\n`);
+    if (where === 'in the middle') await appendFile(path, encodeRecord(REFUSAL));
+    const before = await readFile(path);
+    await expect(openIt()).rejects.toMatchObject({
+      code: 'JOURNAL_NEWER',
+      message: expect.stringContaining('line 3 is of a newer passback') as string,
+    });
+    expect(await readFile(path)).toEqual(before);
+  },
+);
 
 test('a journal without its beginning is refused: which life of the agent it tells of is not known', async () => {
   const text = encodeRecord(INTENT) + encodeRecord(OUTCOME);

@@ -1,6 +1,7 @@
+import { VERSION_KEY } from '../../support/config-version.ts';
 import { SETTINGS } from '../config/settings.ts';
 
-const KEYS: ReadonlySet<string> = new Set(SETTINGS.map(({ key }) => key));
+const KEYS: ReadonlySet<string> = new Set([VERSION_KEY, ...SETTINGS.map(({ key }) => key)]);
 
 export function isKnownKey(key: string): boolean {
   return KEYS.has(key);

@@ -6,9 +6,19 @@ import { EXIT } from '../../support/command-line.ts';
 import { ConfigError } from '../../support/config-error.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import { effectiveSettings, loadConfig, type ConfigSource } from '../config/load-config.ts';
+import {
+  checkConfig,
+  effectiveSettings,
+  loadConfig,
+  type ConfigSource,
+} from '../config/load-config.ts';
 import { configReference } from '../config/reference.ts';
-import { settingsJson, settingsText } from '../../support/settings-text.ts';
+import {
+  checkedJson,
+  checkedText,
+  settingsJson,
+  settingsText,
+} from '../../support/settings-text.ts';
 
 export interface ConfigFlags {
   readonly config?: string;
@@ -97,17 +107,18 @@ export function configSource(file: string | undefined, { env }: Terminal): Confi
 }
 
 async function check(flags: ConfigFlags & { json?: true }, terminal: Terminal): Promise<void> {
-  let config: AgentConfig;
+  let checked: Awaited<ReturnType<typeof checkConfig>>;
   try {
-    config = await readConfig(flags, terminal);
+    checked = await readWith(checkConfig, flags, terminal);
   } catch (error) {
     if (!(error instanceof ConfigError) || flags.json !== true) throw error;
     terminal.print(JSON.stringify({ ok: false, problems: error.problems }));
     terminal.setExitCode(EXIT.config);
     return;
   }
-  if (flags.json === true) terminal.print(JSON.stringify({ ok: true }));
-  else terminal.print(`The configuration is good.\n${await nextStep(config, flags)}`);
+  const { config, notes } = checked;
+  if (flags.json === true) terminal.print(JSON.stringify(checkedJson(notes)));
+  else terminal.print(checkedText(notes, await nextStep(config, flags)));
 }
 
 /** What a person does with a good configuration. */

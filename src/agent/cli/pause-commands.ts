@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import { type Command } from 'commander';
 import { ShortText, timestamp } from '../../protocol/shapes.ts';
 import { parseDuration } from '../../support/duration.ts';
+import { knownVersion } from '../../support/folder-version.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import { breakerFile, readTrips, type Trip } from '../commands/guard/breaker-file.ts';
@@ -14,6 +15,7 @@ import {
 } from '../commands/guard/local-orders.ts';
 import { Refreshed } from '../health/local-status.ts';
 import { askAgent } from './local-client.ts';
+import { STATE_STEPS } from '../identity/state-version.ts';
 import { placeOf, withPlace, type Place, type PlaceFlags } from './place.ts';
 import { stateOwner } from './state-owner.ts';
 
@@ -125,6 +127,7 @@ async function withResumed(folder: string, before: OrdersFile): Promise<OrdersFi
 
 /** What cannot be read is replaced: whoever runs this says what holds from now on. */
 async function ordersIn(folder: string): Promise<OrdersFile> {
+  await knownVersion(folder, STATE_STEPS);
   const read = await readOrders(folder);
   return read.type === 'read' ? read.content : {};
 }

@@ -23,7 +23,7 @@ Example:
 
 The first SIGTERM or Ctrl-C lets commands in flight finish (drainMs), a second one drops them.
 Ends with 0 after a drain, with 1 when work was dropped or something failed, with 78 when the
-configuration or the state folder have to be corrected first.`;
+configuration or the state folder have to be corrected first, or are of a newer passback.`;
 
 /** Adds `run`. */
 export function addRunCommand(program: Command, terminal: Terminal): void {

@@ -1,6 +1,7 @@
 import type { Fault } from '../../support/errors.ts';
 
-export type JournalErrorCode = 'JOURNAL_DAMAGED' | 'JOURNAL_UNWRITABLE' | 'JOURNAL_FULL';
+export type JournalErrorCode =
+  'JOURNAL_DAMAGED' | 'JOURNAL_NEWER' | 'JOURNAL_UNWRITABLE' | 'JOURNAL_FULL';
 
 /** What the journal cannot do. Only `JOURNAL_FULL` passes by itself, once there is room. */
 export class JournalError extends Error implements Fault {

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf } from '../../support/errors.ts';
+import { packageVersion } from '../../support/version.ts';
 import { LOCAL_DISK, type Disk, type DiskFile } from './journal-disk.ts';
 import { JournalError } from './journal-error.ts';
-import { decodeRecord, encodeRecord, type JournalRecord } from './journal-records.ts';
+import { decodeRecord, encodeRecord, isWhole, type JournalRecord } from './journal-records.ts';
 
 /** It is read into memory, and compacted long before it is as large as this. */
 const MAX_BYTES = 256 * 2 ** 20;
@@ -31,7 +32,10 @@ export interface ReadRecords {
   readonly tornBytes: number;
 }
 
-/** Every record of the file. Rejects with `JOURNAL_DAMAGED` for damage that no crash explains. */
+/**
+ * Every record of the file. Rejects with `JOURNAL_DAMAGED` for damage that no crash explains, and with
+ * `JOURNAL_NEWER` for a record that was written whole and is not known here.
+ */
 export async function readRecords(path: string, disk: Disk = LOCAL_DISK): Promise<ReadRecords> {
   const size = await disk.sizeOf(path);
   if (size > MAX_BYTES) {
@@ -51,6 +55,8 @@ function parseRecords(content: Buffer, path: string): ReadRecords {
     const line = content.toString('utf8', validBytes, end < 0 ? content.length : end);
     const record = end < 0 ? undefined : decodeRecord(line);
     if (record === undefined) {
+      // Taken for torn, the last one would be cut off, and a write that it tells of be made again.
+      if (end >= 0 && isWhole(line)) throw newer(path, records.length + 1);
       const last = end < 0 || end === content.length - 1;
       if (last) break; // the write that a crash interrupted: it was never acknowledged
       throw new JournalError(
@@ -93,6 +99,13 @@ export function layOut(records: readonly JournalRecord[], offset: number): LaidO
     end += line.length;
   }
   return { bytes: Buffer.concat(lines), placed };
+}
+
+function newer(path: string, line: number): JournalError {
+  return new JournalError(
+    'JOURNAL_NEWER',
+    `${path}: line ${line} is of a newer passback than ${packageVersion()}: install that one again. Nothing was changed`,
+  );
 }
 
 /** The successor of a journal while it is written; one that a crash left behind means nothing. */

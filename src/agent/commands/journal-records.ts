@@ -87,11 +87,14 @@ export function encodeRecord(record: JournalRecord): string {
   return `${checksum(json)} ${json}\n`;
 }
 
-/** The record of a line without its newline; undefined when the line is damaged. */
+/** The record of a line without its newline; undefined when the line is damaged, or of a newer agent. */
 export function decodeRecord(line: string): JournalRecord | undefined {
-  const json = line.slice(9);
-  if (line.charAt(8) !== ' ' || line.slice(0, 8) !== checksum(json)) return undefined;
-  return JournalRecord.safeParse(parseJson(json)).data;
+  return isWhole(line) ? JournalRecord.safeParse(parseJson(line.slice(9))).data : undefined;
+}
+
+/** Whether a line is as it was written, whatever it says. */
+export function isWhole(line: string): boolean {
+  return line.charAt(8) === ' ' && line.slice(0, 8) === checksum(line.slice(9));
 }
 
 function checksum(json: string): string {

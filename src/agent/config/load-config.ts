@@ -1,6 +1,7 @@
 import convict from 'convict';
 import { ConfigError, type ConfigProblem } from '../../support/config-error.ts';
 import { fileFailure } from '../../support/file-failure.ts';
+import { bringSettingsForward, type ConfigSteps } from '../../support/config-version.ts';
 import type { ShownSetting } from '../../support/settings-text.ts';
 import type { Environment } from '../../support/terminal.ts';
 import type { AgentConfig } from './agent-config.ts';
@@ -18,15 +19,27 @@ export interface ConfigSource {
   readonly file?: string;
   readonly env: Environment;
   readonly readText: ReadText;
+  /** How the settings have changed since version 1. Default is what this program knows. */
+  readonly steps?: ConfigSteps;
 }
+
+/** What a file of each version says in another way than the one before; none was released yet that does. */
+const STEPS: ConfigSteps = [];
 
 /**
  * Reads the file, then the environment over it (an empty variable counts as not set), and checks
  * all of it. Rejects with a `ConfigError` that lists every problem.
  */
 export async function loadConfig(source: ConfigSource): Promise<AgentConfig> {
-  const { good, proxy } = await readAll(source);
-  return toAgentConfig(good, proxy);
+  return (await checkConfig(source)).config;
+}
+
+/** The same, with what the file should say otherwise because its version is an older one. */
+export async function checkConfig(
+  source: ConfigSource,
+): Promise<{ readonly config: AgentConfig; readonly notes: readonly string[] }> {
+  const { good, proxy, notes } = await readAll(source);
+  return { config: toAgentConfig(good, proxy), notes };
 }
 
 /** Every setting that counts, in the order people read about them. Rejects as `loadConfig` does. */
@@ -51,30 +64,35 @@ interface Read {
   readonly inFile: ReadonlyMap<string, unknown>;
   /** What the environment gives, by variable. */
   readonly variables: Readonly<Record<string, string>>;
+  readonly notes: readonly string[];
 }
 
-async function readAll({ file, env, readText }: ConfigSource): Promise<Read> {
+async function readAll({ file, env, readText, steps = STEPS }: ConfigSource): Promise<Read> {
   const text = file === undefined ? '' : await readConfig(file, readText);
   const document = parseConfig(text, file ?? '');
-  const inFile = sift(document.tree);
+  const { tree, notes, problem } = bringSettingsForward(document.tree, steps);
+  const inFile = sift(tree);
   const inEnvironment = siftEnvironment(env);
   const merged = merge(inFile.values, inEnvironment.variables, env);
   const proxy = resolveProxy(merged.good, env);
-  // With a file that cannot be read as YAML every required setting would seem missing.
-  const syntaxOnly = document.problems.length > 0;
-  const problems: readonly ConfigProblem[] = syntaxOnly
-    ? document.problems
-    : [
-        ...inFile.problems,
-        ...inEnvironment.problems,
-        ...merged.problems.filter(({ key }) => !inFile.problems.some((other) => other.key === key)),
-        ...crossProblems(merged.good),
-        ...proxy.problems,
-        ...(await checkFiles(merged.good, readText)),
-      ];
+  // With a file that cannot be read every required setting would seem missing.
+  const unread = [...document.problems, ...(problem === undefined ? [] : [problem])];
+  const problems: readonly ConfigProblem[] =
+    unread.length > 0
+      ? unread
+      : [
+          ...inFile.problems,
+          ...inEnvironment.problems,
+          ...merged.problems.filter(
+            ({ key }) => !inFile.problems.some((other) => other.key === key),
+          ),
+          ...crossProblems(merged.good),
+          ...proxy.problems,
+          ...(await checkFiles(merged.good, readText)),
+        ];
   if (problems.length > 0) throw new ConfigError(problems);
   const { variables } = inEnvironment;
-  return { good: merged.good, proxy, inFile: inFile.values, variables };
+  return { good: merged.good, proxy, inFile: inFile.values, variables, notes };
 }
 
 async function readConfig(file: string, readText: ReadText): Promise<string> {

@@ -26,7 +26,7 @@ export const CHECKS = {
   },
   'state.enrolment': {
     title: 'Enrolment',
-    doc: 'Identity, keys and pinned root are whole, the key set is valid for 30 days more; WARN before enrolment, FAIL for one that was begun and is not finished.',
+    doc: 'The version of the state folder is known, identity, keys and pinned root are whole, the key set is valid for 30 days more; WARN before enrolment, FAIL for one that was begun and is not finished.',
   },
   'state.journal': {
     title: 'Journal',

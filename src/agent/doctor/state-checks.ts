@@ -12,12 +12,14 @@ import {
 import type { Clock } from '../../support/clock.ts';
 import { isFault, messageOf } from '../../support/errors.ts';
 import { fileFailure } from '../../support/file-failure.ts';
+import { knownVersion } from '../../support/folder-version.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import { JournalError } from '../commands/journal-error.ts';
 import { readRecords } from '../commands/journal-file.ts';
 import { readTrips } from '../commands/guard/breaker-file.ts';
 import { pauseAt, readOrders } from '../commands/guard/local-orders.ts';
 import { loadIdentity, type StoredIdentity } from '../identity/load-identity.ts';
+import { STATE_STEPS, STATE_VERSION } from '../identity/state-version.ts';
 
 const MIN_FREE_BYTES = 64 * 2 ** 20;
 const DAY_MS = 86_400_000;
@@ -136,9 +138,11 @@ export async function lookAtEnrolment(
   paste: Paste,
 ): Promise<LookedIdentity> {
   const names = await readdir(folder).catch(() => [] as string[]);
-  if (!names.includes('identity.json'))
-    return { finding: notEnrolled(folder, names, enrolCommands(paste)) };
   try {
+    const version = await knownVersion(folder, STATE_STEPS);
+    if (!names.includes('identity.json'))
+      return { finding: notEnrolled(folder, names, enrolCommands(paste)) };
+    if (version < STATE_VERSION) return { finding: ofBefore(version) };
     const identity = await loadIdentity(folder, clock);
     return { finding: enrolled(identity, clock.now()), identity };
   } catch (error) {
@@ -164,8 +168,15 @@ function notEnrolled(
   });
 }
 
+/** Its files may be written in a way that only the steps to today's version can read. */
+function ofBefore(version: number): Finding {
+  return skipped(
+    `the state folder is of version ${version}; the next start of the agent brings it to ${STATE_VERSION}`,
+  );
+}
+
 function enrolled({ agentId, directory, device, trust }: StoredIdentity, now: number): Finding {
-  const who = `agent ${agentId} of ${directory}, fingerprint ${device.kid}`;
+  const who = `agent ${agentId} of ${directory}, fingerprint ${device.kid}, state version ${STATE_VERSION}`;
   const leftMs = trust.expiresAt - now;
   if (leftMs > WARN_BEFORE_MS) return passed(who);
   const commands = [
@@ -189,7 +200,7 @@ export async function lookAtJournal(folder: string): Promise<Finding> {
       : failed(`${path} does not begin with an epoch`, RESTORE);
   } catch (error) {
     if (!(error instanceof JournalError)) return failed(`${path} ${fileFailure(error)}`, RESTORE);
-    return failed(error.message, RESTORE);
+    return failed(error.message, error.code === 'JOURNAL_NEWER' ? 'Do what it says.' : RESTORE);
   }
 }
 

@@ -12,6 +12,7 @@ import { timestamp } from '../../protocol/shapes.ts';
 import { signToken, TokenError, verifyToken, type SigningKey } from '../../protocol/tokens.ts';
 import type { Clock } from '../../support/clock.ts';
 import { privateFolder } from '../../support/files.ts';
+import { knownVersion, markNewest } from '../../support/folder-version.ts';
 import type { Outbound } from '../../support/secure-connection.ts';
 import { serviceUrl } from '../../support/service-url.ts';
 import { IdentityError } from './identity-error.ts';
@@ -19,6 +20,7 @@ import { importDevice } from './load-identity.ts';
 import { postEnrollment } from './post-enrollment.ts';
 import { StoredSealingKeys } from './sealing-keys.ts';
 import { readState, writeState, type PrivateKey } from './state-files.ts';
+import { STATE_STEPS } from './state-version.ts';
 import { StoredTrust } from './trust.ts';
 import { parseJson } from '../../support/parse-json.ts';
 
@@ -56,13 +58,15 @@ interface Exchange {
 /**
  * Makes this machine an agent: keys on disk, their public halves at the service, its root pinned.
  * The state folder counts as enrolled only after everything was checked and written; on any
- * rejection (`IdentityError`, `FolderError`) it does not.
+ * rejection (`IdentityError`, `FolderError`, `FolderVersionError`) it does not.
  */
 export async function enroll(options: EnrollOptions, signal: AbortSignal): Promise<Enrolled> {
   const { stateFolder, clock } = options;
   const token = readToken(options.tokenText);
   await privateFolder(stateFolder);
+  await knownVersion(stateFolder, STATE_STEPS);
   await refuseSecond(stateFolder);
+  await markNewest(stateFolder, STATE_STEPS);
   const { device, deviceKey } = await makeDevice(stateFolder);
   const sealing = await StoredSealingKeys.create(stateFolder, device, clock.now());
   const mac = { kid: token.id, key: base64url.decode(token.secret) };

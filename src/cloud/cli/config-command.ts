@@ -1,8 +1,13 @@
 import type { Command } from 'commander';
 import { EXIT } from './exit-codes.ts';
 import { ConfigError } from '../../support/config-error.ts';
-import { settingsJson, settingsText } from '../../support/settings-text.ts';
-import { effectiveSettings, loadConfig } from '../config/load-config.ts';
+import {
+  checkedJson,
+  checkedText,
+  settingsJson,
+  settingsText,
+} from '../../support/settings-text.ts';
+import { checkConfig, effectiveSettings } from '../config/load-config.ts';
 import {
   CONFIG_FLAG,
   CONFIG_HELP,
@@ -55,8 +60,9 @@ export function addConfigCommand(program: Command, terminal: Terminal): void {
 }
 
 async function check(flags: Flags, terminal: Terminal): Promise<void> {
+  let notes: readonly string[];
   try {
-    await loadConfig(configFileOf(flags), terminal.env);
+    ({ notes } = await checkConfig(configFileOf(flags), terminal.env));
   } catch (error) {
     if (!(error instanceof ConfigError) || flags.json !== true) throw error;
     terminal.print(JSON.stringify({ ok: false, problems: error.problems }));
@@ -65,6 +71,6 @@ async function check(flags: Flags, terminal: Terminal): Promise<void> {
   }
   const next = `Next: passback-cloud doctor ${placeOf(flags)}`;
   terminal.print(
-    flags.json === true ? JSON.stringify({ ok: true }) : `The configuration is good.\n${next}`,
+    flags.json === true ? JSON.stringify(checkedJson(notes)) : checkedText(notes, next),
   );
 }

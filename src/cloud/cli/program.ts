@@ -2,11 +2,13 @@ import type { Command } from 'commander';
 import { CODES } from '../../protocol/codes.ts';
 import { createCommandLine, reportEnd } from '../../support/command-line.ts';
 import { FolderError } from '../../support/files.ts';
+import { FolderVersionError } from '../../support/folder-version.ts';
 import { addCompletionCommand } from '../../support/completion/completion-command.ts';
 import { packageVersion } from '../../support/version.ts';
 import { nodeDebugProblem, tlsVerificationProblem } from '../../support/environment-problems.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import { KeyFolderError } from '../keys/key-folder-error.ts';
+import { StoreError } from '../store/store.ts';
 import { ApiError } from './api-client.ts';
 import { addBundleCommand } from './bundle-command.ts';
 import { addConfigCommand } from './config-command.ts';
@@ -77,9 +79,18 @@ function createProgram(terminal: Terminal): Command {
   return program;
 }
 
+/** Whether no restart helps, because keys, folders or the version of the program have to be put right. */
+function isForAPerson(error: unknown): boolean {
+  const kinds = [KeyFolderError, FolderError, FolderVersionError];
+  return (
+    kinds.some((kind) => error instanceof kind) ||
+    (error instanceof StoreError && error.code === 'STORE_NEWER')
+  );
+}
+
 function report(error: unknown, terminal: Terminal): number {
   const code = reportEnd(error, terminal);
-  if (error instanceof KeyFolderError || error instanceof FolderError) return EXIT.config;
+  if (isForAPerson(error)) return EXIT.config;
   // What an agent refuses is an answer, too: nothing was changed.
   return error instanceof ApiError && isRefusal(error) ? EXIT.refused : code;
 }

@@ -3,6 +3,11 @@ import { dirname, resolve } from 'node:path';
 import convict from 'convict';
 import { parseDocument } from 'yaml';
 import { ConfigError, type ConfigProblem } from '../../support/config-error.ts';
+import {
+  bringSettingsForward,
+  VERSION_KEY,
+  type ConfigSteps,
+} from '../../support/config-version.ts';
 import { fileFailure } from '../../support/file-failure.ts';
 import type { ShownSetting } from '../../support/settings-text.ts';
 import type { Environment } from '../../support/terminal.ts';
@@ -23,9 +28,22 @@ export function isLoopback(host: string): boolean {
  * all of it. Rejects with a `ConfigError` that lists every problem.
  */
 export async function loadConfig(file: string, env: Environment): Promise<CloudConfig> {
-  const { raw } = await readAll(file, env);
-  return toCloudConfig(raw, dirname(file));
+  return (await checkConfig(file, env)).config;
 }
+
+/** The same, with what the file should say otherwise because its version is an older one. */
+export async function checkConfig(
+  file: string,
+  env: Environment,
+): Promise<{ readonly config: CloudConfig; readonly notes: readonly string[] }> {
+  const { raw, notes } = await readAll(file, env);
+  return { config: toCloudConfig(raw, dirname(file)), notes };
+}
+
+/** What a file of each version says in another way than the one before; none was released yet that does. */
+const STEPS: ConfigSteps = [];
+
+export const CONFIG_VERSION: number = STEPS.length + 1;
 
 /** Every setting as it counts, and where it comes from. Rejects as `loadConfig` does. */
 export async function effectiveSettings(
@@ -41,9 +59,9 @@ export async function effectiveSettings(
   });
 }
 
-/** Whether there is a setting with this key. */
+/** Whether this stands in a configuration file by right. */
 export function isKnownKey(key: string): boolean {
-  return SETTINGS.some((setting) => setting.key === key);
+  return key === VERSION_KEY || SETTINGS.some((setting) => setting.key === key);
 }
 
 interface Read {
@@ -52,10 +70,11 @@ interface Read {
   readonly tree: Readonly<Record<string, unknown>>;
   /** What the environment gives. */
   readonly variables: Readonly<Record<string, unknown>>;
+  readonly notes: readonly string[];
 }
 
 async function readAll(file: string, env: Environment): Promise<Read> {
-  const tree = await readTree(file);
+  const { tree, notes } = await readTree(file);
   const variables = Object.fromEntries(
     Object.entries(env).filter(([name, value]) => name.startsWith('PASSBACK_CLOUD_') && value),
   );
@@ -63,7 +82,7 @@ async function readAll(file: string, env: Environment): Promise<Read> {
   config.load({ dataFolder: dirname(file), ...tree });
   const problems = [...schemaProblems(config), ...crossProblems(config.getProperties())];
   if (problems.length > 0) throw new ConfigError(problems);
-  return { raw: config.getProperties(), tree, variables };
+  return { raw: config.getProperties(), tree, variables, notes };
 }
 
 function at(tree: object, key: string): unknown {
@@ -72,7 +91,7 @@ function at(tree: object, key: string): unknown {
     .reduce<unknown>((value, name) => (isTree(value) ? value[name] : undefined), tree);
 }
 
-async function readTree(file: string): Promise<Record<string, unknown>> {
+async function readTree(file: string): Promise<Pick<Read, 'tree' | 'notes'>> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
@@ -90,17 +109,20 @@ async function readTree(file: string): Promise<Record<string, unknown>> {
     );
   }
   const tree = document.toJS({ maxAliasCount: 10 }) as unknown;
-  if (tree === null) return {};
+  if (tree === null) return { tree: {}, notes: [] };
   if (!isTree(tree)) {
     throw new ConfigError([{ key: file, problem: 'expected settings as `key: value` lines' }]);
   }
-  checkGroups(tree);
+  const { tree: known, notes, problem } = bringSettingsForward(tree, STEPS);
+  if (problem !== undefined) throw new ConfigError([problem]);
+  checkGroups(known);
   // A group whose settings are all commented out.
-  return Object.fromEntries(Object.entries(tree).filter(([, value]) => value !== null));
+  const given = Object.entries(known).filter(([, value]) => value !== null);
+  return { tree: Object.fromEntries(given), notes };
 }
 
 /** convict takes a text for a group without a word. */
-function checkGroups(tree: Record<string, unknown>): void {
+function checkGroups(tree: Read['tree']): void {
   const problems: ConfigProblem[] = ['listen', 'health', 'database', 'logging', 'retention']
     .filter((key) => !isTree(tree[key] ?? {}))
     .map((key) => ({ key, problem: 'expected a group of settings, indented below it' }));

@@ -22,7 +22,7 @@ export const CHECKS = {
   },
   'keys.files': {
     title: 'Keys',
-    doc: 'Whole, closed to others, made for this URL; WARN 30 days before the key set ends, FAIL when it has.',
+    doc: 'Of a known version, whole, closed to others, made for this URL; WARN 30 days before the key set ends, FAIL when it has.',
   },
   'keys.root': {
     title: 'Root key',

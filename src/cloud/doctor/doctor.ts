@@ -17,6 +17,7 @@ import { ConfigError } from '../../support/config-error.ts';
 import { isFault, messageOf } from '../../support/errors.ts';
 import { fileFailure } from '../../support/file-failure.ts';
 import { FolderError } from '../../support/files.ts';
+import { knownVersion } from '../../support/folder-version.ts';
 import { lookAtRuntime } from '../../support/runtime-check.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import type { Environment } from '../../support/terminal.ts';
@@ -25,6 +26,7 @@ import { loadConfig } from '../config/load-config.ts';
 import { dataFolder } from '../data-folder.ts';
 import { KeyFolderError } from '../keys/key-folder-error.ts';
 import { KeyFolder } from '../keys/key-folder.ts';
+import { KEY_STEPS } from '../keys/key-version.ts';
 import { loadServiceKeys } from '../keys/service-keys.ts';
 import { SetupError } from '../setup/setup-error.ts';
 import { lockForServing } from '../setup/serve-lock.ts';
@@ -158,7 +160,8 @@ async function keySetFinding(folder: string, url: string, now: number): Promise<
   try {
     const { keySet } = await loadServiceKeys(new KeyFolder(folder), url, now);
     const leftMs = keySet.expiresAt - now;
-    const found = `key set ${keySet.number}, until ${timestamp(keySet.expiresAt).slice(0, 10)}`;
+    const version = await knownVersion(folder, KEY_STEPS);
+    const found = `version ${version}, key set ${keySet.number}, until ${timestamp(keySet.expiresAt).slice(0, 10)}`;
     return leftMs > KEY_SET_MS ? passed(found) : warned(found, 'Rotate:', { commands });
   } catch (error) {
     if (!isFault(error)) throw error;
@@ -258,19 +261,19 @@ function answersAt({ host, port }: CloudConfig['health']): Promise<boolean> {
 
 async function lookAtDatabase(config: CloudConfig): Promise<Finding> {
   try {
-    const { schema, place } = await readSchemaState(config);
+    const { schema, place, unknown, version = 'none' } = await readSchemaState(config);
     switch (schema) {
       case 'current':
-        return passed(`${place} can be reached, and its schema is this program's`);
+        return passed(`${place} can be reached, and its schema is this program's (${version})`);
       case 'older':
-        return passed(`${place} can be reached; serve brings its schema up to date`);
+        return passed(`${place} can be reached; serve brings its schema up to date (${version})`);
       case 'absent':
         return config.database === undefined
           ? failed(`there is no ${place}`, MISSING_DATABASE)
           : warned(`${place} holds nothing of ours yet`, 'init or serve makes the tables.');
       case 'newer':
         return failed(
-          `${place} was written by a newer passback-cloud`,
+          `${place} was written by a newer passback-cloud (${unknown.join(', ')})`,
           'Install that version here; an older one must not work on it.',
         );
     }

@@ -7,9 +7,11 @@ import { KeySetClaims, type PublicKey } from '../../protocol/keys.ts';
 import { Sha256 } from '../../protocol/shapes.ts';
 import { signToken, verifyToken } from '../../protocol/tokens.ts';
 import { privateFolder } from '../../support/files.ts';
+import { knownVersion, markNewest } from '../../support/folder-version.ts';
 import { importPublicKey } from './import-public-key.ts';
 import { KeyFolderError } from './key-folder-error.ts';
 import { KeyFolder, type SigningPair, type StorageKeyFile } from './key-folder.ts';
+import { KEY_STEPS } from './key-version.ts';
 
 const KEY_SET_LIFETIME_S = 365 * 24 * 3600;
 
@@ -35,6 +37,7 @@ export async function createKeys(
   const draft = new KeyFolder(`${path}.new`);
   await rm(draft.path, { recursive: true, force: true });
   await privateFolder(draft.path);
+  await markNewest(draft.path, KEY_STEPS);
   const root = await draft.createPair('root');
   await draft.writeRootPublic(root);
   await draft.writeStorage(createStorageKey());
@@ -144,6 +147,7 @@ async function readSoundFolder(folder: KeyFolder): Promise<KeySetClaims> {
 }
 
 async function readKeySet(folder: KeyFolder): Promise<KeySetClaims> {
+  await knownVersion(folder.path, KEY_STEPS);
   return verifiedBy(await folder.readRootPublic(), await folder.readKeySet());
 }
 

@@ -157,7 +157,7 @@ const CURES = {
 /** Nobody takes as long to write a key. */
 const WRITTEN_WITHIN_MS = 60_000;
 
-const KEY_FILE = /^(?:root|root\.public|storage|key-set|signing-[\w-]{43})\.json$/;
+const KEY_FILE = /^(?:root|root\.public|storage|key-set|version|signing-[\w-]{43})\.json$/;
 
 function isKeyFile(name: string): boolean {
   return KEY_FILE.test(name);

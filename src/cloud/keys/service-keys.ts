@@ -1,8 +1,10 @@
 import type { PublicKey } from '../../protocol/keys.ts';
 import { TokenError, verifyToken, type Claims } from '../../protocol/tokens.ts';
+import { knownVersion } from '../../support/folder-version.ts';
 import { importPublicKey } from './import-public-key.ts';
 import { KeyFolderError } from './key-folder-error.ts';
 import type { KeyFolder, SigningPair } from './key-folder.ts';
+import { KEY_STEPS } from './key-version.ts';
 import { storageCipher, type StorageCipher } from './storage-cipher.ts';
 
 /** What a running service needs of its keys; the private root key is not among it. */
@@ -18,12 +20,16 @@ export interface ServiceKeys {
   readonly storage: StorageCipher;
 }
 
-/** Reads and cross-checks the key folder. Rejects with `KeyFolderError`, which names the cure. */
+/**
+ * Reads and cross-checks the key folder. Rejects with `KeyFolderError` or `FolderVersionError`, which name
+ * the cure.
+ */
 export async function loadServiceKeys(
   folder: KeyFolder,
   issuer: string,
   now: number,
 ): Promise<ServiceKeys> {
+  await knownVersion(folder.path, KEY_STEPS);
   const root = await folder.readRootPublic();
   const token = await folder.readKeySet();
   const claims = await verifyKeySet(token, { root, now });

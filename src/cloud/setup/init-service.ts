@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { CONFIG_VERSION } from '../config/load-config.ts';
 import { privateFolder, writeFileDurably } from '../../support/files.ts';
 import type { DataFolder } from '../data-folder.ts';
 import { createKeys } from '../keys/create-keys.ts';
@@ -58,6 +59,7 @@ function configText(wish: InitWish): string {
   const listen = { host, port, certificateFile, keyFile };
   const set = Object.fromEntries(Object.entries(listen).filter(([, value]) => value !== undefined));
   const settings = {
+    version: CONFIG_VERSION,
     url,
     ...(Object.keys(set).length > 0 && { listen: set }),
     ...(database !== undefined && { database }),

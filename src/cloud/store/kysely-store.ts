@@ -3,9 +3,11 @@ import { enrollmentTable, apiKeyTable } from './access-tables.ts';
 import { agentTable } from './agent-table.ts';
 import { auditTable } from './audit-table.ts';
 import { directoryTable } from './directory-table.ts';
+import { schemaOf } from './executed-migrations.ts';
 import { nodeTables } from './node-tables.ts';
 import { migrations } from './migrations.ts';
 import { operationTable } from './operation-table.ts';
+import { packageVersion } from '../../support/version.ts';
 import { StoreError, type Operations, type Store } from './store.ts';
 import type { Tables } from './tables.ts';
 
@@ -59,13 +61,20 @@ async function inTransaction<T>(
   }
 }
 
-/** Brings the schema to this program's version. Rejects with `StoreError` when the database is newer. */
+/** Brings the schema to this program's version. Rejects with `StoreError`, `STORE_NEWER` when the database is. */
 export async function migrate(db: Kysely<Tables>): Promise<void> {
+  const { unknown } = await schemaOf(db);
+  if (unknown.length > 0) throw newer(unknown);
   const { error } = await new Migrator({ db, provider: migrations }).migrateToLatest();
   if (error === undefined) return;
   if (error instanceof StoreError) throw error;
-  throw new StoreError(
-    'store: the database could not be brought up to date; was it written by a newer passback-cloud?',
-    { cause: error },
+  throw new StoreError('store: the database could not be brought up to date', { cause: error });
+}
+
+function newer(unknown: readonly string[]): StoreError {
+  return new StoreError(
+    `store: a newer passback-cloud than this (${packageVersion()}) has worked on the database and made ${unknown.join(', ')} there: install that one again. Nothing was changed`,
+    {},
+    'STORE_NEWER',
   );
 }

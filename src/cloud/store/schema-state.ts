@@ -1,17 +1,15 @@
 import { access } from 'node:fs/promises';
-import { Kysely, PostgresDialect, sql, SqliteDialect } from 'kysely';
+import { Kysely, PostgresDialect, SqliteDialect } from 'kysely';
 import Database from 'libsql';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { dataFolder } from '../data-folder.ts';
-import { migrations } from './migrations.ts';
+import { schemaOf, type Schema } from './executed-migrations.ts';
 import { postgresPool } from './postgres-pool.ts';
 import { readPostgresPlace } from './postgres-place.ts';
 import { StoreError } from './store.ts';
 
-/** How the schema of a database compares with this program's. */
-export interface SchemaState {
-  /** `absent`: there is no database, or nothing of ours in it, yet. */
-  readonly schema: 'current' | 'older' | 'newer' | 'absent';
+/** The schema of a database, `absent` also where there is no database yet. */
+export interface SchemaState extends Schema {
   /** Where it is, without a password. */
   readonly place: string;
 }
@@ -27,13 +25,13 @@ export async function readSchemaState(
     const place = await readPostgresPlace(config.database);
     const pool = postgresPool({ ...place, poolSize: 1 });
     const schema = await schemaIn(new Kysely({ dialect: new PostgresDialect({ pool }) }));
-    return { schema, place: `${place.database} on ${place.host}:${place.port}` };
+    return { ...schema, place: `${place.database} on ${place.host}:${place.port}` };
   }
   const path = dataFolder(config.dataFolder).database;
-  if (!(await isThere(path))) return { schema: 'absent', place: path };
+  if (!(await isThere(path))) return { schema: 'absent', unknown: [], place: path };
   const database = openReadOnly(path);
   const schema = await schemaIn(new Kysely({ dialect: new SqliteDialect({ database }) }));
-  return { schema, place: path };
+  return { ...schema, place: path };
 }
 
 function openReadOnly(path: string): Database.Database {
@@ -44,34 +42,11 @@ function openReadOnly(path: string): Database.Database {
   }
 }
 
-async function schemaIn(db: Kysely<unknown>): Promise<SchemaState['schema']> {
+async function schemaIn(db: Kysely<unknown>): Promise<Schema> {
   try {
-    const done = await executedIn(db);
-    if (done.length === 0) return 'absent';
-    const known = Object.keys(await migrations.getMigrations());
-    if (done.some((name) => !known.includes(name))) return 'newer';
-    return known.every((name) => done.includes(name)) ? 'current' : 'older';
+    return await schemaOf(db);
   } finally {
     await db.destroy();
-  }
-}
-
-async function executedIn(db: Kysely<unknown>): Promise<readonly string[]> {
-  const tables = await introspect(db);
-  if (!tables.includes('kysely_migration')) return [];
-  const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
-  return rows.map(({ name }) => name);
-}
-
-async function introspect(db: Kysely<unknown>): Promise<readonly string[]> {
-  try {
-    const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-    return tables.map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof StoreError) throw error;
-    throw new StoreError('store: the file is no database; put the data folder back from a backup', {
-      cause: error,
-    });
   }
 }
 

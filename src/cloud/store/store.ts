@@ -193,9 +193,15 @@ export interface Audit {
   purge(before: Moment, limit: number): Promise<number>;
 }
 
-/** The database did not do what was asked; the cause is the driver's own error. */
+/** The database did not do what was asked; the cause is the driver's own error. `STORE_NEWER`: nor will it. */
 export class StoreError extends Error implements Fault {
   override readonly name = 'StoreError';
-  readonly code = 'STORE_FAILED';
-  readonly retryable = true;
+  readonly code: 'STORE_FAILED' | 'STORE_NEWER';
+  readonly retryable: boolean;
+
+  constructor(message: string, options?: ErrorOptions, code: StoreError['code'] = 'STORE_FAILED') {
+    super(message, options);
+    this.code = code;
+    this.retryable = code === 'STORE_FAILED';
+  }
 }

@@ -73,7 +73,7 @@ const NOBODY: LogAllowance = { codes: new Set(), isKnownPlace: () => false, with
 
 const NUMBERS = [
   ...['tookMs', 'upMs', 'failures', 'nextTryMs', 'drainMs', 'before', 'after', 'count', 'cutBytes'],
-  ...['holdMs', 'version', 'number', 'kept', 'listed', 'status', 'dropped'],
+  ...['holdMs', 'from', 'to', 'version', 'number', 'kept', 'listed', 'status', 'dropped'],
 ];
 
 /** Every field that may stand as it is, with the one shape that its value may have. */

@@ -32,10 +32,11 @@ function prefixed(side: string, methods: messages.Methods): Record<string, z.Zod
   );
 }
 
-/** What an agent says of itself: read before a protocol is agreed on, so that a newer one may say more. */
+/** What is read before a protocol is agreed on: a newer peer may say more. */
 const TOLERANT = new Set([
-  ...['HelloClaims', 'StatusClaims', 'StatusReport', 'ControllerHealth', 'GuardSummary'],
-  'ProtocolRange',
+  ...['EnrollRequest', 'EnrollRequestClaims', 'EnrollResponse', 'EnrollResponseClaims'],
+  ...['ConnectClaims', 'service session.challenge params', 'ProtocolRange'],
+  ...['HelloClaims', 'StatusClaims', 'StatusReport', 'ControllerHealth', 'Rights', 'GuardSummary'],
 ]);
 
 const OBJECTS = SCHEMAS.filter(([, schema]) => schema instanceof z.ZodObject);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { AgentConfig } from '../../../../src/agent/config/agent-config.ts';
 import { ConfigError, type ConfigProblem } from '../../../../src/support/config-error.ts';
-import { loadConfig } from '../../../../src/agent/config/load-config.ts';
+import { checkConfig, loadConfig } from '../../../../src/agent/config/load-config.ts';
 import { configReference } from '../../../../src/agent/config/reference.ts';
 import { environmentName, SETTINGS } from '../../../../src/agent/config/settings.ts';
 
@@ -153,6 +153,35 @@ test('an empty variable counts as not set, and so does a setting without a value
   const config = await load(`${MINIMAL}\nlogging:\ndrainMs:\n`, { env });
   expect(config.directory.domain).toBe('corp.test');
   expect(config).toMatchObject({ logging: { level: 'info' }, drainMs: 25_000 });
+});
+
+test('a file may say its version, and one of a newer passback is refused with that alone', async () => {
+  await expect(load(`version: 1\n${MINIMAL}`)).resolves.toEqual(await load(MINIMAL));
+  const newer = `version: 2\nguard: { newWords: true }\n`;
+  expect(await problemsOf(newer)).toEqual([
+    { key: 'version', problem: expect.stringContaining('2 is of a newer passback') as string },
+  ]);
+  const [problem] = await problemsOf(`version: one\n${MINIMAL}`);
+  expect(problem).toEqual({ key: 'version', problem: 'expected 1, found "one"' });
+});
+
+test('a file of an older version is read in the way of today, and told what to write', async () => {
+  const steps = [
+    {
+      says: 'drainMs is what drain was',
+      rewrite: ({ drain, ...rest }: Readonly<Record<string, unknown>>) => ({
+        ...rest,
+        drainMs: drain,
+      }),
+    },
+  ];
+  const readText = async (path: string): Promise<string> =>
+    path === '/secrets/bind' ? 'bind secret' : `${MINIMAL}drain: 1234\n`;
+  const source = { file: '/passback.yaml', env: {}, readText };
+  const { config, notes } = await checkConfig({ ...source, steps });
+  expect(config.drainMs).toBe(1234);
+  expect(notes).toEqual(['drainMs is what drain was']);
+  await expect(checkConfig(source)).rejects.toThrow('drain: there is no such setting');
 });
 
 test('all problems are told at once', async () => {
