@@ -4,7 +4,7 @@ import { fileFailure } from '../../support/file-failure.ts';
 import type { ShownSetting } from '../../support/settings-text.ts';
 import type { Environment } from '../../support/terminal.ts';
 import type { AgentConfig } from './agent-config.ts';
-import { checkFiles, type ReadText } from './config-files.ts';
+import { checkFiles, type FilesOf, type ReadText } from './config-files.ts';
 import { parseConfig } from './document.ts';
 import { resolveProxy, type ResolvedProxy } from './proxy-settings.ts';
 import { buildSchema } from './schema.ts';
@@ -18,6 +18,8 @@ export interface ConfigSource {
   readonly file?: string;
   readonly env: Environment;
   readonly readText: ReadText;
+  /** Whose files are looked into, for what needs no other. Absent: everybody's. */
+  readonly filesOf?: FilesOf;
 }
 
 /**
@@ -53,7 +55,7 @@ interface Read {
   readonly variables: Readonly<Record<string, string>>;
 }
 
-async function readAll({ file, env, readText }: ConfigSource): Promise<Read> {
+async function readAll({ file, env, readText, filesOf }: ConfigSource): Promise<Read> {
   const text = file === undefined ? '' : await readConfig(file, readText);
   const document = parseConfig(text, file ?? '');
   const inFile = sift(document.tree);
@@ -70,7 +72,7 @@ async function readAll({ file, env, readText }: ConfigSource): Promise<Read> {
         ...merged.problems.filter(({ key }) => !inFile.problems.some((other) => other.key === key)),
         ...crossProblems(merged.good),
         ...proxy.problems,
-        ...(await checkFiles(merged.good, readText)),
+        ...(await checkFiles(merged.good, readText, filesOf)),
       ];
   if (problems.length > 0) throw new ConfigError(problems);
   const { variables } = inEnvironment;
