@@ -3,4 +3,13 @@
 : "${PASSBACK_CONFIG=/etc/passback/passback.yaml}"
 : "${PASSBACK_HEALTH_SOCKET=/run/passback/control.sock}"
 export PASSBACK_CONFIG PASSBACK_HEALTH_SOCKET
+# The file may be there for systemd only, or encrypted: then the copy that the service was given, or
+# this process itself (systemd-run).
+if [ -z "${PASSBACK_DIRECTORY_BIND_PASSWORD_FILE+set}" ] && [ ! -r /etc/passback/bind-password ]; then
+  for folder in "${CREDENTIALS_DIRECTORY:-}" /run/credentials/passback.service; do
+    [ -r "$folder/bind-password" ] || continue
+    export PASSBACK_DIRECTORY_BIND_PASSWORD_FILE="$folder/bind-password"
+    break
+  done
+fi
 exec /usr/lib/passback/passback "$@"

@@ -1,4 +1,4 @@
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { ConnectProxy } from '../support/connect-proxy.ts';
@@ -291,3 +291,41 @@ test('a password in HTTPS_PROXY ends enrolling and running with 78, unseen', asy
     expect(err + out).not.toContain('Planted');
   }
 });
+
+test('what speaks to a running agent, and enrolment, need no password of the directory', async () => {
+  const { config, path } = await files();
+  const absent = { PASSBACK_DIRECTORY_BIND_PASSWORD_FILE: join(path, 'nowhere') };
+  const status = await passback(['status', '--config', config], absent);
+  expect(status).toMatchObject({ code: 1 });
+  expect(status.err).toContain('no agent is running here');
+  await using desk = await openEnrollmentDesk();
+  await writeFile(join(path, 'token'), desk.token);
+  await writeFile(join(path, 'ca.pem'), desk.ca);
+  const given = ['--token-file', join(path, 'token'), '--ca-file', join(path, 'ca.pem')];
+  const enrolled = await passback(['enroll', '--url', desk.url, ...given, '-c', config], absent);
+  expect(enrolled).toMatchObject({ err: '', code: 0 });
+  const run = await passback(['run', '--config', config], absent);
+  expect(run).toMatchObject({ code: 78 });
+});
+
+test.skipIf(process.platform === 'win32').each(['install', 'uninstall', 'status'])(
+  'passback service %s says what does the same elsewhere than on Windows',
+  async (command) => {
+    const { code, err } = await passback(['service', command]);
+    expect(code).toBe(1);
+    expect(err).toMatch(/the package brings a systemd unit: systemctl \w+.* passback/);
+  },
+);
+
+test.runIf(process.geteuid?.() === 0)(
+  'root does not run the agent on the state of another account',
+  async () => {
+    const { config, state } = await files();
+    await mkdir(state, { mode: 0o700 });
+    await chown(state, 54_321, 54_321);
+    const { code, err } = await passback(['run', '--config', config]);
+    expect(code).toBe(1);
+    expect(err).toContain(`${state} belongs to another account (uid 54321)`);
+    expect(await readdir(state)).toEqual([]);
+  },
+);

@@ -143,15 +143,38 @@ describe('the state folder', () => {
     });
   });
 
-  test('of another account fails, and for root is only a warning', async () => {
+  test('of another account fails, and root looks for that account', async () => {
     const { state } = await rig();
     const found = await lookAtFolder(state, 54_321);
     expect(found).toMatchObject({ standing: 'fail' });
     expect(found.found).toContain('belongs to another account');
     await chown(state, 54_321, 54_321).catch(() => undefined); // only root can
     if ((await stat(state)).uid !== 54_321) return;
-    expect(await lookAtFolder(state, 0)).toMatchObject({ standing: 'warn' });
+    expect(await lookAtFolder(state, 0)).toMatchObject({
+      standing: 'pass',
+      found: expect.stringContaining('writable for its account (uid 54321)') as string,
+    });
+    await chmod(state, 0o500);
+    expect(await lookAtFolder(state, 0)).toMatchObject({
+      standing: 'fail',
+      commands: [{ lines: [`chmod 700 ${state}`] }],
+    });
   });
+
+  test.runIf(process.geteuid?.() === 0)(
+    'of another account: root is told which files that account may not read',
+    async () => {
+      const { run, config, path, state } = await rig();
+      await chown(state, 54_321, 54_321);
+      await chmod(path, 0o755);
+      await chmod(config, 0o640);
+      const found = only(await run(), 'files.private');
+      expect(found).toMatchObject({ standing: 'fail', about: config });
+      expect(found.commands?.[0]?.lines).toEqual([`chgrp 54321 ${config}`, `chmod g+r ${config}`]);
+      await chown(config, 0, 54_321);
+      expect(only(await run(), 'files.private').standing).toBe('pass');
+    },
+  );
 
   test.skipIf(process.geteuid?.() === 0)('that cannot be written to fails', async () => {
     const { run, state } = await rig();

@@ -6,6 +6,7 @@ import { EXIT } from '../../support/command-line.ts';
 import { ConfigError } from '../../support/config-error.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
+import type { FilesOf } from '../config/config-files.ts';
 import {
   checkConfig,
   effectiveSettings,
@@ -19,6 +20,7 @@ import {
   settingsJson,
   settingsText,
 } from '../../support/settings-text.ts';
+import { startCommand } from './start-command.ts';
 
 export interface ConfigFlags {
   readonly config?: string;
@@ -72,9 +74,17 @@ export function configFile({ config }: ConfigFlags, { env }: Terminal): string |
   return config ?? (env.PASSBACK_CONFIG === '' ? undefined : env.PASSBACK_CONFIG);
 }
 
-/** The configuration that a command's flags and the environment name. Rejects with `ConfigError`. */
-export function readConfig(flags: ConfigFlags, terminal: Terminal): Promise<AgentConfig> {
-  return readWith(loadConfig, flags, terminal);
+/**
+ * The configuration that a command's flags and the environment name; with `filesOf` a file that this
+ * command does not need may be missing or closed to it. Rejects with `ConfigError`.
+ */
+export function readConfig(
+  flags: ConfigFlags,
+  terminal: Terminal,
+  filesOf?: FilesOf,
+): Promise<AgentConfig> {
+  const only = filesOf === undefined ? {} : { filesOf };
+  return readWith((source) => loadConfig({ ...source, ...only }), flags, terminal);
 }
 
 function readWith<T>(
@@ -118,14 +128,19 @@ async function check(flags: ConfigFlags & { json?: true }, terminal: Terminal): 
   }
   const { config, notes } = checked;
   if (flags.json === true) terminal.print(JSON.stringify(checkedJson(notes)));
-  else terminal.print(checkedText(notes, await nextStep(config, flags)));
+  else terminal.print(checkedText(notes, await nextStep(config, flags, terminal)));
 }
 
 /** What a person does with a good configuration. */
-async function nextStep({ stateFolder }: AgentConfig, { config }: ConfigFlags): Promise<string> {
+async function nextStep(
+  { stateFolder }: AgentConfig,
+  flags: ConfigFlags,
+  terminal: Terminal,
+): Promise<string> {
+  const { config } = flags;
   const file = config === undefined ? '' : ` --config ${shellWord(config)}`;
   return (await isEnrolled(stateFolder))
-    ? `Next: passback run${file}`
+    ? `Next: ${startCommand(configFile(flags, terminal), `passback run${file}`)}`
     : `Next: passback enroll --url https://… --token-file FILE${file}   (\`passback-cloud token\` makes the token)`;
 }
 

@@ -10,6 +10,7 @@ import { CHECK_TITLES } from '../doctor/check-list.ts';
 import { examine, type DoctorOptions } from '../doctor/doctor.ts';
 import { CONFIG_FLAG, CONFIG_HELP, configFile, type ConfigFlags } from './config-command.ts';
 import { askAgent } from './local-client.ts';
+import { startCommand } from './start-command.ts';
 
 interface DoctorFlags extends ConfigFlags {
   readonly url?: string;
@@ -28,7 +29,7 @@ Examples:
 Looks at this machine, the way to the reset service and the directory, in that order, and says what to
 do. It changes nothing; only with --canary one throw-away account is really reset and unlocked, after
 asking, to a random password that nobody sees. What depends on something that failed is SKIP. Run it as
-the account that runs the agent.
+root, or as the account that runs the agent where that may read the password's file.
 
 Ends with 0 when nothing is FAIL (warnings may be there), with 1 when something is, and with 78 when
 the configuration has to be corrected first.`;
@@ -72,12 +73,14 @@ export function doctorOptions(
   flags: ConfigFlags & { readonly url?: string },
   terminal: Terminal,
 ): DoctorOptions {
+  const file = configFile(flags, terminal);
   return {
-    file: configFile(flags, terminal),
+    file,
     env: terminal.env,
     url: flags.url,
     nodeVersion: process.version,
     clock: systemClock,
+    start: (run) => startCommand(file, run),
     askStatus: (socket) => askAgent({ socket, method: 'GET', path: '/status.json' }),
   };
 }

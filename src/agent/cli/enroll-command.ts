@@ -15,7 +15,14 @@ import { defaultStateFolder } from '../config/settings.ts';
 import { enroll } from '../identity/enroll.ts';
 import { openOutbound } from '../outbound.ts';
 import { becomeOwner } from './become-owner.ts';
-import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
+import {
+  CONFIG_FLAG,
+  CONFIG_HELP,
+  configFile,
+  readConfig,
+  type ConfigFlags,
+} from './config-command.ts';
+import { startCommand } from './start-command.ts';
 
 interface EnrollFlags extends ConfigFlags {
   readonly url: string;
@@ -93,9 +100,14 @@ async function run(flags: EnrollFlags, terminal: Terminal): Promise<void> {
       `Keys are in ${stateFolder}; the token is used up, delete its file.`,
       'Next, where the key of an administrator of the reset service is, compare the fingerprint and approve it:',
       `  passback-cloud agent approve ${enrolled.agentId} --fingerprint ${enrolled.fingerprint} --directory ${enrolled.directory} --url ${shellWord(flags.url)} --key-file ./admin.key${ca}`,
-      `then here: passback run${flags.config === undefined ? '' : ` --config ${shellWord(flags.config)}`}`,
+      `then here: ${startHere(flags, terminal)}`,
     ].join('\n'),
   );
+}
+
+function startHere(flags: ConfigFlags, terminal: Terminal): string {
+  const config = flags.config === undefined ? '' : ` --config ${shellWord(flags.config)}`;
+  return startCommand(configFile(flags, terminal), `passback run${config}`);
 }
 
 function checkFlags({ url, name }: EnrollFlags): void {
@@ -115,7 +127,7 @@ interface Places {
 async function places(flags: EnrollFlags, terminal: Terminal): Promise<Places> {
   const { caFile, stateFolder } = flags;
   const configured = flags.config !== undefined || (terminal.env.PASSBACK_CONFIG ?? '') !== '';
-  const config = configured ? await readConfig(flags, terminal) : undefined;
+  const config = configured ? await readConfig(flags, terminal, 'service') : undefined;
   if (caFile !== undefined) await certificatesOf(caFile, '--ca-file');
   const service = config?.service ?? environmentService(terminal.env);
   return {

@@ -27,7 +27,9 @@ export function withPlace(command: Command): Command {
 export async function placeOf(flags: PlaceFlags, terminal: Terminal): Promise<Place> {
   const configured = flags.config !== undefined || (terminal.env.PASSBACK_CONFIG ?? '') !== '';
   const config =
-    configured && flags.stateFolder === undefined ? await readConfig(flags, terminal) : undefined;
+    configured && flags.stateFolder === undefined
+      ? await readConfig(flags, terminal, 'nobody')
+      : undefined;
   const stateFolder = flags.stateFolder ?? config?.stateFolder ?? defaultStateFolder(terminal.env);
   return { stateFolder, socket: config?.health.socket ?? defaultSocket(stateFolder) };
 }

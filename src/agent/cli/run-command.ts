@@ -16,6 +16,7 @@ import {
 import { runAgent } from '../agent.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { CONFIG_FLAG, CONFIG_HELP, readConfig, type ConfigFlags } from './config-command.ts';
+import { refuseAsRoot } from './state-owner.ts';
 
 const NOTES = `
 Example:
@@ -57,6 +58,7 @@ async function run(flags: ConfigFlags, terminal: Terminal, around?: Around): Pro
     nodeDebugProblem(terminal.env.NODE_DEBUG, ['ldapts']) ?? tlsVerificationProblem(terminal.env);
   if (problem !== undefined) throw new UsageError(problem);
   const config = await readConfig(flags, terminal);
+  await refuseAsRoot(config.stateFolder);
   const log = winstonLogger(around?.logging(config) ?? config.logging);
   const crashed = onCrash(log, terminal);
   const stop = terminal.stopSignals(config.drainMs);

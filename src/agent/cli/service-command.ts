@@ -20,7 +20,8 @@ Examples, in a PowerShell that was opened with “Run as administrator”:
 install may be run again at any time: it renews what is there. Without --account the service runs as
 its own virtual account, NT SERVICE\\passback, which has no password and no right but those it is given.
 Start and stop it as any other service: Start-Service passback, Stop-Service passback.
-On Linux the service belongs to systemd: systemctl status passback.`;
+On Linux the package brings a unit for systemd, and these commands say which of systemctl's does the
+same, and end with 1.`;
 
 interface NameFlags {
   readonly name: string;
@@ -37,10 +38,10 @@ export function addServiceCommand(program: Command, terminal: Terminal): void {
     command.option('--name <name>', 'of the service', SERVICE_NAME);
   named(service.command('install'))
     .description('create the service, or renew its settings')
-    .requiredOption(CONFIG_FLAG, 'configuration file that the service runs with')
+    .option(CONFIG_FLAG, 'configuration file that the service runs with')
     .option('--account <name>', 'whom it runs as (default: NT SERVICE and its own name)')
     .option('--account-password-file <file>', 'password of that account; - reads standard input')
-    .action((flags: InstallFlags & PasswordFlags) => install(flags, terminal));
+    .action((flags: Partial<InstallFlags> & NameFlags & PasswordFlags) => install(flags, terminal));
   named(service.command('uninstall'))
     .description('stop and remove the service; configuration and state stay')
     .action((flags: NameFlags) => uninstall(flags, terminal));
@@ -54,8 +55,16 @@ interface PasswordFlags {
   readonly accountPasswordFile?: string;
 }
 
-async function install(flags: InstallFlags & PasswordFlags, terminal: Terminal): Promise<void> {
-  const native = await windows();
+async function install(
+  given: Partial<InstallFlags> & NameFlags & PasswordFlags,
+  terminal: Terminal,
+): Promise<void> {
+  const native = await windows('install');
+  const { config } = given;
+  if (config === undefined) {
+    throw new UsageError('--config is missing: the configuration file that the service runs with');
+  }
+  const flags = { ...given, config };
   const { installService } = await import('./service-install.ts');
   const done = await installService(native, {
     flags,
@@ -81,13 +90,13 @@ async function accountPassword(
 }
 
 async function uninstall({ name }: NameFlags, terminal: Terminal): Promise<void> {
-  const native = await windows();
+  const native = await windows('uninstall');
   const { uninstallService } = await import('./service-install.ts');
   terminal.print((await uninstallService(native, name)).join('\n'));
 }
 
 async function status({ name, json }: NameFlags, terminal: Terminal): Promise<void> {
-  const native = await windows();
+  const native = await windows('status');
   const { findService } = await import('../windows/service-manager.ts');
   const found = findService(native, name);
   if (found?.state !== 'running') terminal.setExitCode(EXIT.failed);
@@ -122,11 +131,18 @@ function statusText(name: string, found: InstalledService | undefined): string {
   ].join('\n');
 }
 
+/** What does the same where systemd has the services. */
+const BY_SYSTEMD = {
+  install: 'systemctl enable --now passback',
+  uninstall: 'systemctl disable --now passback (apt or dnf remove passback takes the program, too)',
+  status: 'systemctl status passback',
+} as const;
+
 /** Loaded here and not before: no other command speaks to Windows. */
-async function windows(): Promise<Native> {
+async function windows(command: keyof typeof BY_SYSTEMD): Promise<Native> {
   if (process.platform !== 'win32') {
     throw new UsageError(
-      'passback service is for Windows; on Linux the package brings a systemd unit: systemctl status passback',
+      `passback service ${command} is for Windows; on Linux the package brings a systemd unit: ${BY_SYSTEMD[command]}`,
     );
   }
   const { loadNative } = await import('../../support/windows/native.ts');

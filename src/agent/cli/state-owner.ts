@@ -19,6 +19,19 @@ export async function stateOwner(
   );
 }
 
+/** Rejects with `UsageError` for root on the folder of another account, which could not read what root leaves there. */
+export async function refuseAsRoot(
+  folder: string,
+  uid: number | undefined = process.geteuid?.(),
+): Promise<void> {
+  if (uid !== 0) return;
+  const found = await stat(folder).catch(() => undefined); // whoever opens it says what is wrong
+  if (found === undefined || found.uid === 0) return;
+  throw new UsageError(
+    `${folder} belongs to another account (uid ${found.uid}), which could not read what root leaves there: start its service (systemctl start passback), or run this as that account`,
+  );
+}
+
 async function ownerOf(folder: string): Promise<Owner> {
   try {
     const found = await stat(folder);

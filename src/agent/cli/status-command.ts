@@ -4,8 +4,10 @@ import { shellWord } from '../../support/shell-word.ts';
 import type { Terminal } from '../../support/terminal.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import { LocalStatus } from '../health/local-status.ts';
+import { configFile } from './config-command.ts';
 import { askAgent } from './local-client.ts';
 import { placeOf, withPlace, type PlaceFlags } from './place.ts';
+import { startCommand } from './start-command.ts';
 import { statusText } from './status-text.ts';
 
 /** It runs, and would not carry out everything that it is there for. */
@@ -33,9 +35,11 @@ async function status(flags: PlaceFlags, terminal: Terminal): Promise<void> {
   const answer = await askAgent({ socket, method: 'GET', path: '/status.json' });
   if (answer === undefined) {
     const config = flags.config === undefined ? '' : ` --config ${shellWord(flags.config)}`;
-    throw new UsageError(
-      `no agent is running here: nobody answers at ${socket}; start its service, or passback run${config}`,
+    const start = startCommand(
+      configFile(flags, terminal),
+      `start its service, or passback run${config}`,
     );
+    throw new UsageError(`no agent is running here: nobody answers at ${socket}; ${start}`);
   }
   const read = LocalStatus.safeParse(answer);
   if (!read.success) {

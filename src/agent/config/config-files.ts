@@ -7,14 +7,19 @@ import { SETTINGS, type FileKind } from './settings.ts';
 /** Reads a file as text; rejects with Node's coded errors. */
 export type ReadText = (path: string) => Promise<string>;
 
+/** `service`: those on the way to the reset service. */
+export type FilesOf = 'service' | 'nobody';
+
 /** Looks into every file that a setting names. Never rejects, never quotes a file. */
 export async function checkFiles(
   values: ReadonlyMap<string, unknown>,
   readText: ReadText,
+  filesOf?: FilesOf,
 ): Promise<readonly ConfigProblem[]> {
   const checked = SETTINGS.map(async ({ key, file }) => {
     const path = values.get(key);
     if (file === undefined || typeof path !== 'string') return undefined;
+    if (filesOf !== undefined && !key.startsWith(`${filesOf}.`)) return undefined;
     const problem = await fileProblem(path, file, readText);
     return problem === undefined ? undefined : { key, problem };
   });

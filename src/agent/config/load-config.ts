@@ -5,7 +5,7 @@ import { bringSettingsForward, type ConfigSteps } from '../../support/config-ver
 import type { ShownSetting } from '../../support/settings-text.ts';
 import type { Environment } from '../../support/terminal.ts';
 import type { AgentConfig } from './agent-config.ts';
-import { checkFiles, type ReadText } from './config-files.ts';
+import { checkFiles, type FilesOf, type ReadText } from './config-files.ts';
 import { parseConfig } from './document.ts';
 import { resolveProxy, type ResolvedProxy } from './proxy-settings.ts';
 import { buildSchema } from './schema.ts';
@@ -21,6 +21,8 @@ export interface ConfigSource {
   readonly readText: ReadText;
   /** How the settings have changed since version 1. Default is what this program knows. */
   readonly steps?: ConfigSteps;
+  /** Whose files are looked into, for what needs no other. Absent: everybody's. */
+  readonly filesOf?: FilesOf;
 }
 
 /** What a file of each version says in another way than the one before; none was released yet that does. */
@@ -67,7 +69,8 @@ interface Read {
   readonly notes: readonly string[];
 }
 
-async function readAll({ file, env, readText, steps = STEPS }: ConfigSource): Promise<Read> {
+async function readAll(source: ConfigSource): Promise<Read> {
+  const { file, env, readText, filesOf, steps = STEPS } = source;
   const text = file === undefined ? '' : await readConfig(file, readText);
   const document = parseConfig(text, file ?? '');
   const { tree, notes, problem } = bringSettingsForward(document.tree, steps);
@@ -88,7 +91,7 @@ async function readAll({ file, env, readText, steps = STEPS }: ConfigSource): Pr
           ),
           ...crossProblems(merged.good),
           ...proxy.problems,
-          ...(await checkFiles(merged.good, readText)),
+          ...(await checkFiles(merged.good, readText, filesOf)),
         ];
   if (problems.length > 0) throw new ConfigError(problems);
   const { variables } = inEnvironment;

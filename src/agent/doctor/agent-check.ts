@@ -62,7 +62,7 @@ function silent({ stateFolder, socket, enrolled, run }: AgentPlace, holder?: num
     );
   }
   if (!enrolled) return skipped('no agent is running, and none is enrolled yet');
-  const commands = [{ where: 'here, or by what runs it as a service', lines: [run] }];
+  const commands = [{ where: 'here, or by what else runs it as a service', lines: [run] }];
   return warned('no agent is running', 'Start it:', { commands });
 }
 

@@ -18,11 +18,11 @@ export const CHECKS = {
   },
   'files.private': {
     title: 'Private files',
-    doc: 'Modes of the configuration, CA files and keys: FAIL where other accounts can read a key or change what counts. Password files that others can read are FAIL above.',
+    doc: 'Modes of the configuration, CA files and keys: FAIL where other accounts can read a key or change what counts and, asked by root, where the account of the agent may not read what it needs (its password, which systemd may hand over, is not asked about). Password files that others can read are FAIL above.',
   },
   'state.folder': {
     title: 'State folder',
-    doc: 'There, private, owned by this account, writable and with room; nothing is written to find that out.',
+    doc: 'There, private, owned by this account (root asks for the account that owns it), writable and with room; nothing is written to find that out.',
   },
   'state.enrolment': {
     title: 'Enrolment',

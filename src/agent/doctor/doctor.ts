@@ -36,6 +36,8 @@ export interface DoctorOptions extends Pick<DirectoryLook, 'resolver' | 'place'>
   /** Of what would run the agent. */
   readonly nodeVersion: string;
   readonly clock: Clock;
+  /** What starts the agent here, given the command that would in the foreground. */
+  readonly start?: ((run: string) => string) | undefined;
   /** How the agent at a control socket is asked. */
   readonly askStatus: (socket: string) => ReturnType<AskStatus>;
   /** A throw-away account that is really reset, if any. */
@@ -117,7 +119,7 @@ async function lookAtConfig({ file, env }: Pick<DoctorOptions, 'file' | 'env'>):
 /** What is on this machine; answers the address that enrolment has learned. */
 async function lookAtMachine(
   config: AgentConfig,
-  { file, clock, askStatus }: DoctorOptions,
+  { file, clock, askStatus, start = (run) => run }: DoctorOptions,
   say: (...results: readonly CheckResult[]) => void,
 ): Promise<string | undefined> {
   const { stateFolder, health, guard } = config;
@@ -133,7 +135,7 @@ async function lookAtMachine(
   const place = {
     ...{ stateFolder, socket, version: packageVersion() },
     enrolled: identity !== undefined,
-    run: paste('run'),
+    run: start(paste('run')),
   };
   say(result('state.agent', await lookAtAgent(place, () => askStatus(socket))));
   say(result('state.port', await lookAtHealthPort(health, stateFolder)));

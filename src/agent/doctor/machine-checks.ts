@@ -1,15 +1,18 @@
+import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failed, passed, skipped, type Finding } from '../../support/checks.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { STATE_FILES } from '../identity/state-files.ts';
+import { closedTo } from './owner-sight.ts';
 
 const POSIX = process.platform !== 'win32';
 
 /**
- * Looks at the modes of files that hold keys, or decide what is done with them. A password file that
- * others can read makes no configuration.
+ * Looks at the modes of files that hold keys, or decide what is done with them; as root also whether
+ * the account of the agent can read what it needs, but for its password, which systemd may hand over. A
+ * password file that others can read makes no configuration.
  */
 export async function lookAtFiles(
   config: AgentConfig,
@@ -33,10 +36,10 @@ export async function lookAtFiles(
       cure: 'chmod 600',
     })),
   ];
-  const open: { readonly about: string; readonly finding: Finding }[] = [];
+  const open = [...(await closedFiles(config, configFile))];
   let count = 0;
   for (const { path, forbidden, what, cure } of looks) {
-    const mode = path === undefined ? undefined : await modeOf(path);
+    const mode = path === undefined ? undefined : (await statsOf(path))?.mode;
     if (path === undefined || mode === undefined) continue;
     count += 1;
     if ((mode & forbidden) === 0) continue;
@@ -47,7 +50,27 @@ export async function lookAtFiles(
   return open.length > 0 ? open : [{ finding: passed(`${count} files are closed to others`) }];
 }
 
+/** What root sees and the owner of the state folder does not. */
+async function closedFiles(
+  { service: { caFile, proxy }, directory, stateFolder }: AgentConfig,
+  configFile: string | undefined,
+): Promise<readonly { readonly about: string; readonly finding: Finding }[]> {
+  const owner = process.geteuid?.() === 0 ? await statsOf(stateFolder) : undefined;
+  if (owner === undefined || owner.uid === 0) return [];
+  const needed = [configFile, caFile, directory.caFile, proxy?.caFile, proxy?.credentialsFile];
+  const paths = needed.filter((path) => path !== undefined);
+  return (await closedTo(owner, paths)).map((path) => {
+    const lines = [`chgrp ${owner.gid} ${shellWord(path)}`, `chmod g+r ${shellWord(path)}`];
+    const finding = failed(
+      `the account of the agent (uid ${owner.uid}) may not read it`,
+      'Let it, and let it enter the folders above:',
+      { commands: [{ where: 'as root', lines }] },
+    );
+    return { about: path, finding };
+  });
+}
+
 /** Undefined for what is not there, or not to be seen: whoever reads it says so. */
-async function modeOf(path: string): Promise<number | undefined> {
-  return (await stat(path).catch(() => undefined))?.mode;
+async function statsOf(path: string): Promise<Stats | undefined> {
+  return stat(path).catch(() => undefined);
 }

@@ -25,7 +25,10 @@ const MIN_FREE_BYTES = 64 * 2 ** 20;
 const DAY_MS = 86_400_000;
 const WARN_BEFORE_MS = 30 * DAY_MS;
 
-/** Looks whether an agent of this account could keep its state there, and leaves it as it is. */
+/**
+ * Looks whether an agent of this account, or as root of the one that owns it, could keep its state there,
+ * and leaves it as it is.
+ */
 export async function lookAtFolder(folder: string, uid = process.geteuid?.()): Promise<Finding> {
   let found: Stats;
   try {
@@ -33,17 +36,9 @@ export async function lookAtFolder(folder: string, uid = process.geteuid?.()): P
   } catch (error) {
     return absentFolder(folder, error);
   }
-  const { mode, uid: owner } = found;
   if (!found.isDirectory()) return failed(`${folder} is a file`, 'Name a folder in stateFolder.');
-  if (uid !== undefined && (mode & 0o077) !== 0) {
-    const commands = [
-      { where: 'as its owner, or root', lines: [`chmod 700 ${shellWord(folder)}`] },
-    ];
-    return failed(`other accounts can enter ${folder}, which holds private keys`, 'Close it:', {
-      commands,
-    });
-  }
-  if (uid !== undefined && uid !== owner) return otherOwner(folder, owner, uid);
+  const problem = uid === undefined ? undefined : accessProblem(folder, found, uid);
+  if (problem !== undefined) return problem;
   try {
     await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
@@ -52,7 +47,29 @@ export async function lookAtFolder(folder: string, uid = process.geteuid?.()): P
       'Let the account of the agent write there (mount it read-write; with systemd: StateDirectory= or ReadWritePaths=).',
     );
   }
-  return room(folder);
+  const isForeign = uid !== undefined && uid !== found.uid;
+  return room(folder, isForeign ? `writable for its account (uid ${found.uid})` : 'writable');
+}
+
+function accessProblem(
+  folder: string,
+  { mode, uid: owner }: Stats,
+  uid: number,
+): Finding | undefined {
+  if ((mode & 0o077) !== 0) {
+    const commands = [
+      { where: 'as its owner, or root', lines: [`chmod 700 ${shellWord(folder)}`] },
+    ];
+    return failed(`other accounts can enter ${folder}, which holds private keys`, 'Close it:', {
+      commands,
+    });
+  }
+  if (uid === owner) return undefined;
+  if (uid !== 0) return otherOwner(folder, owner, uid);
+  if ((mode & 0o700) === 0o700) return undefined;
+  return failed(`${folder} is closed to the account that owns it (uid ${owner})`, 'Open it:', {
+    commands: [{ where: 'as root', lines: [`chmod 700 ${shellWord(folder)}`] }],
+  });
 }
 
 async function absentFolder(folder: string, error: unknown): Promise<Finding> {
@@ -82,18 +99,16 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 function otherOwner(folder: string, owner: number, uid: number): Finding {
-  const lines = [
-    `sudo -u '#${owner}' passback doctor …`,
-    `sudo chown -R <account> ${shellWord(folder)}`,
-  ];
-  const commands = [{ where: 'either ask as that account, or give the folder away', lines }];
-  const found = `${folder} belongs to another account (uid ${owner}, this is ${uid})`;
-  return uid === 0
-    ? warned(`${found}: what root can read that account may not`, 'Ask again:', { commands })
-    : failed(found, 'Only its owner can run the agent on it.', { commands });
+  const lines = [`sudo passback doctor …`, `sudo chown -R <account> ${shellWord(folder)}`];
+  const commands = [{ where: 'either ask as root, or give the folder away', lines }];
+  return failed(
+    `${folder} belongs to another account (uid ${owner}, this is ${uid})`,
+    'Only its owner can run the agent on it.',
+    { commands },
+  );
 }
 
-async function room(folder: string): Promise<Finding> {
+async function room(folder: string, writable: string): Promise<Finding> {
   const { bavail, bsize } = await statfs(folder);
   const free = Math.round((bavail * bsize) / 2 ** 20);
   if (bavail * bsize < MIN_FREE_BYTES) {
@@ -102,7 +117,7 @@ async function room(folder: string): Promise<Finding> {
       'Make room: without it nothing is begun.',
     );
   }
-  return passed(`${folder} is private, writable, with ${free} MiB free`);
+  return passed(`${folder} is private, ${writable}, with ${free} MiB free`);
 }
 
 export interface LookedIdentity {
@@ -125,7 +140,7 @@ function enrolCommands(paste: Paste): readonly Commands[] {
   return [
     { where: 'where the key of an administrator of the service is', lines: [TOKEN_COMMAND] },
     {
-      where: 'here, as the account of the agent',
+      where: 'here, as the account of the agent, or as root',
       lines: [paste('enroll --url URL --token-file ./enroll.token')],
     },
   ];
@@ -195,7 +210,7 @@ export async function lookAtJournal(folder: string): Promise<Finding> {
   try {
     const { records } = await readRecords(path);
     const [first] = records;
-    return first === undefined || first.type === 'epoch'
+    return first === undefined || first.record.type === 'epoch'
       ? passed(`${records.length} records, none damaged`)
       : failed(`${path} does not begin with an epoch`, RESTORE);
   } catch (error) {
@@ -229,7 +244,7 @@ export async function lookAtOrders(
 type Orders = Awaited<ReturnType<typeof readOrders>>;
 
 function here(line: string): readonly Commands[] {
-  return [{ where: 'here, as the account of the agent', lines: [line] }];
+  return [{ where: 'here, as the account of the agent, or as root', lines: [line] }];
 }
 
 function pauseFindings(
