@@ -84,7 +84,7 @@ test('who does not end the handshake is cut off, and nobody else', async () => {
 
 /** One place, which whoever is in gives back at once or not before the test is over. */
 const ONE_PLACE = {
-  ...{ atOnce: 1, placeMs: 60_000, idlePlaceMs: 60_000 },
+  ...{ atOnce: 1, perNetwork: 1, placeMs: 60_000, idlePlaceMs: 60_000 },
   ...{ waitMs: 2_000, silentMs: 60_000 },
 };
 
