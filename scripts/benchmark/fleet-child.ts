@@ -1,7 +1,7 @@
-import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { WebSocket } from 'ws';
+import type { StopSignals } from '../../src/support/stop-signals.ts';
 import { settledUsage, usage } from './child.ts';
 import type { FleetMember } from './fleet.ts';
 import { SimulatedAgent, type LinkNews } from './simulated-agent.ts';
@@ -39,8 +39,6 @@ export interface FleetNews {
 
 const input = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')) as FleetInput;
 const trust = createSecureContext({ ca: input.ca });
-const never = { drain: new AbortController().signal, abort: new AbortController().signal };
-for (const signal of Object.values(never)) setMaxListeners(0, signal);
 
 const held: WebSocket[] = [];
 const running: SimulatedAgent[] = [];
@@ -84,7 +82,12 @@ async function start(member: FleetMember, url: string, onUp: () => void): Promis
     },
   });
   running.push(agent);
-  await agent.run(never);
+  await agent.run(never());
+}
+
+/** Of its own for each agent: adding a listener to a signal looks at every one that it has, here a whole fleet's. */
+function never(): StopSignals {
+  return { drain: new AbortController().signal, abort: new AbortController().signal };
 }
 
 async function answer(question: FleetQuestion): Promise<unknown> {
