@@ -72,7 +72,10 @@ test('behind a reverse proxy, without TLS, requests come in whole, and one conne
 });
 
 test('who does not end the handshake is cut off, and nobody else', async () => {
-  const entrance = { atOnce: 2, placeMs: 3_000, idlePlaceMs: 500, waitMs: 6_000, silentMs: 1_000 };
+  const entrance = {
+    ...{ atOnce: 2, perNetwork: 2, placeMs: 3_000, idlePlaceMs: 500 },
+    ...{ waitMs: 6_000, silentMs: 1_000 },
+  };
   const limits = { connections: 100, handshakeMs: 1_000, entrance };
   await using cloud = await startTestCloud({ limits });
   const [silent, halting] = [await stranger(cloud), await stranger(cloud)];
