@@ -1,7 +1,13 @@
 import { cpus, release } from 'node:os';
 import { measureAgentAlone, type AgentAlone } from './benchmark/agent-alone.ts';
 import { measureAtScale } from './benchmark/at-scale.ts';
-import { drawPlots, scaleTables } from './benchmark/scale-report.ts';
+import { measureReconnect } from './benchmark/reconnect.ts';
+import {
+  drawMemory,
+  drawReconnect,
+  reconnectTable,
+  scaleTables,
+} from './benchmark/scale-report.ts';
 import { table } from './benchmark/table.ts';
 import {
   measureThroughEverything,
@@ -11,7 +17,7 @@ import { measureTwoNodes, type TwoNodes } from './benchmark/two-nodes.ts';
 import { optionsOf } from './lib/options.ts';
 
 const values = optionsOf('scripts/bench', {
-  only: { takes: 'choice', of: ['through', 'alone', 'scale', 'nodes'] },
+  only: { takes: 'choice', of: ['through', 'alone', 'scale', 'reconnect', 'nodes'] },
   commands: { takes: 'number', from: 1, default: 1500 },
   resets: { takes: 'number', from: 1, default: 200 },
   idle: { takes: 'number', from: 0, default: 60 },
@@ -26,7 +32,7 @@ const values = optionsOf('scripts/bench', {
 const progress = (line: string): void => {
   console.error(line);
 };
-// The fleet needs a quiet machine and ten minutes of its own: it is measured when asked for.
+// The fleet needs a quiet machine and minutes of its own: it is measured when asked for.
 const wanted = (part: 'through' | 'alone'): boolean =>
   values.only === undefined || values.only === part;
 
@@ -49,14 +55,21 @@ const scale =
         progress,
       })
     : undefined;
+const reconnect =
+  values.only === 'reconnect'
+    ? await measureReconnect({
+        agents: values.agents,
+        perDirectory: values['per-directory'],
+        progress,
+      })
+    : undefined;
 const nodes =
   values.only === 'nodes'
     ? await measureTwoNodes({ callers: values.callers, operations: values.operations, progress })
     : undefined;
-if (scale !== undefined) {
-  for (const file of await drawPlots(scale)) progress(`drawn: ${file}`);
-}
-const all = { machine: machine(), through, alone, scale, nodes };
+if (scale !== undefined) progress(`drawn: ${await drawMemory(scale)}`);
+if (reconnect !== undefined) progress(`drawn: ${await drawReconnect(reconnect)}`);
+const all = { machine: machine(), through, alone, scale, reconnect, nodes };
 console.log(values.json ? JSON.stringify(all) : tables());
 
 function machine(): string {
@@ -69,6 +82,7 @@ function tables(): string {
   if (through !== undefined) parts.push(throughTable(through));
   if (alone !== undefined) parts.push(aloneTable(alone));
   if (scale !== undefined) parts.push(...scaleTables(scale));
+  if (reconnect !== undefined) parts.push(reconnectTable(reconnect));
   if (nodes !== undefined) parts.push(nodesTable(nodes));
   return parts.join('\n\n');
 }

@@ -1,12 +1,16 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ask, startMeasured, type Usage } from './child.ts';
-import { enrollFleet, type FleetMember } from './fleet.ts';
-import type { FleetInput, FleetNews, FleetQuestion } from './fleet-child.ts';
-import { MeasuredService } from './measured-service.ts';
-import { measureStorm, type Storm } from './storm.ts';
+import { ask, type Usage } from './child.ts';
+import type { FleetNews } from './fleet-child.ts';
+import {
+  serviceWithFleet,
+  startBareServer,
+  startFleet,
+  tell,
+  type FleetSize,
+} from './fleet-process.ts';
+import type { MeasuredService } from './measured-service.ts';
 import { Tap } from './tap.ts';
 
 /** Connections that are made and dropped first, so that what a process loads once is not counted. */
@@ -14,14 +18,19 @@ const WARM_UP = 64;
 const SETTLE_MS = 3_000;
 const TAPPED = 8;
 const PINGS_WITHIN_MS = 60_000;
-const STABLE_MS = 31_000;
-/** Far more than all connections take; a fleet that hangs must not hang the benchmark. */
-const ANSWER_WITHIN_MS = 300_000;
+/** Where on the way to all connections memory is read, too. */
+const STEPS = [0.25, 0.5, 0.75, 1];
 
 export interface Held {
   readonly emptyRss: number;
   readonly fullRss: number;
   readonly perConnection: number;
+  readonly steps: readonly HeldStep[];
+}
+
+interface HeldStep {
+  readonly connections: number;
+  readonly rss: number;
 }
 
 export interface IdleTraffic {
@@ -36,20 +45,14 @@ export interface SoakSample {
   readonly rss: number;
 }
 
-export interface AtScale {
-  readonly agents: number;
-  readonly perDirectory: number;
+export interface AtScale extends FleetSize {
   readonly bare: Held;
   readonly service: Held;
   readonly traffic: IdleTraffic;
   readonly soak: readonly SoakSample[];
-  readonly storms: readonly Storm[];
 }
 
-export interface AtScaleOptions {
-  readonly agents: number;
-  /** Each is told of all others of its directory when it connects. */
-  readonly perDirectory: number;
+export interface AtScaleOptions extends FleetSize {
   readonly soakMinutes: number;
   readonly progress: (line: string) => void;
 }
@@ -58,12 +61,7 @@ export interface AtScaleOptions {
 export async function measureAtScale(options: AtScaleOptions): Promise<AtScale> {
   const { agents, progress } = options;
   progress(`scale: enrolling ${String(agents)} agents`);
-  let members: readonly FleetMember[] = [];
-  await using service = await MeasuredService.create(async (store) => {
-    members = await enrollFleet(store, agents, options.perDirectory);
-  });
-  const input: FleetInput = { ca: service.ca, issuer: service.issuer, members };
-  await writeFile(service.file('fleet.json'), JSON.stringify(input), { mode: 0o600 });
+  await using service = await serviceWithFleet(options);
   const bare = await measureBare(service, options);
   await service.start();
   await using tap = await Tap.start(service.port);
@@ -72,37 +70,9 @@ export async function measureAtScale(options: AtScaleOptions): Promise<AtScale> 
     const held = await measureService(service, { fleet, tap }, options);
     const soak = await soakFor(service, options);
     const traffic = await measureTraffic({ fleet, tap }, options);
-    const storms: Storm[] = [];
-    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-      await delay(STABLE_MS); // a link that was not up this long would count as a failing one
-      storms.push(await measureStorm({ service, fleet, signal, agents, progress }));
-    }
-    return {
-      agents,
-      perDirectory: options.perDirectory,
-      bare,
-      service: held,
-      traffic,
-      soak,
-      storms,
-    };
+    return { agents, perDirectory: options.perDirectory, bare, service: held, traffic, soak };
   } finally {
     fleet.kill('SIGKILL');
-  }
-}
-
-async function startFleet(service: MeasuredService): Promise<ChildProcess> {
-  const fleet = startMeasured('fleet-child.js', [service.file('fleet.json')]);
-  await once(fleet, 'message');
-  return fleet;
-}
-
-async function tell<T>(fleet: ChildProcess, question: FleetQuestion): Promise<T> {
-  const timer = setTimeout(() => fleet.kill('SIGKILL'), ANSWER_WITHIN_MS);
-  try {
-    return await ask<T>(fleet, question);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -111,17 +81,12 @@ async function measureBare(
   { agents, progress }: AtScaleOptions,
 ): Promise<Held> {
   progress(`baseline: ${String(agents)} bare wss connections`);
-  const { certificateFile, keyFile } = service;
-  const server = startMeasured('bare-server-child.js', [certificateFile, keyFile]);
-  const [{ port }] = (await once(server, 'message')) as [{ port: number }];
+  const { child: server, url } = await startBareServer(service);
   const fleet = await startFleet(service);
-  const url = `wss://127.0.0.1:${String(port)}`;
   try {
     await tell(fleet, { ask: 'hold', url, count: Math.min(WARM_UP, agents) });
     await tell(fleet, { ask: 'drop' });
-    const emptyRss = await settledRss(server);
-    await tell(fleet, { ask: 'hold', url, count: agents });
-    return toHeld(emptyRss, await settledRss(server), agents);
+    return await measureHeld(server, agents, (count) => tell(fleet, { ask: 'hold', url, count }));
   } finally {
     fleet.kill('SIGKILL');
     server.kill('SIGKILL');
@@ -134,17 +99,17 @@ async function measureService(
   { agents, progress }: AtScaleOptions,
 ): Promise<Held> {
   await warmUp(service);
-  const emptyRss = await settledRss(service.child);
   progress(`service: connecting ${String(agents)} agents`);
   const tapped = {
     url: `https://127.0.0.1:${String(tap.port)}`,
     count: Math.min(TAPPED, agents),
   };
-  await tell(fleet, { ask: 'run', url: service.url, count: agents, tap: tapped });
-  const fullRss = await settledRss(service.child);
+  const held = await measureHeld(service.child, agents, (count) =>
+    tell(fleet, { ask: 'run', url: service.url, count, tap: tapped }),
+  );
   const { up } = await tell<FleetNews>(fleet, { ask: 'news' });
   if (up !== agents) throw new Error(`${String(up)} of ${String(agents)} agents are connected`);
-  return toHeld(emptyRss, fullRss, agents);
+  return held;
 }
 
 /** A fleet of a few that goes away again. */
@@ -197,6 +162,20 @@ async function settledRss(child: ChildProcess): Promise<number> {
   return last;
 }
 
-function toHeld(emptyRss: number, fullRss: number, count: number): Held {
-  return { emptyRss, fullRss, perConnection: (fullRss - emptyRss) / count };
+/** The memory of a process with no connection, and at each step on the way to all of them. */
+async function measureHeld(
+  child: ChildProcess,
+  all: number,
+  connect: (count: number) => Promise<unknown>,
+): Promise<Held> {
+  const emptyRss = await settledRss(child);
+  const steps: HeldStep[] = [{ connections: 0, rss: emptyRss }];
+  let fullRss = emptyRss;
+  for (const share of STEPS) {
+    const connections = Math.ceil(all * share);
+    await connect(connections);
+    fullRss = await settledRss(child);
+    steps.push({ connections, rss: fullRss });
+  }
+  return { emptyRss, fullRss, perConnection: (fullRss - emptyRss) / all, steps };
 }

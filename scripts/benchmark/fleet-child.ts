@@ -1,7 +1,9 @@
-import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
-import { WebSocket } from 'ws';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { WebSocket, type ClientOptions } from 'ws';
+import type { StopSignals } from '../../src/support/stop-signals.ts';
+import { messageOf } from '../../src/support/errors.ts';
 import { settledUsage, usage } from './child.ts';
 import type { FleetMember } from './fleet.ts';
 import { SimulatedAgent, type LinkNews } from './simulated-agent.ts';
@@ -20,6 +22,13 @@ export interface FleetInput {
 export type FleetQuestion =
   | { readonly ask: 'hold'; readonly url: string; readonly count: number }
   | { readonly ask: 'drop' }
+  /** Begins to open so many bare connections, each at some moment of the time given. */
+  | {
+      readonly ask: 'return';
+      readonly url: string;
+      readonly count: number;
+      readonly spreadMs: number;
+    }
   /** Starts agents up to `count` of them; `tapped` of them dial the other URL. */
   | {
       readonly ask: 'run';
@@ -39,8 +48,6 @@ export interface FleetNews {
 
 const input = JSON.parse(await readFile(process.argv[2] ?? '', 'utf8')) as FleetInput;
 const trust = createSecureContext({ ca: input.ca });
-const never = { drain: new AbortController().signal, abort: new AbortController().signal };
-for (const signal of Object.values(never)) setMaxListeners(0, signal);
 
 const held: WebSocket[] = [];
 const running: SimulatedAgent[] = [];
@@ -49,7 +56,10 @@ let events: (LinkNews & { readonly at: number })[] = [];
 
 function open(url: string): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, { ca: input.ca, perMessageDeflate: false });
+    const options: ClientOptions & { readonly secureContext: SecureContext } = {
+      ...{ secureContext: trust, perMessageDeflate: false },
+    };
+    const socket = new WebSocket(url, options);
     socket.once('open', () => {
       resolve(socket);
     });
@@ -62,6 +72,23 @@ async function hold({ url, count }: FleetQuestion & { readonly ask: 'hold' }): P
   await inParallel(missing, AT_ONCE, async () => {
     held.push(await open(url));
   });
+}
+
+async function comeBack({
+  url,
+  spreadMs,
+}: FleetQuestion & { readonly ask: 'return' }): Promise<void> {
+  for (;;) {
+    await delay(Math.random() * spreadMs);
+    try {
+      held.push(await open(url));
+      up += 1;
+      events.push({ kind: 'up', at: Date.now() });
+      return;
+    } catch (error) {
+      events.push({ kind: 'failed', reason: messageOf(error), at: Date.now() });
+    }
+  }
 }
 
 /** Resolves when all of them have a session. */
@@ -84,7 +111,12 @@ async function start(member: FleetMember, url: string, onUp: () => void): Promis
     },
   });
   running.push(agent);
-  await agent.run(never);
+  await agent.run(never());
+}
+
+/** Of its own for each agent: adding a listener to a signal looks at every one that it has, here a whole fleet's. */
+function never(): StopSignals {
+  return { drain: new AbortController().signal, abort: new AbortController().signal };
 }
 
 async function answer(question: FleetQuestion): Promise<unknown> {
@@ -95,6 +127,9 @@ async function answer(question: FleetQuestion): Promise<unknown> {
     case 'drop':
       for (const socket of held.splice(0)) socket.terminate();
       return held.length;
+    case 'return':
+      for (let i = 0; i < question.count; i++) void comeBack(question);
+      return question.count;
     case 'run':
       await run(question);
       return running.length;

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AtScale, Held } from './at-scale.ts';
-import { linePlot } from './plot.ts';
-import type { Storm } from './storm.ts';
+import { linePlot, type Plot, type PlotLine } from './plot.ts';
+import type { Reconnect, Storm } from './reconnect.ts';
 import { table } from './table.ts';
 
 // From what is compiled back to the sources.
@@ -10,7 +10,7 @@ const PLOTS = join(import.meta.dirname, '../../../scripts/benchmark/plots');
 
 /** The tables of `--only scale`. */
 export function scaleTables(scale: AtScale): readonly string[] {
-  const { agents, perDirectory, bare, service, traffic, soak, storms } = scale;
+  const { agents, perDirectory, bare, service, traffic, soak } = scale;
   const row = (name: string, held: Held): readonly string[] => [
     name,
     mb(held.emptyRss),
@@ -33,53 +33,60 @@ export function scaleTables(scale: AtScale): readonly string[] {
         ['ratio', '', '', (service.perConnection / bare.perConnection).toFixed(2)],
       ],
     ),
-    table(
-      [
-        'restart of the service',
-        'down',
-        ...(storms[0]?.back.map(({ share }) => `${String(share * 100)} % back`) ?? []),
-        'failed tries, each with its first and last second',
-      ],
-      storms.map(stormRow),
-    ),
     `Idle agent: ${traffic.perPing.toFixed(0)} bytes for a ping with its pong, ${traffic.perStatus.toFixed(0)} for a status report, TLS included; extrapolated to an hour (144 pings, 12 reports): ${(traffic.perHour / 1024).toFixed(1)} KiB.`,
     `Resident memory of the service with all connected: ${mb(first?.rss ?? NaN)} at the start of the rest, ${mb(last?.rss ?? NaN)} after ${String(last?.seconds ?? 0)} s.`,
   ];
 }
 
-/** Draws the curves; resolves with the files. */
-export async function drawPlots({ agents, soak, storms }: AtScale): Promise<readonly string[]> {
-  const files = {
-    'reconnect.svg': linePlot({
-      title: `${String(agents)} agents after a restart of the service`,
-      x: 'seconds since it listens again',
-      y: 'agents connected',
-      lines: storms.map(({ signal, curve }) => ({
-        name: signal,
-        points: curve.map(({ seconds, up }) => [seconds, up] as const),
-      })),
-    }),
-    'memory.svg': linePlot({
-      title: `Resident memory with ${String(agents)} idle agents`,
-      x: 'seconds',
-      y: 'MB',
-      lines: [
-        { name: 'the service', points: soak.map(({ seconds, rss }) => [seconds, rss / 2 ** 20]) },
-      ],
-    }),
-  };
-  await mkdir(PLOTS, { recursive: true });
-  const written: string[] = [];
-  for (const [name, svg] of Object.entries(files)) {
-    await writeFile(join(PLOTS, name), svg);
-    written.push(`scripts/benchmark/plots/${name}`);
-  }
-  return written;
+/** The table of `--only reconnect`. */
+export function reconnectTable({ agents, perDirectory, storms }: Reconnect): string {
+  return table(
+    [
+      `${String(agents)} agents, ${String(perDirectory)} to a directory`,
+      'nobody listened',
+      ...(storms[0]?.back.map(({ share }) => `${String(share * 100)} % back`) ?? []),
+      'failed tries, each with its first and last second',
+    ],
+    storms.map(stormRow),
+  );
 }
 
-function stormRow({ signal, downSeconds, back, refused }: Storm): readonly string[] {
+/** Draws the memory for so many connections; resolves with the file. */
+export function drawMemory({ agents, bare, service }: AtScale): Promise<string> {
+  const line = (name: string, { steps }: Held): PlotLine => ({
+    name,
+    points: steps.map(({ connections, rss }) => [connections, rss / 2 ** 20] as const),
+  });
+  return draw('memory.svg', {
+    title: `Resident memory with up to ${String(agents)} idle connections over TLS`,
+    x: 'connections',
+    y: 'MB',
+    lines: [line('the service', service), line('bare wss server', bare)],
+  });
+}
+
+/** Draws the agents that are back over time; resolves with the file. */
+export function drawReconnect({ agents, storms }: Reconnect): Promise<string> {
+  return draw('reconnect.svg', {
+    title: `${String(agents)} agents after a restart of the service`,
+    x: 'seconds since it listens again',
+    y: 'connected',
+    lines: storms.map(({ what, curve }) => ({
+      name: what.replaceAll('`', ''),
+      points: curve.map(({ seconds, up }) => [seconds, up] as const),
+    })),
+  });
+}
+
+async function draw(name: string, plot: Plot): Promise<string> {
+  await mkdir(PLOTS, { recursive: true });
+  await writeFile(join(PLOTS, name), linePlot(plot));
+  return `scripts/benchmark/plots/${name}`;
+}
+
+function stormRow({ what, downSeconds, back, refused }: Storm): readonly string[] {
   return [
-    signal === 'SIGKILL' ? 'kill -9' : signal,
+    what,
     `${downSeconds.toFixed(1)} s`,
     ...back.map(({ seconds }) => (seconds === undefined ? 'never' : `${seconds.toFixed(1)} s`)),
     refused

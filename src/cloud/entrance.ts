@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../support/clock.ts';
+import { networkOf } from './network-of.ts';
 
 const LOOK_EVERY_MS = 100;
 
 export interface EntranceLimits {
   /** Connections that are let in at one time; one is in when `isIn` says so, or when it is gone. */
   readonly atOnce: number;
+  /** Those of one network get no more of these places while somebody of another one waits. */
+  readonly perNetwork: number;
   /** Whoever takes longer than this to come in goes on, and the next one begins all the same. */
   readonly placeMs: number;
   /** The same while there is little to do: then it is the other side that is waited for. */
@@ -22,7 +25,8 @@ export interface EntranceLimits {
  * many a second as a whole fleet behind one slow link can answer; more would only fill that link.
  */
 export const ENTRANCE_LIMITS: EntranceLimits = {
-  ...{ atOnce: 256, placeMs: 3_000, idlePlaceMs: 2_000 },
+  ...{ atOnce: 256, perNetwork: 64 },
+  ...{ placeMs: 3_000, idlePlaceMs: 2_000 },
   ...{ waitMs: 6_000, silentMs: 5_000 },
 };
 
@@ -44,6 +48,7 @@ export type PeerAddress = Pick<Socket, 'remoteAddress' | 'remotePort'>;
 interface Arrival {
   readonly socket: Socket;
   readonly name: string;
+  readonly network: string;
   since: number;
   /** What it has said so far. */
   said?: Buffer;
@@ -54,16 +59,17 @@ interface Arrival {
  * Lets connections in a bounded number at a time, so that those that are begun are finished: a whole
  * fleet that comes at once would otherwise have all of its handshakes begun, and all of them time out.
  * The newest goes first: it has the most patience left. A silent connection takes no place, and one
- * that stalls keeps its place for long only while others make enough work to be held back.
+ * that stalls keeps its place for long only while others make enough work to be held back. Nor can
+ * strangers of one network keep out those of all others.
  */
 export class Entrance {
   readonly #options: EntranceOptions;
   // All three in the order of their `since`.
   readonly #silent = new Set<Arrival>();
-  readonly #waiting = new Set<Arrival>();
+  readonly #waiting: Arrival[] = [];
   readonly #begun = new Map<string, Arrival>();
-  /** The newest last; may hold some that wait no more. */
-  #newest: Arrival[] = [];
+  /** How many of a network are begun. */
+  readonly #places = new Map<string, number>();
   #isLooking = false;
 
   constructor(options: EntranceOptions) {
@@ -77,7 +83,8 @@ export class Entrance {
       return;
     }
     const arrival: Arrival = {
-      ...{ socket, name: nameOf(socket), since: this.#now },
+      ...{ socket, name: nameOf(socket), network: networkOf(socket.remoteAddress) },
+      since: this.#now,
       onClose: () => {
         this.#leave(arrival);
       },
@@ -116,17 +123,28 @@ export class Entrance {
     this.#silent.delete(arrival);
     arrival.said = said;
     arrival.since = this.#now;
-    this.#waiting.add(arrival);
-    this.#newest.push(arrival);
+    this.#waiting.push(arrival);
     this.#letIn();
   }
 
   #letIn(): void {
     while (this.#begun.size < this.#options.limits.atOnce) {
-      const next = this.#newest.pop();
+      const next = this.#takeNext();
       if (next === undefined) return;
-      if (this.#waiting.delete(next) && !next.socket.destroyed) this.#begin(next);
+      if (!next.socket.destroyed) this.#begin(next);
     }
+  }
+
+  /** The newest of a network that has room or, where all who wait are of others, of those. */
+  #takeNext(): Arrival | undefined {
+    const { perNetwork } = this.#options.limits;
+    const hasRoom = ({ network }: Arrival): boolean => this.#placesOf(network) < perNetwork;
+    const roomy = this.#waiting.findLastIndex(hasRoom);
+    return this.#waiting.splice(roomy, 1)[0]; // -1: the last one
+  }
+
+  #placesOf(network: string): number {
+    return this.#places.get(network) ?? 0;
   }
 
   #begin(arrival: Arrival): void {
@@ -136,6 +154,7 @@ export class Entrance {
     delete arrival.said;
     arrival.since = this.#now;
     this.#begun.set(arrival.name, arrival);
+    this.#places.set(arrival.network, this.#placesOf(arrival.network) + 1);
     socket.unshift(said);
     this.#options.begin(socket);
   }
@@ -147,16 +166,24 @@ export class Entrance {
 
   #leave(arrival: Arrival): void {
     this.#silent.delete(arrival);
-    this.#waiting.delete(arrival);
-    if (this.#begun.get(arrival.name) === arrival) this.#begun.delete(arrival.name);
+    if (this.#begun.get(arrival.name) === arrival) this.#leavePlace(arrival);
+    const at = this.#waiting.lastIndexOf(arrival);
+    if (at >= 0) this.#waiting.splice(at, 1);
     this.#letIn();
+  }
+
+  #leavePlace({ name, network }: Arrival): void {
+    this.#begun.delete(name);
+    const left = this.#placesOf(network) - 1;
+    if (left === 0) this.#places.delete(network);
+    else this.#places.set(network, left);
   }
 
   async #look(): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
     const { clock, stopping } = this.#options;
-    while (this.#silent.size + this.#waiting.size + this.#begun.size > 0 && !stopping.aborted) {
+    while (this.#silent.size + this.#waiting.length + this.#begun.size > 0 && !stopping.aborted) {
       await clock.sleep(LOOK_EVERY_MS, stopping);
       this.#endWhatIsOver();
     }
@@ -173,7 +200,6 @@ export class Entrance {
     }
     const placeMs = isBusy() ? limits.placeMs : limits.idlePlaceMs;
     for (const arrival of this.#over(this.#begun.values(), placeMs)) this.#giveUpPlace(arrival);
-    if (this.#newest.length > 2 * this.#waiting.size) this.#newest = [...this.#waiting];
   }
 
   /** Those that are over their time, and no more of them than there are. */

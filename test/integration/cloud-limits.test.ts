@@ -72,7 +72,10 @@ test('behind a reverse proxy, without TLS, requests come in whole, and one conne
 });
 
 test('who does not end the handshake is cut off, and nobody else', async () => {
-  const entrance = { atOnce: 2, placeMs: 3_000, idlePlaceMs: 500, waitMs: 6_000, silentMs: 1_000 };
+  const entrance = {
+    ...{ atOnce: 2, perNetwork: 2, placeMs: 3_000, idlePlaceMs: 500 },
+    ...{ waitMs: 6_000, silentMs: 1_000 },
+  };
   const limits = { connections: 100, handshakeMs: 1_000, entrance };
   await using cloud = await startTestCloud({ limits });
   const [silent, halting] = [await stranger(cloud), await stranger(cloud)];
@@ -84,7 +87,7 @@ test('who does not end the handshake is cut off, and nobody else', async () => {
 
 /** One place, which whoever is in gives back at once or not before the test is over. */
 const ONE_PLACE = {
-  ...{ atOnce: 1, placeMs: 60_000, idlePlaceMs: 60_000 },
+  ...{ atOnce: 1, perNetwork: 1, placeMs: 60_000, idlePlaceMs: 60_000 },
   ...{ waitMs: 2_000, silentMs: 60_000 },
 };
 

@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const LIMITS: EntranceLimits = {
-  ...{ atOnce: 2, placeMs: 3_000, idlePlaceMs: 500 },
+  ...{ atOnce: 2, perNetwork: 1, placeMs: 3_000, idlePlaceMs: 500 },
   ...{ waitMs: 6_000, silentMs: 5_000 },
 };
 
@@ -49,9 +49,10 @@ class Door implements AsyncDisposable {
   }
 
   /** A connection on which nothing is said, once the entrance knows of it. */
-  async silent(): Promise<Socket> {
+  async silent(localAddress = '127.0.0.1'): Promise<Socket> {
     const before = this.#arrived.length;
-    const client = connect((this.#server.address() as AddressInfo).port, '127.0.0.1');
+    const { port } = this.#server.address() as AddressInfo;
+    const client = connect({ host: '127.0.0.1', port, localAddress });
     client.on('error', () => undefined);
     this.#clients.push(client);
     await once(client, 'connect');
@@ -62,8 +63,8 @@ class Door implements AsyncDisposable {
   }
 
   /** One that says its name; resolves when that has been read. */
-  async says(name: string): Promise<Socket> {
-    const client = await this.silent();
+  async says(name: string, from?: string): Promise<Socket> {
+    const client = await this.silent(from);
     const arrived = this.#arrived.at(-1);
     client.write(name);
     await eventually(() => {
@@ -210,6 +211,41 @@ test('nothing is begun for whoever is turned away in the moment in which places 
   });
   door.stop();
   expect(door.begunTooLate).toBe(0);
+});
+
+test('those of one network do not keep out somebody of another one, however many and new they are', async () => {
+  await using door = await twoInside();
+  await door.says('agent', '127.0.0.2');
+  for (const name of ['three', 'four', 'five']) await door.says(name);
+  door.isIn('one');
+  await eventually(() => {
+    expect(door.begun).toEqual(['one', 'two', 'agent']);
+  });
+});
+
+test('a network has its share again once those of it are in', async () => {
+  await using door = await new Door().open();
+  await door.says('one');
+  await door.says('other', '127.0.0.2');
+  await door.says('three', '127.0.0.2');
+  await door.says('four');
+  door.isIn('other');
+  await eventually(() => {
+    expect(door.begun).toEqual(['one', 'other', 'three']); // 'four' is newer, and its network has a place
+  });
+  door.isIn('one');
+  await eventually(() => {
+    expect(door.begun).toEqual(['one', 'other', 'three', 'four']);
+  });
+});
+
+test('while nobody else waits, those of one network have all places', async () => {
+  await using door = await twoInside();
+  await door.says('three');
+  door.isIn('one');
+  await eventually(() => {
+    expect(door.begun).toEqual(['one', 'two', 'three']);
+  });
 });
 
 test('nothing is begun for whoever gave up while it waited', async () => {

@@ -42,6 +42,15 @@ export function spreadOf(wasHealthy: boolean, toldMs = 0, policy = BACKOFF): num
   return Math.max(wasHealthy ? policy.spreadMs : 0, toldMs);
 }
 
+/**
+ * Over how long to spread after having been turned away so many times in a row: an eighth of the
+ * whole at first, because the others are spread already and few have to come again, then twice as
+ * long each time, because it may be a service behind a load balancer that is not there at all.
+ */
+export function spreadOfTurnedAway(times: number, spreadMs: number): number {
+  return (spreadMs / 8) * 2 ** (times - 1);
+}
+
 /** The wish of a service, up to 15 minutes, and a little more: the others were told the same. 0 without one. */
 export function wishedDelay(retryAfterMs: number, random: () => number, policy = BACKOFF): number {
   if (retryAfterMs === 0) return 0;

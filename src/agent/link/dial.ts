@@ -90,6 +90,8 @@ function failed(error: unknown): never {
   const { kind, at, message, isUnknownCa } = error;
   if (kind === 'proxy-login') throw new LinkError('PROXY_LOGIN', message);
   if (at === 'proxy') throw new LinkError('PROXY', message);
+  // So does a service that has more to let in than it can.
+  if (kind === 'reset') throw new LinkError('TURNED_AWAY', message);
   if (kind !== 'tls-untrusted') throw new LinkError('UNREACHABLE', message);
   const cure = isUnknownCa ? `. ${CA_CURE}` : '';
   throw new LinkError('UNTRUSTED', `TLS is not trusted: ${message}${cure}`);

@@ -3,6 +3,7 @@ import type { Fault } from '../../support/errors.ts';
 /** Whether dialling again may help without anyone changing anything. */
 const RETRYABLE = {
   UNREACHABLE: true,
+  TURNED_AWAY: true,
   UNTRUSTED: true,
   NOT_READY: true,
   NOT_A_SERVICE: true,

@@ -1,6 +1,13 @@
 import type { StopSignals } from '../../support/stop-signals.ts';
 import { Addresses, type TryEnd } from './addresses.ts';
-import { BACKOFF, backoffDelay, refusedDelay, spreadOf, wishedDelay } from './backoff.ts';
+import {
+  BACKOFF,
+  backoffDelay,
+  refusedDelay,
+  spreadOf,
+  spreadOfTurnedAway,
+  wishedDelay,
+} from './backoff.ts';
 import { LinkError } from './link-error.ts';
 import type { LinkOptions } from './link-options.ts';
 import { next, type LinkEvent, type LinkState } from './link-state.ts';
@@ -27,7 +34,7 @@ export async function runAttempts(
   const either = AbortSignal.any([drain, abort]);
   const { clock, monitor, random } = options;
   const loop = new Loop(options);
-  let failures = 0;
+  let [failures, turnedAway] = [0, 0];
   let wasHealthy = false;
   let toldMs: number | undefined;
   while (!either.aborted) {
@@ -36,10 +43,15 @@ export async function runAttempts(
     const isHealthy = last.upMs >= BACKOFF.stableMs;
     // A service that accepts and then drops us is as overloaded as one that refuses us.
     failures = isHealthy ? 0 : failures + 1;
+    turnedAway = last.isTurnedAway ? turnedAway + 1 : 0;
     wasHealthy ||= isHealthy;
     toldMs = last.spreadMs ?? toldMs;
     const spreadMs = spreadOf(wasHealthy, toldMs);
-    const delayMs = Math.max(loop.restMs, backoffDelay(failures, spreadMs, random));
+    const backoffMs =
+      turnedAway > 0
+        ? backoffDelay(turnedAway, spreadOfTurnedAway(turnedAway, spreadMs), random)
+        : backoffDelay(failures, spreadMs, random);
+    const delayMs = Math.max(loop.restMs, backoffMs);
     monitor.waits(delayMs);
     loop.settle(last, { failures, nextTryMs: delayMs });
     await clock.sleep(delayMs, either);
@@ -57,6 +69,7 @@ function isAborted(signal: AbortSignal): boolean {
 interface Tried extends TryEnd {
   readonly url: string;
   readonly spreadMs: number | undefined;
+  readonly isTurnedAway: boolean;
 }
 
 class Loop {
@@ -111,13 +124,12 @@ class Loop {
       this.enter(event);
     };
     const { random } = this.#options;
-    const { reason, refused, upMs, retryAfterMs, spreadMs } = await endOf(
-      attempt(url, onEvent, stop),
-    );
+    const ended = await endOf(attempt(url, onEvent, stop));
+    const { reason, refused, upMs, retryAfterMs, spreadMs, isTurnedAway = false } = ended;
     const restMs = refused ? refusedDelay(random) : wishedDelay(retryAfterMs, random);
     const end = { reason, refused, upMs, restMs };
     this.#addresses.note(url, end, upMs >= BACKOFF.stableMs, this.#now);
-    return { ...end, url, spreadMs };
+    return { ...end, url, spreadMs, isTurnedAway };
   }
 
   get #now(): number {
@@ -125,13 +137,19 @@ class Loop {
   }
 }
 
-async function endOf(attempt: Promise<SessionEnd>): Promise<SessionEnd> {
+interface AttemptEnd extends SessionEnd {
+  /** The service was there and has cut the connection before TLS. */
+  readonly isTurnedAway?: boolean;
+}
+
+async function endOf(attempt: Promise<SessionEnd>): Promise<AttemptEnd> {
   try {
     return await attempt;
   } catch (error) {
     if (!(error instanceof LinkError)) throw error;
     const { message: reason, retryable, retryAfterMs } = error;
-    return { reason, refused: !retryable, retryAfterMs, upMs: 0 };
+    const isTurnedAway = error.code === 'TURNED_AWAY';
+    return { reason, refused: !retryable, retryAfterMs, upMs: 0, isTurnedAway };
   }
 }
 

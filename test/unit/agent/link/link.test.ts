@@ -14,6 +14,7 @@ type Step = LinkError | Partial<SessionEnd>;
 
 const LOST = { reason: 'the connection was lost', refused: false, upMs: 0, retryAfterMs: 0 };
 const REFUSED = new LinkError('UNREACHABLE', 'connection refused');
+const TURNED_AWAY = new LinkError('TURNED_AWAY', 'the connection was cut');
 const REVOKED = new LinkError('REVOKED', 'revoked');
 
 /** Runs the loop over these attempts and drains when they are used up. */
@@ -48,8 +49,12 @@ async function run(steps: readonly Step[]): Promise<{
   return { slept: clock.slept, log, states };
 }
 
+function times(count: number, step: Step): readonly Step[] {
+  return Array.from({ length: count }, () => step);
+}
+
 test('a service that cannot be reached is backed away from, up to a minute', async () => {
-  const { slept } = await run(Array.from({ length: 8 }, () => REFUSED));
+  const { slept } = await run(times(8, REFUSED));
   expect(slept).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
 });
 
@@ -59,7 +64,7 @@ test('only a link that stayed up for 30 s makes the next failure the first', asy
 });
 
 test('after a healthy link a fleet spreads over 5 s, and over more as soon as backoff does', async () => {
-  const { slept } = await run([{ upMs: 30_000 }, ...Array.from({ length: 5 }, () => REFUSED)]);
+  const { slept } = await run([{ upMs: 30_000 }, ...times(5, REFUSED)]);
   expect(slept).toEqual([5_000, 5_000, 5_000, 8_000, 16_000, 32_000]);
 });
 
@@ -77,6 +82,16 @@ test('a fleet spreads over as long as its service has said that it needs, but no
   expect(absurd.slept).toEqual([60_000, 60_000]);
   const small = await run([{ upMs: 30_000, spreadMs: 80 }, REFUSED]);
   expect(small.slept).toEqual([5_000, 5_000]);
+});
+
+test('who is turned away by a service that is there comes back soon, and less soon each time', async () => {
+  const { slept } = await run([{ upMs: 30_000, spreadMs: 48_000 }, ...times(5, TURNED_AWAY)]);
+  expect(slept).toEqual([48_000, 6_000, 12_000, 24_000, 48_000, 60_000]);
+});
+
+test('the service that is there after an outage is not asked as rarely as the outage was', async () => {
+  const { slept } = await run([...times(6, REFUSED), TURNED_AWAY, TURNED_AWAY, REFUSED]);
+  expect(slept.slice(5)).toEqual([60_000, 2_000, 4_000, 60_000]);
 });
 
 test('a longer wish of the service wins, a shorter one does not, an absurd one is cut', async () => {
