@@ -5,6 +5,7 @@ import type { Clock } from '../support/clock.ts';
 import type { EventName } from '../support/events.ts';
 import type { Logger } from '../support/logger.ts';
 import { onAbort } from '../support/on-abort.ts';
+import { busyLoop } from './busy-loop.ts';
 import { Entrance, ENTRANCE_LIMITS, type EntranceLimits } from './entrance.ts';
 import type { TlsPair } from './tls-pair.ts';
 
@@ -23,8 +24,6 @@ export const CONNECTION_LIMITS: Omit<ConnectionLimits, 'connections'> = {
   handshakeMs: 10_000,
   entrance: ENTRANCE_LIMITS,
 };
-
-const BUSY_FROM = 0.75;
 
 /** Whoever floods the service must not flood its log. */
 const TELL_EVERY_MS = 60_000;
@@ -85,17 +84,6 @@ export function guardEntrance(server: Server, { limits, clock, log, stopping }: 
     full({ allowed: limits.connections, remote: data?.remoteAddress });
   });
   return entrance;
-}
-
-/** Whether the event loop has waited for less than a quarter of the time since it was asked before. */
-function busyLoop(): () => boolean {
-  let before = performance.eventLoopUtilization();
-  return () => {
-    const now = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(now, before);
-    before = now;
-    return utilization > BUSY_FROM;
-  };
 }
 
 /** Warns of what happens, once a minute however often it does, with how often it did. */

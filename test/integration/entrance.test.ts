@@ -1,5 +1,7 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, Socket, type AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { Entrance, type EntranceLimits } from '../../src/cloud/entrance.ts';
 import { eventually } from '../support/eventually.ts';
@@ -304,4 +306,34 @@ test('once the service stops, nobody waits any more', async () => {
   await late;
   const after = await door.silent();
   if (!after.destroyed) await once(after, 'close');
+});
+
+test('nobody who has gone is held on to, however many come while no place is free', async () => {
+  const clock = new FakeClock(undefined, { autoAdvance: false });
+  const entrance = new Entrance({
+    limits: { ...LIMITS, atOnce: 0 },
+    begin: () => undefined,
+    onTurnedAway: () => undefined,
+    isBusy: () => true,
+    clock,
+    stopping: new AbortController().signal,
+  });
+  const gone = Array.from({ length: 20 }, () => {
+    const socket = new Socket({ allowHalfOpen: false });
+    entrance.arrive(socket);
+    socket.push('hello');
+    return new WeakRef(socket);
+  });
+  await eventually(() => {
+    expect(clock.sleeping).toBe(1);
+  });
+  await new Promise(setImmediate); // they are read, and wait
+  clock.advance(LIMITS.waitMs);
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  await eventually(() => {
+    clock.advance(100); // once more round: each tells of its end a moment later
+    collect();
+    expect(gone.filter((socket) => socket.deref() !== undefined)).toHaveLength(0);
+  });
 });

@@ -46,7 +46,8 @@ function signedOf(number: number): string {
 }
 
 async function appendAll(journal: Journal, numbers: readonly number[]): Promise<void> {
-  const records = numbers.flatMap((number) => operation(number));
+  // With strings of their own, as they come in and as they are read.
+  const records = structuredClone(numbers.flatMap((number) => operation(number)));
   await Promise.all(records.map((record) => journal.append(record)));
 }
 
@@ -78,12 +79,12 @@ test('an answer that is asked for at any moment of a compaction is that of its o
     for (const record of operation(number, timestamp(LATER))) await journal.append(record);
   }
   journal.confirm(80);
-  let done = false;
+  const ended = new AbortController();
   const compaction = journal.compact(LATER).finally(() => {
-    done = true;
+    ended.abort();
   });
   const answers: Promise<void>[] = [];
-  while (!done) {
+  while (!ended.signal.aborted) {
     for (const number of kept) {
       answers.push(
         journal.outcomeOf(id(number)).then((outcome) => {

@@ -85,7 +85,7 @@ async function answersOf(journal: Journal, ids: readonly string[]): Promise<obje
     begun: [...journal.begun()],
     operations: ids.map((cmd) => journal.find(cmd)),
     outcomes: await Promise.allSettled(ids.map((cmd) => journal.outcomeOf(cmd))),
-    refusals: await Promise.all(ids.map((jti) => journal.refusalOf(jti))),
+    refusals: await Promise.all(ids.map(async (jti) => journal.refusalOf(jti))),
   };
 }
 
