@@ -10,6 +10,7 @@ import { tryPackages } from './package-trial/trial.ts';
 import { makeBundle } from './packaging/bundle.ts';
 import { makeDeb } from './packaging/deb.ts';
 import type { ProgramName } from './packaging/programs.ts';
+import { makeRpm } from './packaging/rpm.ts';
 import { npmSbom } from './packaging/sbom.ts';
 import { sourceDate } from './packaging/source-date.ts';
 
@@ -19,12 +20,18 @@ const version = packageVersion();
 const newerVersion = `${version}+trial`;
 const out = await mkdtemp(join(tmpdir(), 'passback-trial-'));
 
-async function makePackages(): Promise<{ agent: string; newerAgent: string; service: string }> {
+interface Made {
+  readonly deb: string;
+  readonly rpm: string;
+}
+
+async function makePackages(): Promise<Readonly<Record<'agent' | 'newerAgent' | 'service', Made>>> {
   const [epoch, sbom] = [sourceDate(root), await npmSbom(root)];
-  const make = async (program: ProgramName, as: string): Promise<string> => {
+  const make = async (program: ProgramName, as: string): Promise<Made> => {
     const from = { root, program, epoch, version: as };
     const bundle = await makeBundle({ ...from, platform: 'linux-x64', out, sbom });
-    return makeDeb({ ...from, bundle, out });
+    const wish = { ...from, bundle, out };
+    return { deb: await makeDeb(wish), rpm: await makeRpm(wish) };
   };
   return {
     agent: await make('passback', version),
@@ -45,12 +52,15 @@ async function trial(): Promise<boolean> {
     return `/root/${basename(path)}`;
   };
   try {
-    const debs = {
-      agent: await inside(made.agent),
-      newerAgent: await inside(made.newerAgent),
-      service: await inside(made.service),
-    };
-    await tryPackages({ lab, system, steps, debs, newerVersion });
+    const all = async (
+      format: keyof Made,
+    ): Promise<Readonly<Record<keyof typeof made, string>>> => ({
+      agent: await inside(made.agent[format]),
+      newerAgent: await inside(made.newerAgent[format]),
+      service: await inside(made.service[format]),
+    });
+    const [debs, rpms] = [await all('deb'), await all('rpm')];
+    await tryPackages({ lab, system, steps, debs, rpms, newerVersion });
   } finally {
     if (!values.keep || steps.failed === 0) await system[Symbol.asyncDispose]();
   }

@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { packageVersion } from '../src/support/version.ts';
 import { optionsOf } from './lib/options.ts';
-import { fileId, installerFiles } from './packaging/installer-files.ts';
-import { filesBelow } from './packaging/settle.ts';
+import { fileId, guidOf, installerFiles } from './packaging/installer-files.ts';
+import { CHECKSUMS, filesBelow } from './packaging/settle.ts';
+import { sourceDate } from './packaging/source-date.ts';
 
-// Makes the zip and the MSI of a bundle that is there already.
+// Makes the zip and the MSI of a bundle that is there already; the same bundle gives the same bytes.
 const values = optionsOf('scripts/windows-packages', {
   out: { takes: 'text', default: 'dist/bundles' },
 });
@@ -32,7 +33,12 @@ try {
   const list = join(folder, 'files.wxs');
   writeFileSync(list, installerFiles(files));
   const root = resolve(import.meta.dirname, '../..');
-  const variables = { Version: version, Source: basename(bundle), NodeFile: fileId('node.exe') };
+  // Other content is another product to Windows Installer, the same content the same.
+  const content = `${version} ${readFileSync(join(bundle, CHECKSUMS), 'utf8')}`;
+  const variables = {
+    ...{ Version: version, Source: basename(bundle), NodeFile: fileId('node.exe') },
+    ProductCode: guidOf(`product ${content}`),
+  };
   const defined = Object.entries(variables).flatMap(([key, value]) => ['-D', `${key}=${value}`]);
   const description = join(root, 'service/windows/passback.wxs');
   execFileSync('wixl', ['--arch', 'x64', ...defined, '-o', msi, description, list], {
@@ -42,8 +48,22 @@ try {
   // wixl puts it where Windows Installer refuses it (error 2613): the version before goes first.
   const first =
     "UPDATE `InstallExecuteSequence` SET `Sequence` = 1501 WHERE `Action` = 'RemoveExistingProducts'";
-  execFileSync('msibuild', [msi, '-q', first]);
+  const summary = join(folder, '_SummaryInformation.idt');
+  writeFileSync(summary, settledSummary(msi, guidOf(`package ${content}`), sourceDate(root)));
+  execFileSync('msibuild', [msi, '-q', first, '-i', summary]);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 console.log(msi);
+
+/** What the file says of itself, with a code and times (properties 9, 12 and 13) that are not made up anew. */
+function settledSummary(file: string, code: string, epoch: number): string {
+  const time = new Date(epoch * 1000)
+    .toISOString()
+    .replace('T', ' ')
+    .replaceAll('-', '/')
+    .slice(0, 19);
+  return execFileSync('msiinfo', ['export', file, '_SummaryInformation'], { encoding: 'utf8' })
+    .replace(/^(9\t).*?(\r?)$/m, `$1{${code}}$2`)
+    .replaceAll(/^(1[23]\t).*?(\r?)$/gm, `$1${time}$2`);
+}

@@ -16,7 +16,10 @@ interface Composed {
   };
 }
 
-/** The same for `docker run`, so that what is tried is what compose.yaml says. */
+/**
+ * The same for `docker run`, so that what is tried is what compose.yaml says; but for the number of open
+ * files, which an engine that itself runs in a container may not raise.
+ */
 export async function asComposed(
   root: string,
 ): Promise<{ readonly flags: readonly string[]; readonly stopS: number }> {
@@ -26,7 +29,9 @@ export async function asComposed(
     ...(service.read_only ? ['--read-only'] : []),
     ...service.cap_drop.flatMap((name) => ['--cap-drop', name]),
     ...service.security_opt.flatMap((option) => ['--security-opt', option]),
-    ...Object.entries(service.ulimits).flatMap(([name, n]) => ['--ulimit', `${name}=${n}`]),
+    ...Object.entries(service.ulimits)
+      .filter(([name]) => name !== 'nofile')
+      .flatMap(([name, n]) => ['--ulimit', `${name}=${n}`]),
   ];
   return { flags, stopS: Number.parseInt(service.stop_grace_period, 10) };
 }

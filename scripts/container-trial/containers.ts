@@ -44,7 +44,7 @@ export class Containers implements AsyncDisposable {
   /** SIGTERM, and SIGKILL when it takes longer; resolves with its exit code and the seconds it took. */
   async stop(id: string, limitS: number): Promise<{ readonly code: string; readonly s: number }> {
     const began = performance.now();
-    await docker(['stop', '--time', String(limitS), id]);
+    await docker(['stop', '-t', String(limitS), id]);
     const s = (performance.now() - began) / 1000;
     return { code: await docker(['inspect', '--format', '{{.State.ExitCode}}', id]), s };
   }

@@ -44,7 +44,10 @@ export class ContainerTrial {
     const step = (what: string, prove: () => Promise<void>): Promise<boolean> =>
       steps.step(what, prove);
     if (!(await step('both images are built; neither runs as root', () => this.#build()))) return;
-    await step('init, a directory and a key, in a container that lives for it', () => this.#init());
+    const isThere = await step('init, a directory and a key, each in a container of its own', () =>
+      this.#init(),
+    );
+    if (!isThere) return;
     for (const [index, proxy] of PROXIES.entries()) {
       await step(`behind ${proxy} the service is healthy, and no health port is open`, () =>
         this.#serve(proxy),

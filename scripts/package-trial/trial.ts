@@ -2,6 +2,9 @@ import { stringify } from 'yaml';
 import type { BootedSystem } from '../../test/lab/booted-system.ts';
 import type { Lab } from '../../test/lab/lab.ts';
 import { createTestCa } from '../../test/support/test-ca.ts';
+import { encrypt } from './encrypted-password.ts';
+import { facts, isUp, mainPid, STATE_FILES, until } from './machine.ts';
+import { cleanRpm, eraseRpm, takeOver, upgradeRpm, type Rpms } from './rpm-steps.ts';
 import { expect, type Steps } from './steps.ts';
 
 export interface TrialParts {
@@ -10,13 +13,17 @@ export interface TrialParts {
   readonly steps: Steps;
   /** Inside the system. */
   readonly debs: { readonly agent: string; readonly newerAgent: string; readonly service: string };
+  readonly rpms: Rpms;
   readonly newerVersion: string;
 }
 
 const URL = 'https://localhost:8443';
 const TO = `--directory corp --url ${URL} --key-file /root/admin.key --ca /etc/passback/service-ca.pem`;
-const PASSWORDS = ['Installed-From-A-Package-1', 'Upgraded-By-A-Package-2'] as const;
-const STATE_FILES = 'cd /var/lib/passback && ls -A | grep -v -e ^lock -e sock$ | sort';
+const PASSWORDS = [
+  'Installed-From-A-Package-1',
+  'Upgraded-By-A-Package-2',
+  'Taken-Over-By-An-Rpm-3',
+] as const;
 
 /** The life of the packages on one machine, step by step, as an administrator lives it. */
 export async function tryPackages(parts: TrialParts): Promise<void> {
@@ -29,18 +36,31 @@ export async function tryPackages(parts: TrialParts): Promise<void> {
     ['the agent starts with its password from a credential, and is approved', () => start(parts)],
     ['a reset, and Kerberos takes the new password', () => reset(parts, PASSWORDS[0])],
     ['no secret in unit, environment, command line or journal', () => secrets(parts)],
+    ['the password encrypted to this machine, by the drop-in', () => encrypt(parts)],
     ['a watchdog that hears nothing starts the agent again', () => freeze(parts)],
     ['stopped with a drain, and started again', () => drain(parts)],
     ['upgraded: restarted with a drain, configuration and identity kept', () => upgrade(parts)],
     ['a reset by the new version', () => reset(parts, PASSWORDS[1])],
     ['removed: not running, state and configuration kept', () => remove(parts)],
+    ['the RPMs go on with what was kept: same identity, same configuration', () => takeOver(parts)],
+    ['a reset by them', () => reset(parts, PASSWORDS[2])],
+    [
+      'RPM upgraded: restarted with a drain, configuration and identity kept',
+      () => upgradeRpm(parts),
+    ],
+    ['RPMs erased: not running, state and configuration kept', () => eraseRpm(parts)],
     ['purged: nothing left', () => purge(parts)],
+    ['the RPMs on a clean machine: accounts, modes, nothing started', () => cleanRpm(parts)],
   ];
   for (const [what, prove] of all) await steps.step(what, prove);
 }
 
 async function install({ system, debs }: TrialParts): Promise<void> {
   await system.run(`dpkg --install ${debs.service} ${debs.agent}`);
+  // The first thing that an administrator types: it says what comes first.
+  const doctor = await system.try('passback doctor');
+  expect(doctor.output, /FAIL +Configuration \(directory\.bind\.passwordFile\)/, 'doctor');
+  expect(String(doctor.exitCode), '78', 'its exit code');
   for (const name of ['passback', 'passback-cloud']) {
     const folder = await system.run(`stat --format '%U:%G %a' /var/lib/${name}`);
     expect(folder, `${name}:${name} 700`, `/var/lib/${name}`);
@@ -113,6 +133,10 @@ async function enrol({ system, lab }: TrialParts): Promise<void> {
     lab.serviceAccount.password,
   );
   await system.run('passback config check');
+  const before = await system.try(`passback doctor --url ${URL}`);
+  expect(before.output, /PASS +State folder.*its account[^]*WARN +Enrolment/, 'doctor before');
+  expect(before.output, /PASS +Bind[^]*PASS +Rights/, 'doctor on the directory');
+  expect(String(before.exitCode), '0', 'its exit code');
   await system.run(`passback-cloud token --out /root/token ${TO}`);
   await system.run(
     `passback enroll --url ${URL} --token-file /root/token --name trial --json > /root/enrolled`,
@@ -134,6 +158,14 @@ async function start({ system }: TrialParts): Promise<void> {
   expect(await system.run('passback status'), /running/, 'passback status');
   const socket = await system.run(`stat --format '%U:%G %a' /run/passback/control.sock`);
   expect(socket, 'passback:passback 660', 'the socket');
+  // As root, and as the account: that has the password from systemd alone.
+  for (const as of ['', 'runuser -u passback -- ']) {
+    const doctor = await system.try(`${as}passback doctor`);
+    expect(doctor.output, /PASS +Running agent[^]*PASS +Bind[^]*, 0 failed/, `${as}doctor`);
+    expect(String(doctor.exitCode), '0', 'its exit code');
+  }
+  expect((await system.try('passback run')).output, /belongs to another account/, 'run as root');
+  expect((await system.try('passback service status')).output, /systemctl status/, 'service');
 }
 
 async function reset({ system, lab }: TrialParts, password: string): Promise<void> {
@@ -205,12 +237,6 @@ async function upgrade({ system, debs, newerVersion }: TrialParts): Promise<void
   expect(await system.run('systemctl is-enabled passback'), 'enabled', 'unit');
 }
 
-/** What an upgrade must not touch. */
-async function facts(system: BootedSystem): Promise<string> {
-  const identity = 'sha256sum /var/lib/passback/identity* /etc/passback/*';
-  return (await system.run(`${STATE_FILES}; ${identity}`)).trim();
-}
-
 async function remove({ system }: TrialParts): Promise<void> {
   await system.run('dpkg --remove passback passback-cloud');
   for (const name of ['passback', 'passback-cloud']) {
@@ -233,29 +259,4 @@ async function purge({ system }: TrialParts): Promise<void> {
     '',
     'left',
   );
-}
-
-async function isUp(system: BootedSystem, name: string, status: RegExp): Promise<void> {
-  let seen = '';
-  const show = `systemctl show --property=ActiveState,StatusText ${name}`;
-  await until(async () => {
-    seen = await system.run(show);
-    const text = /^StatusText=(.*)$/m.exec(seen)?.[1] ?? '';
-    return seen.includes('ActiveState=active') && status.test(text);
-  }, name).catch(async () => {
-    const log = await system.run(`journalctl --unit ${name} --output=cat --lines=15`);
-    throw new Error(`${name} is not up:\n${seen}\n${log}`);
-  });
-}
-
-async function mainPid(system: BootedSystem, name: string): Promise<string> {
-  return (await system.run(`systemctl show --property=MainPID --value ${name}`)).trim();
-}
-
-async function until(probe: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!(await probe())) {
-    if (performance.now() > deadline) throw new Error(`not within a minute: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
 }

@@ -47,11 +47,12 @@ function fileXml(path: string, components: string[]): string {
   const component = `c${digest(path).slice(0, 24)}`;
   components.push(component);
   const source = attribute(`$(var.Source)/${path}`);
-  return `<Component Id="${component}" Guid="${guidOf(path)}" Win64="yes"><File Id="${fileId(path)}" KeyPath="yes" Source="${source}"/></Component>`;
+  return `<Component Id="${component}" Guid="${guidOf(`component ${path}`)}" Win64="yes"><File Id="${fileId(path)}" KeyPath="yes" Source="${source}"/></Component>`;
 }
 
-function guidOf(path: string): string {
-  const hex = digest(`component ${path}`).toUpperCase();
+/** A GUID made of a text: the same for the same one. */
+export function guidOf(text: string): string {
+  const hex = digest(text).toUpperCase();
   return [
     hex.slice(0, 8),
     hex.slice(8, 12),

@@ -34,6 +34,8 @@ param(
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
+# Exit codes are looked at here: PowerShell 7 can be told to throw for them, also for robocopy's good ones.
+$PSNativeCommandUseErrorActionPreference = $false
 
 $ServiceName = 'passback'
 $StopSeconds = 90
@@ -42,6 +44,10 @@ $me = [Security.Principal.WindowsPrincipal] [Security.Principal.WindowsIdentity]
 if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
   throw 'Administrator rights are needed: open PowerShell with "Run as administrator" and run this again there.'
 }
+
+# A backslash before a closing quote would quote that, in what a native program is given.
+$Target = $Target.TrimEnd('\')
+if ($Target -match ':$') { throw "$Target is a whole drive: name a folder of its own." }
 
 # Native programs do not throw by themselves.
 function Invoke-Passback {
@@ -63,6 +69,12 @@ foreach ($line in Get-Content -LiteralPath (Join-Path $source 'SHA256SUMS')) {
   if ($found -ne $sum) { throw "$file is not what was packed: download the archive again." }
 }
 
+# What is copied replaces the whole folder, which must not be somebody else's.
+$isOurs = Test-Path -LiteralPath (Join-Path $Target 'passback.js')
+if (-not $isOurs -and (Test-Path -LiteralPath $Target) -and (Get-ChildItem -LiteralPath $Target -Force)) {
+  throw "$Target holds something else: name a folder of its own with -Target."
+}
+
 $service = Get-Service -Name $ServiceName -ErrorAction SilentlyContinue
 $wasRunning = $null -ne $service -and $service.Status -ne 'Stopped'
 if ($wasRunning -and $PSCmdlet.ShouldProcess($ServiceName, 'Stop the service')) {
@@ -71,10 +83,11 @@ if ($wasRunning -and $PSCmdlet.ShouldProcess($ServiceName, 'Stop the service')) 
 }
 
 if ($PSCmdlet.ShouldProcess($Target, 'Copy the program')) {
-  if ((Resolve-Path -LiteralPath $source).Path.TrimEnd('\') -ne $Target.TrimEnd('\')) {
+  if ($source.TrimEnd('\') -ne $Target) {
     New-Item -ItemType Directory -Path $Target -Force | Out-Null
-    # Mirrors: a file of the version before must not stay. 8 and more are failures of robocopy.
+    # Mirrors: a file of the version before must not stay.
     robocopy $source $Target /MIR /R:5 /W:2 /NFL /NDL /NJH /NJS | Out-Null
+    # 8 and more are failures.
     if ($LASTEXITCODE -ge 8) { throw "The program cannot be copied to ${Target}: robocopy ended with $LASTEXITCODE." }
   }
 }

@@ -25,6 +25,7 @@ param(
 
 Set-StrictMode -Version 3.0
 $ErrorActionPreference = 'Stop'
+$PSNativeCommandUseErrorActionPreference = $false # exit codes are looked at here
 
 $ServiceName = 'passback'
 
@@ -34,10 +35,10 @@ if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
 }
 
 $node = Join-Path $Target 'node.exe'
-$script = Join-Path $Target 'passback.js'
-if (Test-Path -LiteralPath $script) {
+$program = Join-Path $Target 'passback.js'
+if (Test-Path -LiteralPath $program) {
   if ($PSCmdlet.ShouldProcess($ServiceName, 'Stop and remove the service')) {
-    & $node $script service uninstall --name $ServiceName
+    & $node $program service uninstall --name $ServiceName
     if ($LASTEXITCODE -ne 0) { throw "passback service uninstall ended with $LASTEXITCODE." }
   }
   if ($PSCmdlet.ShouldProcess($Target, 'Delete the program')) {

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundleProblems } from '../../scripts/packaging/bundle-problems.ts';
 import { compile } from '../../scripts/packaging/compile.ts';
 import { onlyFor, packageOf, readLock, type Lock } from '../../scripts/packaging/lock.ts';
 import { strangers } from '../../scripts/packaging/own-packages.ts';
@@ -52,6 +53,26 @@ test('every other dependency of package.json is in the bundle of the agent', () 
   const direct = Object.keys(lock['']?.dependencies ?? {});
   const unused = direct.filter((name) => !SERVICE_ONLY.includes(name) && !used.has(name));
   expect(unused).toEqual([]);
+});
+
+test('what is wrong with a finished bundle is said file by file', async () => {
+  const at = join(folder, 'finished');
+  await mkdir(at);
+  await writeFile(join(at, 'run.js'), 'start();\n');
+  await writeFile(join(at, 'sbom.cdx.json'), '{}\n');
+  await settle(at, { programs: [], epoch: 1_700_000_000 });
+  const check = (): Promise<readonly string[]> =>
+    bundleProblems({ folder: at, traces: ['/here/we/are'], schema: () => [] });
+  expect(await check()).toEqual([]);
+  await writeFile(join(at, 'run.js'), '// /here/we/are\n//# sourceMappingURL=run.js.map\n');
+  await writeFile(join(at, 'more.js'), '');
+  expect(await check()).toEqual([
+    expect.stringMatching(/^not summed: .* more\.js$/),
+    expect.stringMatching(/^not summed: .* run\.js$/),
+    'SHA256SUMS names other files',
+    'run.js holds /here/we/are',
+    'run.js names a source map',
+  ]);
 });
 
 test('a bundle is the same whenever and in whatever order its files were written', async () => {

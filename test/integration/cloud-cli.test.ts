@@ -1,5 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
@@ -77,6 +88,22 @@ test('a key of the certificate that every account can read stops the start', asy
   await chmod(cloud.folder.path, 0o700);
   await cloud.start();
 });
+
+test.runIf(process.geteuid?.() === 0)(
+  'root leaves nothing in the data folder of another account',
+  async () => {
+    const data = join(folder, 'data');
+    await run(['init', '--url', 'https://reset.example/', '--data', data]);
+    for (const name of ['', ...(await readdir(data, { recursive: true }))]) {
+      await chown(join(data, name), 54_321, 54_321);
+    }
+    const before = await readdir(data, { recursive: true });
+    const { code, err } = await run(['directory', 'add', 'corp', '--data', data]);
+    expect(code).toBe(1);
+    expect(err).toContain('belongs to another account (uid 54321');
+    expect(await readdir(data, { recursive: true })).toEqual(before);
+  },
+);
 
 test('init, a directory and a key make a data folder that only its owner can read', async () => {
   const data = join(folder, 'data');

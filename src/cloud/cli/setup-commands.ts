@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { DirectoryId, timestamp } from '../../protocol/shapes.ts';
@@ -40,9 +41,24 @@ export function addSetupCommands(program: Command, terminal: Terminal): void {
   addDirectoryCommand(program, terminal);
 }
 
-/** The configuration that `--config`, or else `--data`, names. */
+/**
+ * The configuration that `--config`, or else `--data`, names, for what works on its data folder. Rejects
+ * with `UsageError` for another account than the folder's: the service could not use what root, say,
+ * leaves there.
+ */
 export async function readConfig(flags: PlaceFlags, { env }: Terminal): Promise<CloudConfig> {
-  return loadConfig(configFileOf(flags), env);
+  const config = await loadConfig(configFileOf(flags), env);
+  await requireOwner(config.dataFolder);
+  return config;
+}
+
+async function requireOwner(folder: string): Promise<void> {
+  const uid = process.geteuid?.(); // Windows has none: the folder's access list decides
+  const owner = (await stat(folder).catch(() => undefined))?.uid; // whoever opens it says what is wrong
+  if (uid === undefined || owner === undefined || uid === owner) return;
+  throw new UsageError(
+    `${folder} belongs to another account (uid ${owner}, this is ${uid}): run this as that account, by runuser -u NAME -- or sudo -u '#${owner}'`,
+  );
 }
 
 /** The file that `--config`, or else `--data`, names. Throws `UsageError` without either. */

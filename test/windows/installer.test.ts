@@ -1,0 +1,73 @@
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { packageVersion } from '../../src/support/version.ts';
+import { repositoryRoot } from '../lab/image.ts';
+import { startWindows, type WindowsLab } from '../lab/windows.ts';
+import { windowsBundle } from '../lab/windows-bundle.ts';
+
+const run = promisify(execFile);
+const PROGRAM = '/wine/drive_c/Program Files/Passback';
+const DATA = '/wine/drive_c/ProgramData/Passback';
+
+/** What makes it, on Linux. */
+const hasWixl = await run('wixl', ['--version']).then(
+  () => true,
+  () => false, // scripts/test-windows installs it where it may
+);
+
+let folder: string;
+let windows: WindowsLab;
+
+beforeAll(async () => {
+  if (!hasWixl) return;
+  folder = await mkdtemp(join(tmpdir(), 'passback-installer-'));
+  const exchange = join(folder, 'exchange');
+  const nothing = join(folder, 'nothing');
+  for (const path of [exchange, nothing]) await mkdir(path);
+  await windowsBundle(folder);
+  const script = join(repositoryRoot(), 'dist/scripts/windows-packages.js');
+  await run(process.execPath, [script, '--out', folder], { cwd: repositoryRoot() });
+  await copyFile(
+    join(folder, `passback-${packageVersion()}-win-x64.msi`),
+    join(exchange, 'passback.msi'),
+  );
+  windows = await startWindows({ program: nothing, exchange });
+}, 240_000);
+
+afterAll(async () => {
+  if (!hasWixl) return;
+  await windows[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function msiexec(what: '/i' | '/x'): Promise<void> {
+  const { code } = await windows.run(['msiexec.exe', what, 'X:\\passback.msi', '/qn']);
+  expect(code).toBe(0);
+}
+
+async function service(): Promise<unknown> {
+  const node = 'C:\\Program Files\\Passback\\node.exe';
+  const args = ['C:\\Program Files\\Passback\\passback.js', 'service', 'status', '--json'];
+  return JSON.parse((await windows.run([node, ...args])).stdout) as unknown;
+}
+
+test.skipIf(!hasWixl)(
+  'the MSI puts the program and its service there, and takes both away again',
+  { timeout: 180_000 },
+  async () => {
+    await msiexec('/i');
+    expect(await windows.sh(`cd '${PROGRAM}' && sha256sum --quiet --check SHA256SUMS`)).toBe('');
+    expect(await service()).toMatchObject({ installed: true, state: 'stopped' });
+    await windows.sh(`echo mine > ${DATA}/passback.yaml`);
+
+    await msiexec('/x');
+    expect(await windows.sh(`ls '${PROGRAM}' 2>/dev/null || true`)).toBe('');
+    const found = await windows.run(['sc.exe', 'query', 'passback']);
+    expect(found.stdout).toContain('1060'); // ERROR_SERVICE_DOES_NOT_EXIST
+    expect(await windows.sh(`cat ${DATA}/passback.yaml`)).toBe('mine');
+  },
+);
