@@ -6,6 +6,7 @@ import { busyLoop } from '../../../src/cloud/busy-loop.ts';
 class Loop {
   idle = 0;
   active = 0;
+  readonly utilization = 0; // of a span only
 
   readonly utilizationOf: EventLoopUtilityFunction = (later = this, earlier) => {
     const idle = later.idle - (earlier?.idle ?? 0);

@@ -33,7 +33,8 @@ test('colours are used only where they are wanted, and what others said steers n
 
 test('the last line counts', () => {
   const results = [passed(''), warned('', ''), skipped('')].map((one) => ({ id: 'x', ...one }));
-  expect(checkSummary(results, false)).toBe('1 passed, 1 warnings, 0 failed, 1 skipped');
+  expect(checkSummary(results, false)).toBe('1 passed, 1 warning, 0 failed, 1 skipped');
+  expect(checkSummary([], false)).toBe('0 passed, 0 warnings, 0 failed, 0 skipped');
 });
 
 test.each<[readonly CheckResult[], number]>([
