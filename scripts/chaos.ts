@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allWritten } from '../src/support/all-written.ts';
@@ -61,9 +61,17 @@ async function runOne(plan: ChaosPlan): Promise<Evidence> {
   await using lab = await startLab({ controllers: plan.options.controllers, people, progress });
   const evidence = await runChaos(plan, { lab, folder, progress });
   progress(`This part:\n${report([evidence])}`);
-  if (values.keep || judge(evidence).length > 0) progress(`Logs and state are in ${folder}`);
-  else await rm(folder, { recursive: true, force: true });
+  if (values.keep || judge(evidence).length > 0) {
+    await writeFile(join(folder, 'evidence.json'), toJson(evidence));
+    progress(`Logs, state and evidence are in ${folder}`);
+  } else await rm(folder, { recursive: true, force: true });
   return evidence;
+}
+
+/** Everything that was judged: the directory it is about is gone by then. */
+function toJson(evidence: Evidence): string {
+  const dispatches = Object.fromEntries(evidence.dispatches);
+  return `${JSON.stringify({ ...evidence, dispatches }, undefined, 2)}\n`;
 }
 
 /** The same load on one controller with one agent, and on two with two. */

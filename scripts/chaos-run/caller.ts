@@ -13,6 +13,8 @@ type Prepared = z.infer<typeof PreparedOperation>;
 
 /** How long a caller asks for something that the service cannot do just now. */
 const PATIENCE_MS = 3 * 60_000;
+/** The same before there is an operation: nothing is at stake, and the run waits until somebody is there again. */
+const PREPARE_PATIENCE_MS = 15 * 60_000;
 /** After an operation's time is over, for an agent that was away and knows what became of it. */
 const LATE_PATIENCE_MS = 90_000;
 const AGAIN_MS = 250;
@@ -24,8 +26,8 @@ export interface CallerOptions {
   readonly api: Api;
   readonly clock: Clock;
   readonly objectGuid: (sam: string) => string;
-  /** Locks the account, and resolves with when that was done; undefined when it was not. */
-  readonly lock: (sam: string) => Promise<number | undefined>;
+  /** Locks the account if it can, and resolves with when that was over. */
+  readonly lock: (sam: string) => Promise<number>;
   /** Somebody else's reset of the account. Never rejects. */
   readonly rival: (history: CommandHistory, rival: PlannedRival) => Promise<void>;
 }
@@ -38,10 +40,7 @@ export interface CallerOptions {
 export async function carryOut(history: CommandHistory, options: CallerOptions): Promise<void> {
   const { command } = history;
   const { clock } = options;
-  if (command.lockFirst) {
-    const lockedAt = await options.lock(command.sam);
-    if (lockedAt !== undefined) history.lockedAt = lockedAt;
-  }
+  if (command.lockFirst) history.lockedAt = await options.lock(command.sam);
   const prepared = await prepare(history, options);
   if (prepared === undefined) return;
   const { rival } = command;
@@ -69,7 +68,8 @@ async function prepare(
   const account = { objectGuid: options.objectGuid(sam) };
   const wished = op === 'reset' ? pick(command) : {};
   const body = { account, op, options: wished };
-  const answer = await persist(history, options, () => options.api.call('POST', 'prepare', body));
+  const ask = (): Promise<Answer> => options.api.call('POST', 'prepare', body);
+  const answer = await persist(history, { ...options, patienceMs: PREPARE_PATIENCE_MS }, ask);
   if (answer === undefined) return undefined;
   history.preparedAt = options.clock.now();
   const prepared = PreparedOperation.parse(answer);
@@ -116,10 +116,10 @@ export async function askUntilFinal(
  */
 async function persist(
   history: CommandHistory,
-  { clock }: Pick<CallerOptions, 'clock'>,
+  { clock, patienceMs = PATIENCE_MS }: Pick<CallerOptions, 'clock'> & { patienceMs?: number },
   ask: () => Promise<Answer>,
 ): Promise<unknown> {
-  const until = clock.now() + PATIENCE_MS;
+  const until = clock.now() + patienceMs;
   let last = 'no answer';
   while (clock.now() < until) {
     history.requests++;

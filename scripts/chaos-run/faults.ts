@@ -4,6 +4,9 @@ import { pause } from './pause.ts';
 import type { PlannedEvent, PlannedFault } from './plan.ts';
 import type { World } from './world.ts';
 
+/** Until what has just been killed has begun its next life. */
+const REBORN_MS = 200;
+
 /** Breaks what the plan says, when as many commands as it hangs on have ended. */
 export class Faults {
   readonly #world: World;
@@ -29,11 +32,14 @@ export class Faults {
     const due = this.#left.filter(({ after }) => after < count);
     this.#left = this.#left.filter(({ after }) => after >= count);
     for (const fault of due) {
-      this.#underWay.push(pause(this.#clock, fault.delayMs).then(() => this.#inflict(fault)));
+      const done = pause(this.#clock, fault.delayMs).then(() => this.#inflict(fault));
+      // `settled()` tells of it, when the rest of the run can still clear up.
+      done.catch(() => undefined);
+      this.#underWay.push(done);
     }
   }
 
-  /** Resolves when everything that was broken is whole again. */
+  /** Resolves when everything that was broken is whole again; rejects when something stayed broken. */
   async settled(): Promise<void> {
     await Promise.all(this.#underWay);
   }
@@ -41,7 +47,7 @@ export class Faults {
   async #inflict(event: PlannedEvent): Promise<void> {
     switch (event.kind) {
       case 'kill':
-        this.#world.process(event.victim).kill();
+        while (!this.#world.process(event.victim).kill()) await pause(this.#clock, REBORN_MS);
         return;
       case 'cut':
       case 'stall':

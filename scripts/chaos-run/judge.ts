@@ -10,6 +10,7 @@ export interface Broken {
 
 /** A write that was handed over may begin and end this much later: to begin, to write, to be looked after. */
 const WRITE_HORIZON_MS = 60_000;
+const SECOND_MS = 1_000;
 /** Of two clocks on one machine. */
 const CLOCKS_MS = 5;
 
@@ -110,7 +111,15 @@ function movedBy(evidence: Evidence, sam: string): number | undefined {
  * seconds on one controller, one of them unheard, nothing in the directory tells which one it was.
  */
 export function mayBeMistaken(evidence: Evidence, history: CommandHistory): boolean {
-  return history.view?.outcome?.inferred === true && rivalWroteMeanwhile(evidence, history);
+  if (history.view?.outcome?.inferred !== true) return false;
+  const handed = evidence.dispatches.get(history.operation ?? '') ?? [];
+  return evidence.writes.some(
+    ({ sam, by, at }) =>
+      sam === history.command.sam &&
+      by === 'rival' &&
+      // The directory has the second of a change, and an agent's window is about its own write.
+      handed.some((one) => at >= one.at - SECOND_MS && at <= one.at + WRITE_HORIZON_MS),
+  );
 }
 
 /**

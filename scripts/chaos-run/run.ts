@@ -20,7 +20,10 @@ export interface RunOptions {
 
 /** Commands under way at the same time. */
 const CALLERS = 20;
-/** A caller that waits longer than this for one outcome lets the next command begin meanwhile. */
+/**
+ * A caller that waits longer than this for one outcome lets the next command begin meanwhile; while there
+ * is no operation yet it does not, so that a service that can do nothing just now gets no more to do.
+ */
 const LANE_MS = 60_000;
 /** An operation that nobody asks about again is settled once its five minutes are over. */
 const RETURN_WITHIN_MS = 7 * 60_000;
@@ -95,7 +98,8 @@ async function load(
         faults.commandsEnded(++ended);
       });
       underWay.push(done);
-      await atMost(done, LANE_MS, clock);
+      do await atMost(done, LANE_MS, clock);
+      while (history.operation === undefined && history.refusal === undefined);
     }
   };
   await Promise.all(Array.from({ length: CALLERS }, lane));

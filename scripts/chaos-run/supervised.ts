@@ -7,7 +7,7 @@ export class Supervised {
   readonly logFile: string;
   /** Ends that nobody asked for, with the last that the program said. */
   readonly surprises: string[] = [];
-  /** How often `kill()` met a living process. */
+  /** How often `kill()` met somebody. */
   kills = 0;
   readonly #spec: readonly [ProgramName, readonly string[]];
   #program: Program;
@@ -31,12 +31,13 @@ export class Supervised {
     await this.#program.printed(pattern);
   }
 
-  /** Ends it without a chance to say goodbye. */
-  kill(): void {
-    // Between two lives there is nobody to kill, and one that dies already is not killed again.
-    if (this.#asked === 'kill' || !this.#program.process.kill('SIGKILL')) return;
+  /** Ends it without a chance to say goodbye. False between two lives, when there is nobody to kill. */
+  kill(): boolean {
+    // One that is dying still takes signals.
+    if (this.#asked === 'kill' || !this.#program.process.kill('SIGKILL')) return false;
     this.#asked = 'kill';
     this.kills++;
+    return true;
   }
 
   /** Lets it drain, for good. Idempotent. */

@@ -1,75 +1,9 @@
 import { expect, test } from 'vitest';
 import { candidates } from '../../../scripts/chaos-run/candidates.ts';
-import type { Evidence, Write } from '../../../scripts/chaos-run/evidence.ts';
-import type { CommandHistory, View } from '../../../scripts/chaos-run/history.ts';
+import type { Evidence } from '../../../scripts/chaos-run/evidence.ts';
+import type { CommandHistory } from '../../../scripts/chaos-run/history.ts';
 import { judge } from '../../../scripts/chaos-run/judge.ts';
-import { makePlan } from '../../../scripts/chaos-run/plan.ts';
-
-const PLAN = makePlan({
-  seed: 1,
-  commands: 1,
-  kills: 0,
-  cuts: 0,
-  stops: 0,
-  controllers: 1,
-  agents: 1,
-  accounts: ['anna'],
-});
-
-type Told = Pick<View, 'status'> & Partial<View>;
-
-/** A reset of anna's that was prepared at 100, handed in at 110 and ended at 200. */
-function reset(told: Told, changes: Partial<CommandHistory> = {}): CommandHistory {
-  return {
-    command: {
-      number: 0,
-      sam: 'anna',
-      op: 'reset',
-      password: 'one',
-      unlock: true,
-      mustChange: false,
-      lockFirst: false,
-    },
-    startedAt: 90,
-    preparedAt: 100,
-    operation: 'op-1',
-    submittedAt: 110,
-    endedAt: 200,
-    view: { final: true, ...told } as View, // what the judge reads of it
-    requests: 2,
-    ...changes,
-  };
-}
-
-function outcome(facts: object): Partial<View> {
-  return { outcome: { controller: 'DC1.corp.test', ...facts } as View['outcome'] };
-}
-
-function written(at = 150, changes: Partial<Write> = {}): Write {
-  return { sam: 'anna', by: 'service account', at, controller: 0, ...changes };
-}
-
-function evidence(changes: Partial<Evidence> = {}): Evidence {
-  const anna = { sam: 'anna', versionBefore: 3, versionAfter: 4, locked: false, logsOnWith: 0 };
-  return {
-    plan: PLAN,
-    controllers: ['DC1.corp.test'],
-    histories: [reset({ status: 'applied' })],
-    writes: [written()],
-    provenByDatabase: 0,
-    undecided: [],
-    unreadable: [],
-    inflicted: { kills: 0, cuts: 0, stalls: 0 },
-    accounts: [anna],
-    agents: [{ name: 'a', connected: true, state: 'running', brokenLinks: [], outcomes: 1 }],
-    dispatches: new Map([['op-1', [{ at: 120 } as never]]]),
-    lacking: [],
-    alarms: [],
-    surprises: [],
-    seconds: 1,
-    ...changes,
-  };
-}
+import { evidence, outcome, reset, written } from '../../support/chaos-evidence.ts';
 
 function account(changes: object): Pick<Evidence, 'accounts'> {
   return { accounts: evidence().accounts.map((anna) => ({ ...anna, ...changes })) };
@@ -126,6 +60,9 @@ test('of two resets in the same seconds an inferred one may be the other, and on
   expect(
     broken({ histories: [inferred], writes: [], ...account({ versionAfter: 3 }) }),
   ).toHaveLength(1);
+  // Nobody had been handed the operation yet, so that the other one's write could not be taken for its own.
+  const dispatches = new Map([['op-1', [{ at: 5_000 } as never]]]);
+  expect(broken({ histories: [inferred], writes, dispatches })).toHaveLength(1);
 });
 
 test('a reset called superseded may have been written before somebody else did, and not without them', () => {
