@@ -1,5 +1,7 @@
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { dial } from '../../src/agent/link/dial.ts';
 import { runLink } from '../../src/agent/link/link.ts';
 import type { LinkOptions } from '../../src/agent/link/link-options.ts';
 import { LinkMonitor, type LinkReport } from '../../src/agent/link/link-report.ts';
@@ -415,6 +417,24 @@ test('a goodbye of the service is honoured with its waiting time', async () => {
   await eventually(() => log.of('link.up').length === 2);
   expect(log.of('link.down')[0]?.fields.reason).toContain('maintenance');
   expect(slept).toContainEqual(about(47_500));
+});
+
+test('a connection that is cut before TLS is up says that somebody is there who has no room', async () => {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.once('data', () => socket.resetAndDestroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  await expect(
+    dial(
+      `https://127.0.0.1:${port}`,
+      { outbound: { trust: undefined }, connectToken: async () => 'connect.token.here' },
+      new AbortController().signal,
+    ),
+  ).rejects.toMatchObject({ code: 'TURNED_AWAY' });
 });
 
 test('how long the service has said that its agents need to come back is kept to', async () => {
