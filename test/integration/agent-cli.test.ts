@@ -257,10 +257,7 @@ test('whatever would write to a state folder of a newer passback is refused befo
     [enroll, 1],
   ] as const) {
     const ran = await passback(args);
-    expect(ran, args[0]).toMatchObject({
-      code,
-      out: args[0] === 'run' ? (expect.any(String) as string) : '',
-    });
+    expect(ran, args[0]).toMatchObject({ code });
     expect(ran.err).toContain('install passback 0.9.0 or newer again. Nothing was changed');
   }
   expect(await readdir(state)).toEqual(before);

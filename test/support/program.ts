@@ -8,7 +8,11 @@ const MAIN = {
 } as const;
 
 // From the sources (vitest) and from what is compiled of them alike.
-const ROOT = join(import.meta.dirname.replace(/dist.test.support$/, 'test/support'), '../..');
+/** This checkout. */
+export const ROOT: string = join(
+  import.meta.dirname.replace(/dist.test.support$/, 'test/support'),
+  '../..',
+);
 
 export type ProgramName = keyof typeof MAIN;
 
@@ -25,8 +29,9 @@ export class Program implements AsyncDisposable {
   #stdout = '';
   #stderr = '';
 
-  constructor(name: ProgramName, args: readonly string[], stdin = '') {
-    const main = join(ROOT, MAIN[name]);
+  /** `root`: another checkout, built, whose program it is. */
+  constructor(name: ProgramName, args: readonly string[], stdin = '', root = ROOT) {
+    const main = join(root, MAIN[name]);
     this.process = spawn(process.execPath, ['--enable-source-maps', main, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
       // Tests run next to each other, and to a demonstration.
@@ -84,6 +89,7 @@ export async function runProgram(
   name: ProgramName,
   args: readonly string[],
   stdin = '',
+  root = ROOT,
 ): Promise<Ended> {
-  return new Program(name, args, stdin).ended;
+  return new Program(name, args, stdin, root).ended;
 }

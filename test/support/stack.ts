@@ -3,13 +3,21 @@ import { writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import type { LabDescription } from '../lab/description.ts';
-import { Program, runProgram, type Ended, type ProgramName } from './program.ts';
+import type { Credentials, LabController, LabDescription } from '../lab/description.ts';
+import { Program, ROOT, runProgram, type Ended, type ProgramName } from './program.ts';
 import { createTestCa } from './test-ca.ts';
+
+/** What an agent has to know of a directory. */
+export interface StackLab extends Pick<LabDescription, 'domain' | 'delegatedOu' | 'ca'> {
+  readonly controllers: readonly Pick<LabController, 'name' | 'address' | 'port'>[];
+  readonly serviceAccount: Pick<Credentials, 'userPrincipalName' | 'password'>;
+}
 
 export interface StackOptions {
   /** The directory that the agent writes to. */
-  readonly lab: LabDescription;
+  readonly lab: StackLab;
+  /** Checkouts that the programs come from; default is this one. */
+  readonly roots?: Readonly<Partial<Record<ProgramName, string>>>;
   /** Where everything is kept; has to exist and be private. */
   readonly folder: string;
   /** Members of the agent's configuration that replace the usual ones. */
@@ -35,6 +43,9 @@ export interface StackAgent {
 
 export const STACK_DIRECTORY = 'corp';
 
+/** On a machine that is busy with anything. */
+const START_WITHIN_MS = 90_000;
+
 /** The reset service and one agent as real processes, set up by their own commands as an admin would. */
 export class Stack implements AsyncDisposable {
   readonly url: string;
@@ -46,12 +57,15 @@ export class Stack implements AsyncDisposable {
   readonly cloudData: string;
   cloud: Program | undefined;
   agent: Program | undefined;
+  /** The checkouts, built, that the two programs come from; each may be replaced between two starts. */
+  readonly roots: Record<ProgramName, string>;
   readonly #options: StackOptions;
   /** How everybody reaches the service: itself, or what stands between. */
   #via: { readonly url: string; readonly caFile: string };
 
   private constructor(options: StackOptions, port: number) {
     this.#options = options;
+    this.roots = { agent: ROOT, cloud: ROOT, ...options.roots };
     const { folder } = options;
     this.folder = folder;
     this.url = `https://localhost:${port}`;
@@ -74,12 +88,17 @@ export class Stack implements AsyncDisposable {
   command(args: readonly string[], stdin = ''): Promise<Ended> {
     const { url, caFile } = this.#via;
     const to = ['--url', url, '--key-file', this.keyFile, '--ca', caFile];
-    return runProgram('cloud', [...args, ...to, '--directory', STACK_DIRECTORY], stdin);
+    return this.run('cloud', [...args, ...to, '--directory', STACK_DIRECTORY], stdin);
+  }
+
+  /** Runs any command line to its end. */
+  run(what: ProgramName, args: readonly string[], stdin = ''): Promise<Ended> {
+    return runProgram(what, args, stdin, this.roots[what]);
   }
 
   async startCloud(): Promise<void> {
     this.cloud = this.#start('cloud', ['serve', '--data', this.cloudData]);
-    await this.cloud.printed(/cloud\.started/);
+    await this.cloud.printed(/cloud\.started/, START_WITHIN_MS);
   }
 
   get agentConfigFile(): string {
@@ -104,7 +123,7 @@ export class Stack implements AsyncDisposable {
     const tokenFile = join(this.folder, `${name}.token`);
     must(await this.command(['token', '--out', tokenFile]));
     const ended = must(
-      await runProgram('agent', [
+      await this.run('agent', [
         'enroll',
         ...['--config', configFile, '--url', this.#via.url],
         ...['--token-file', tokenFile, '--name', name, '--json'],
@@ -117,11 +136,11 @@ export class Stack implements AsyncDisposable {
 
   async startAgent(): Promise<void> {
     this.agent = this.#start('agent', ['run', '--config', this.agentConfigFile]);
-    await this.agent.printed(/link\.up/);
+    await this.agent.printed(/link\.up/, START_WITHIN_MS);
   }
 
   #start(what: ProgramName, args: readonly string[]): Program {
-    const program = new Program(what, args);
+    const program = new Program(what, args, '', this.roots[what]);
     this.#options.onStart?.(what, program);
     return program;
   }
@@ -137,16 +156,7 @@ export class Stack implements AsyncDisposable {
     const { port } = new URL(url);
     const tls = ['--cert', certificateFile, '--key', keyFile];
     must(
-      await runProgram('cloud', [
-        'init',
-        '--url',
-        url,
-        '--data',
-        cloudData,
-        '--port',
-        port,
-        ...tls,
-      ]),
+      await this.run('cloud', ['init', '--url', url, '--data', cloudData, '--port', port, ...tls]),
     );
     const between = await this.#options.between?.({ url, ca: ca.ca });
     if (between !== undefined) {
@@ -154,10 +164,10 @@ export class Stack implements AsyncDisposable {
       await writeFile(this.#via.caFile, between.ca);
     }
     const data = ['--data', cloudData];
-    must(await runProgram('cloud', ['directory', 'add', STACK_DIRECTORY, ...data]));
+    must(await this.run('cloud', ['directory', 'add', STACK_DIRECTORY, ...data]));
     const scopes = ['--scopes', 'inspect,reset,change,unlock,status,admin'];
     const whose = ['--directory', STACK_DIRECTORY, '--actor', 'stack', '--out', this.keyFile];
-    must(await runProgram('cloud', ['key', 'add', ...whose, ...scopes, ...data]));
+    must(await this.run('cloud', ['key', 'add', ...whose, ...scopes, ...data]));
   }
 
   #place(name: string): StackAgent {
