@@ -30,7 +30,7 @@ async function makePackages(): Promise<Readonly<Record<'agent' | 'newerAgent' | 
   const make = async (program: ProgramName, as: string): Promise<Made> => {
     const from = { root, program, epoch, version: as };
     const bundle = await makeBundle({ ...from, platform: 'linux-x64', out, sbom });
-    const wish = { ...from, bundle, out };
+    const wish = { ...from, bundle, out, isForTrial: true };
     return { deb: await makeDeb(wish), rpm: await makeRpm(wish) };
   };
   return {

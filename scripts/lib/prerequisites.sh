@@ -109,6 +109,20 @@ build() {
     progress 'Compiling' build npm --prefix "$PASSBACK_ROOT" run build
 }
 
+# ensure_tools 'COMMAND …' PACKAGE…: ends with the commands there, installed where this is root on Debian or Ubuntu.
+ensure_tools() {
+  local commands=$1 tool
+  shift
+  for tool in $commands; do
+    command -v "$tool" >/dev/null && continue
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+      refuse "$tool is missing: install it (on Debian: $*), then run this again."
+      return
+    fi
+    progress "Installing $*" "install-$tool" apt_install "$@" || return
+  done
+}
+
 # --- the container engine --------------------------------------------------------------------------
 
 # Ends with a container engine that answers, and DOCKER_HOST exported where it is not the default one.

@@ -17,8 +17,8 @@ interface Parts {
 
 const NAMES = ['passback', 'passback-cloud'] as const;
 
-/** On Debian, where no other RPM is there to depend on, and rpm asks whether one means it. */
-const RPM = 'rpm --force-debian --nodeps';
+/** On Debian, where no other RPM is there to depend on. */
+const RPM = 'rpm --nodeps';
 
 /** Installed where a Debian package has left its state and configuration. */
 export async function takeOver({ system, rpms }: Parts): Promise<void> {

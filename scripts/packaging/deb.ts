@@ -17,6 +17,8 @@ export interface PackageWish {
   readonly version: string;
   readonly epoch: number;
   readonly out: string;
+  /** For packages that live for minutes only: little compression. */
+  readonly isForTrial?: boolean;
 }
 
 /** What the stock Node.js asks of a machine. */
@@ -24,7 +26,7 @@ const DEPENDS = 'libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 8), passwd';
 
 /** Makes a Debian package and resolves with its path. */
 export async function makeDeb(wish: PackageWish): Promise<string> {
-  const { root, program, version, epoch, out } = wish;
+  const { root, program, version, epoch, out, isForTrial = false } = wish;
   const tree = await mkdtemp(join(tmpdir(), 'passback-deb-'));
   try {
     await layOut(wish, tree);
@@ -41,9 +43,13 @@ export async function makeDeb(wish: PackageWish): Promise<string> {
     await settleTimes(tree, epoch);
     const path = join(out, `${program}_${version}_amd64.deb`);
     await mkdir(out, { recursive: true });
-    await run('dpkg-deb', ['--root-owner-group', '-Zzstd', '-z10', '--build', tree, path], {
-      env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
-    });
+    await run(
+      'dpkg-deb',
+      ['--root-owner-group', '-Zzstd', isForTrial ? '-z1' : '-z10', '--build', tree, path],
+      {
+        env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
+      },
+    );
     return path;
   } finally {
     await rm(tree, { recursive: true, force: true });

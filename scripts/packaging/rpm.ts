@@ -42,7 +42,10 @@ export async function makeRpm(wish: PackageWish): Promise<string> {
   }
 }
 
-async function specText({ root, program, version }: PackageWish, tree: string): Promise<string> {
+async function specText(
+  { root, program, version, isForTrial = false }: PackageWish,
+  tree: string,
+): Promise<string> {
   const { summary, description } = PACKAGE_TEXTS[program];
   const afterInstall = await readFile(join(root, 'service/linux/after-install.sh'), 'utf8');
   const owned = [
@@ -66,7 +69,7 @@ async function specText({ root, program, version }: PackageWish, tree: string): 
     '%define __os_install_post %{nil}',
     '%define debug_package %{nil}',
     '%define _build_id_links none',
-    '%define _binary_payload w10.zstdio',
+    `%define _binary_payload ${isForTrial ? 'w1' : 'w10'}.zstdio`,
     `%description\n${description}`,
     `%install\ncp -a ${tree}/. %{buildroot}/`,
     `%files\n%defattr(-,root,root,-)\n${owned.join('\n')}`,
