@@ -154,7 +154,7 @@ test('an operation whose answer was lost on the disk is not carried out a second
 });
 
 test('an operation that is answered takes less than 1 KB of memory', async () => {
-  const [count, limit] = [4_000, 1_024];
+  const [count, limit] = [2_000, 1_024];
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   const inUse = (): number => {

@@ -89,16 +89,17 @@ export interface LaidOut {
 
 /** The bytes of these records, and where each lies once they are written from `offset` on. */
 export function layOut(records: readonly JournalRecord[], offset: number): LaidOut {
-  const lines: Buffer[] = [];
+  const lines: string[] = [];
   const placed: Placed[] = [];
   let end = offset;
   for (const record of records) {
-    const line = Buffer.from(encodeRecord(record));
-    placed.push({ record, place: { offset: end, length: line.length - 1 } });
+    const line = encodeRecord(record);
+    const length = Buffer.byteLength(line);
+    placed.push({ record, place: { offset: end, length: length - 1 } });
     lines.push(line);
-    end += line.length;
+    end += length;
   }
-  return { bytes: Buffer.concat(lines), placed };
+  return { bytes: Buffer.from(lines.join('')), placed };
 }
 
 function newer(path: string, line: number): JournalError {
