@@ -20,7 +20,7 @@ const RIGHTS = ['reset-password', 'lockout-time', 'pwd-last-set'] as const;
 export type DelegatedRight = (typeof RIGHTS)[number];
 
 const LOCKOUT_THRESHOLD = 5;
-const RESTART_LIMIT_MS = 60_000;
+const RESTART_LIMIT_MS = 120_000;
 
 /** A password that was written: whose, by whom, when, and on which controller. */
 export interface LabWrite extends Omit<AuditedWrite, 'dn'> {
