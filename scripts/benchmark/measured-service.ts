@@ -51,7 +51,7 @@ export class MeasuredService implements AsyncDisposable {
     const listen = { host: '127.0.0.1', port: service.port, certificateFile, keyFile };
     await writeFile(
       folder.config,
-      stringify({ url: service.issuer, dataFolder: folder.path, listen }),
+      stringify({ url: service.issuer, dataFolder: folder.path, listen, health: { port: 0 } }),
       { mode: 0o600 },
     );
     return service;
