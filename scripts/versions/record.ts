@@ -9,8 +9,8 @@ import { mustBe, mustEnd, type Step, type Trial } from './trial.ts';
 /** Stands for the folder that everything was in. */
 const RECORDED_AT = '/recorded';
 
-/** Locks, sockets, room that is kept, the empty log of a database that was closed; the root key, which is off line. */
-const LEFT_OUT = /(?:\/lock\.[^/]+|\.sock|\.reserve|-shm|-wal|\/serve\.lock|\/root\.json)$/;
+/** Locks, sockets, room that is kept; the root key, which is off line. */
+const LEFT_OUT = /(?:\/lock\.[^/]+|\.sock|\.reserve|-shm|\/serve\.lock|\/root\.json)$/;
 
 /** What has to be found again in a recording. */
 export interface Recording {
