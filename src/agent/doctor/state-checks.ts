@@ -18,7 +18,7 @@ import { JournalError } from '../commands/journal-error.ts';
 import { readRecords } from '../commands/journal-file.ts';
 import { readTrips } from '../commands/guard/breaker-file.ts';
 import { pauseAt, readOrders } from '../commands/guard/local-orders.ts';
-import { loadIdentity, type StoredIdentity } from '../identity/load-identity.ts';
+import { readIdentity, type StoredIdentity } from '../identity/load-identity.ts';
 import { STATE_STEPS, STATE_VERSION } from '../identity/state-version.ts';
 
 const MIN_FREE_BYTES = 64 * 2 ** 20;
@@ -158,7 +158,7 @@ export async function lookAtEnrolment(
     if (!names.includes('identity.json'))
       return { finding: notEnrolled(folder, names, enrolCommands(paste)) };
     if (version < STATE_VERSION) return { finding: ofBefore(version) };
-    const identity = await loadIdentity(folder, clock);
+    const identity = await readIdentity(folder, clock);
     return { finding: enrolled(identity, clock.now()), identity };
   } catch (error) {
     if (!isFault(error)) throw error;

@@ -16,6 +16,11 @@ export interface StoredIdentity extends Identity {
 /** Reads what enrolment has left. Rejects with `IdentityError` or `FolderError`, whose message names the cure. */
 export async function loadIdentity(stateFolder: string, clock: Clock): Promise<StoredIdentity> {
   await privateFolder(stateFolder);
+  return readIdentity(stateFolder, clock);
+}
+
+/** The same of a folder whose account and mode somebody else looks at, for root to look into. */
+export async function readIdentity(stateFolder: string, clock: Clock): Promise<StoredIdentity> {
   const identity = await readState(stateFolder, 'identity');
   if (identity === undefined) {
     throw new IdentityError(
