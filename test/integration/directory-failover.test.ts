@@ -12,7 +12,12 @@ import { systemClock, type Clock } from '../../src/support/clock.ts';
 import { Secret } from '../../src/support/secret.ts';
 import { startDnsServer, type DnsAnswer } from '../support/dns-server.ts';
 import { eventually } from '../support/eventually.ts';
-import { ANNA_GUID, ldapDomain, type LdapDomainOptions } from '../support/ldap-domain.ts';
+import {
+  ANNA_GUID,
+  ldapDomain,
+  passwordMetadata,
+  type LdapDomainOptions,
+} from '../support/ldap-domain.ts';
 import { startLdapServer, type LdapServer } from '../support/ldap-server.ts';
 import { MemoryLog } from '../support/memory-log.ts';
 import { createTestCa, type TestCa, type TestCertificate } from '../support/test-ca.ts';
@@ -123,6 +128,42 @@ async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number
   const started = performance.now();
   return { result: await work(), ms: performance.now() - started };
 }
+
+describe('the clock of whoever wrote the password', () => {
+  const OTHER = '66666666-7777-4888-8999-bbbbbbbbbbbb';
+  const written = { replPropertyMetaData: [passwordMetadata(OTHER, '133000000000000000')] };
+
+  /** Its clock is an hour ahead. */
+  function ahead(): Promise<LdapServer> {
+    const text = new Date(Date.now() + 3_600_000).toISOString().replaceAll(/[-:T]|\..*/g, '');
+    return controller({ invocationId: OTHER, rootDse: { currentTime: [`${text}.0Z`] } });
+  }
+
+  test('is known from its probe, also once it is gone', async () => {
+    const other = await ahead();
+    const here = await controller({ account: written });
+    const directory = open([at(DC1, here), at(DC2, other)]);
+    expect((await directory.read(ANNA, NEVER)).writerTime).toBeUndefined();
+    await directory.check(NEVER);
+    await other.stop();
+    await directory.check(NEVER);
+    const { controller: name, writerTime, readAtMs } = await directory.read(ANNA, NEVER);
+    expect(name).toBe(DC1);
+    const aheadMs = (writerTime?.ms ?? 0) - readAtMs;
+    expect(aheadMs).toBeGreaterThan(3_540_000);
+    expect(aheadMs).toBeLessThan(3_600_000 + 1_000);
+  });
+
+  test('is known from an account that was read there', async () => {
+    const directory = open([
+      at(DC1, await controller({ account: written })),
+      at(DC2, await ahead()),
+    ]);
+    await directory.read(ANNA, NEVER, { only: DC2 });
+    const { controllerTimeMs, writerTime } = await directory.read(ANNA, NEVER);
+    expect((writerTime?.ms ?? 0) - controllerTimeMs).toBeGreaterThan(3_540_000);
+  });
+});
 
 describe('whoever waits', () => {
   test('has an answer in time behind a dead and a silent controller, and the next at once', async () => {

@@ -456,6 +456,89 @@ describe('with two controllers', () => {
     });
   });
 
+  /** On a baseline that has the metadata, as the service takes it. */
+  async function claimsByMetadata(): Promise<CommandClaims> {
+    const { unicodePwd } = await domain.read({ objectGuid: ann }, new AbortController().signal);
+    const baseline = { ...(await rig.baseline(ann)), unicodePwd };
+    return rig.claims({ objectGuid: ann, baseline });
+  }
+
+  /** Never said to have begun anywhere: the agent's session was lost before. */
+  function lostAttempt(fromMs: number, untilMs: number): CommandClaims['attempts'][0] {
+    const { controller: _, ...lost } = attempt(fromMs, untilMs);
+    return lost;
+  }
+
+  describe("a change on another controller four seconds before the first agent's time", () => {
+    const attempts = () => [lostAttempt(-216_470, -31_212)];
+    let claims: CommandClaims;
+
+    async function changedBefore(aheadMs = 0): Promise<void> {
+      domain.aheadMs[DC2] = aheadMs;
+      claims = await claimsByMetadata();
+      domain.resetByAdmin(ann, LATER_PASSWORD, false, DC2);
+      clock.advance(3_940 + 216_470);
+    }
+
+    test.each([0, 20_000, -20_000])(
+      "is somebody else's, its clock being %i ms ahead",
+      async (aheadMs) => {
+        await changedBefore(aheadMs);
+        const { outcome } = await send(claims, { attempts: attempts() });
+        expect(outcome.code).toBe('SUPERSEDED');
+      },
+    );
+
+    test('is of nobody known while the clock of that controller is not', async () => {
+      await changedBefore();
+      domain.unheard.add(DC2);
+      const { outcome } = await send(claims, { attempts: attempts() });
+      expect(outcome).toMatchObject({ code: 'INDETERMINATE', status: 'unknown' });
+    });
+
+    test("is somebody else's, whatever the clocks say, when theirs is known to be", async () => {
+      await changedBefore();
+      domain.unheard.add(DC2);
+      const { pwdLastSet } = await domain.read({ objectGuid: ann }, new AbortController().signal);
+      const known = { attempts: attempts(), knownPwdLastSet: [pwdLastSet] };
+      expect((await send(claims, known)).outcome.code).toBe('SUPERSEDED');
+    });
+
+    test('is of nobody known when the clocks were told so slowly that it may lie inside', async () => {
+      await changedBefore();
+      domain.clockTookMs = 4_000;
+      const { outcome } = await send(claims, { attempts: attempts() });
+      expect(outcome.code).toBe('INDETERMINATE');
+    });
+
+    test('is of nobody known when the command may have been signed that much before it came', async () => {
+      await changedBefore();
+      const monotonicMs = clock.monotonic() - 4_000;
+      const { outcome } = await send(claims, { attempts: attempts(), monotonicMs });
+      expect(outcome.code).toBe('INDETERMINATE');
+    });
+
+    afterEach(() => {
+      expect(domain.written).toEqual([]);
+      expect(domain.passwordOf(ann)).toBe(LATER_PASSWORD);
+    });
+  });
+
+  test.each([0, 25_000, -25_000])(
+    "the first agent's write on another controller is known by that one's clock, %i ms ahead",
+    async (aheadMs) => {
+      domain.aheadMs[DC2] = aheadMs;
+      const claims = await claimsByMetadata();
+      clock.advance(50);
+      domain.resetByAdmin(ann, NEW_PASSWORD, false, DC2); // the first agent's
+      clock.advance(20_000);
+      const attempts = [lostAttempt(-20_050, -7_050)];
+      const { outcome } = await send(claims, { attempts });
+      expect(outcome).toMatchObject({ code: 'APPLIED', inferred: true });
+      expect(domain.written).toEqual([]);
+    },
+  );
+
   /** These stop answering as soon as the next write was sent. */
   function goneAfterWrite(...names: string[]): void {
     const apply = domain.apply.bind(domain);

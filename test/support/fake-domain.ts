@@ -4,6 +4,7 @@ import {
   type AccountChange,
   type AccountReading,
   type AppliedChange,
+  type ClockReading,
   type Directory,
   type ReadOptions,
   type SelfTest,
@@ -23,6 +24,9 @@ const INVOCATIONS = {
 } as const;
 
 type Name = keyof typeof INVOCATIONS;
+
+const NAMES = [DC1, DC2] as const;
+
 type Copy = Pick<AccountReading, 'pwdLastSet' | 'lockoutTime' | 'locked' | 'usnChanged'> & {
   readonly password: string;
   readonly metadata: NonNullable<AccountReading['unicodePwd']>;
@@ -46,6 +50,12 @@ export class FakeDomain implements Directory {
   readonly silent = new Set<string>();
   /** Replicates at once, as a healthy domain nearly does. */
   replicates = true;
+  /** How far the clock of each is ahead of everybody else's. */
+  readonly aheadMs: Record<Name, number> = { [DC1]: 0, [DC2]: 0 };
+  /** Whose clocks nobody has asked for. */
+  readonly unheard = new Set<Name>();
+  /** How long it took to be told the time, of which nothing is known but that it was told meanwhile. */
+  clockTookMs = 0;
   readonly #clock: Clock;
   readonly #metadata: boolean;
   readonly #copies = new Map<Name, Map<string, Copy>>();
@@ -122,6 +132,7 @@ export class FakeDomain implements Directory {
     if (!('objectGuid' in address)) throw new TypeError('by objectGuid only');
     const { objectGuid } = address;
     const { metadata, password: _, ...copy } = this.#copy(name, objectGuid);
+    const writer = NAMES.find((one) => INVOCATIONS[one] === metadata.invocationId);
     return {
       ...ORDINARY,
       samAccountName: 'ann',
@@ -131,10 +142,14 @@ export class FakeDomain implements Directory {
       objectGuid,
       controller: name,
       invocationId: INVOCATIONS[name],
-      controllerTimeMs: this.#clock.now(),
+      controllerTimeMs: this.#timeOf(name).ms,
+      controllerTimeUnsureMs: this.clockTookMs,
       readAtMs: this.#clock.now(),
       mustChange: copy.pwdLastSet === '0',
       ...(this.#metadata && { unicodePwd: metadata }),
+      ...(this.#metadata &&
+        writer !== undefined &&
+        !this.unheard.has(writer) && { writerTime: this.#timeOf(writer) }),
     };
   }
 
@@ -169,6 +184,12 @@ export class FakeDomain implements Directory {
 
   [Symbol.asyncDispose](): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** The answer that came last was made at its very beginning: the clock is taken for the earliest. */
+  #timeOf(name: Name): ClockReading {
+    const ms = this.#clock.now() + this.aheadMs[name] - this.clockTookMs;
+    return { ms, unsureMs: this.clockTookMs };
   }
 
   #carryOutLate(): void {
@@ -207,11 +228,12 @@ export class FakeDomain implements Directory {
     { password, mustChange, nowMs }: { password: string; mustChange: boolean; nowMs: number },
   ): void {
     const { metadata } = this.#copy(name, objectGuid);
-    const second = new Date(nowMs - (nowMs % 1000)).toISOString();
+    const setAt = nowMs + this.aheadMs[name];
+    const second = new Date(setAt - (setAt % 1000)).toISOString();
     const invocationId = INVOCATIONS[name];
     this.#store(name, objectGuid, {
       password,
-      pwdLastSet: mustChange ? '0' : String(BigInt(toFiletime(nowMs)) + ++this.#ticks),
+      pwdLastSet: mustChange ? '0' : String(BigInt(toFiletime(setAt)) + ++this.#ticks),
       metadata: {
         version: metadata.version + 1,
         changedAt: second,

@@ -5,7 +5,7 @@ const CONFIGURATION_DN = `CN=Configuration,${DOMAIN_DN}`;
 
 export const ANNA_GUID = '11111111-2222-4333-8444-555555555555';
 
-/** Of every controller's database. */
+/** Of every controller's database, unless it has one of its own. */
 const INVOCATION_ID = '66666666-7777-4888-8999-aaaaaaaaaaaa';
 
 type Attributes = Readonly<Record<string, readonly (string | Buffer)[]>>;
@@ -17,6 +17,7 @@ export interface LdapDomainOptions {
   readonly account?: Attributes;
   /** Host name of the PDC emulator. */
   readonly pdc?: string;
+  readonly invocationId?: string;
   /** What these requests are answered instead; undefined for the usual answer. */
   readonly instead?: (request: LdapRequest) => LdapAnswer | undefined;
 }
@@ -36,7 +37,7 @@ function usual({ op, dn, scope }: LdapRequest, options: LdapDomainOptions): Ldap
       if (scope !== 0) return found(ANNA_DN, { objectGUID: [guid()] });
       return found(DOMAIN_DN, { ...DOMAIN_HEAD, fSMORoleOwner: [`CN=NTDS Settings,${server}`] });
     case `CN=NTDS Settings,${server}`.toLowerCase():
-      return found(dn, { invocationId: [guid(INVOCATION_ID)] });
+      return found(dn, { invocationId: [guid(options.invocationId ?? INVOCATION_ID)] });
     case server.toLowerCase():
       return found(server, { dNSHostName: [options.pdc ?? 'dc1.corp.test'] });
     case `<guid=${ANNA_GUID}>`:
@@ -95,6 +96,19 @@ const ANNA: Attributes = {
 export function sid(rid: number): Buffer {
   const bytes = Buffer.from('01050000000000051500000001000000020000000300000000000000', 'hex');
   bytes.writeUInt32LE(rid, 24);
+  return bytes;
+}
+
+/** PROPERTY_META_DATA_VECTOR (MS-DRSR 5.162): who wrote `unicodePwd`, the first time, and when. */
+export function passwordMetadata(invocationId: string, setAt: string): Buffer {
+  const bytes = Buffer.alloc(16 + 48);
+  bytes.writeUInt32LE(1, 0);
+  bytes.writeUInt32LE(1, 8);
+  const record = bytes.subarray(16);
+  record.writeUInt32LE(0x9_005a, 0);
+  record.writeUInt32LE(1, 4);
+  record.writeBigUInt64LE(BigInt(setAt) / 10_000_000n, 8);
+  guid(invocationId).copy(record, 16);
   return bytes;
 }
 

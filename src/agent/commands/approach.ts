@@ -1,6 +1,11 @@
 import { CLOCK_TOLERANCE_S, type CommandClaims } from '../../protocol/command.ts';
 import { withDeadline } from '../../support/with-deadline.ts';
-import { DirectoryError, type AccountReading, type Directory } from '../directory/directory.ts';
+import {
+  DirectoryError,
+  type AccountReading,
+  type ClockReading,
+  type Directory,
+} from '../directory/directory.ts';
 import { checkGuard, hasMoved } from './checks.ts';
 import { judge, type Verdict, type Window } from './evidence.ts';
 import type { Job } from './job.ts';
@@ -108,32 +113,46 @@ function judgeAttempts(
   const verdict = judge(claims.baseline, account, { op, mustChange: planned, windows });
   // Another operation may have been written right before the dispatch whose time this is.
   const isOthers = claims.knownPwdLastSet?.includes(account.pwdLastSet) === true;
-  return verdict === 'moved-inside' && isOthers ? 'moved-outside' : verdict;
+  const mayBeOurs = verdict === 'moved-inside' || verdict === 'moved-undated';
+  return mayBeOurs && isOthers ? 'moved-outside' : verdict;
 }
 
 /**
- * When other agents can have written, by the clock of the controller that was read. The service's
- * clock only tells how long before this command that was: between clocks that nobody compared,
- * somebody else's change of half a minute before would pass for ours.
+ * When other agents can have written, by the clock of the controller that wrote last. The service's
+ * clock only tells how long before this command that was; when it was signed lies between what the
+ * service knew of this machine's clock and when it came.
  */
 function windowsOf(
   { claims, executor: { clock }, givenAt, receivedAt }: Arrived,
   account: AccountReading,
 ): readonly Window[] {
-  const { controllerTimeMs, readAtMs, unicodePwd, invocationId } = account;
-  const aheadMs = controllerTimeMs - readAtMs + clock.now() - clock.monotonic();
+  const sinceReadMs = clock.now() - account.readAtMs;
   const signedMs = Date.parse(claims.signedAt);
   return othersOf(claims).map(({ from, until, controller }) => {
-    // What was made on another controller has the time of that one.
-    const isTimedHere =
-      controller?.toLowerCase() === account.controller.toLowerCase() ||
-      (unicodePwd !== undefined && unicodePwd.invocationId === invocationId);
-    const marginMs = isTimedHere ? 0 : CLOCK_TOLERANCE_S * 1000;
+    const { ms, unsureMs } = writerTimeOf(account, controller);
+    const aheadMs = ms + sinceReadMs - clock.monotonic();
     return {
-      fromMs: givenAt + aheadMs - (signedMs - Date.parse(from)) - marginMs,
-      untilMs: receivedAt + aheadMs - (signedMs - Date.parse(until)) + marginMs,
+      fromMs: givenAt + aheadMs - (signedMs - Date.parse(from)),
+      untilMs: receivedAt + aheadMs + unsureMs - (signedMs - Date.parse(until)),
+      unsureMs: receivedAt - givenAt + unsureMs,
     };
   });
+}
+
+/**
+ * The clock that the last write has its time of. Of a controller whose clock was never heard only
+ * the tolerance bounds it: somebody else's change of seconds before the first dispatch lies inside.
+ */
+function writerTimeOf(account: AccountReading, begunOn: string | undefined): ClockReading {
+  const { controllerTimeMs: ms, controllerTimeUnsureMs = 0, invocationId, writerTime } = account;
+  const writtenOn = account.unicodePwd?.invocationId;
+  const isFromHere =
+    writtenOn === undefined || invocationId === undefined
+      ? begunOn?.toLowerCase() === account.controller.toLowerCase()
+      : writtenOn === invocationId;
+  if (isFromHere) return { ms, unsureMs: controllerTimeUnsureMs };
+  const toleranceMs = CLOCK_TOLERANCE_S * 1000;
+  return writerTime ?? { ms: ms - toleranceMs, unsureMs: 2 * toleranceMs + controllerTimeUnsureMs };
 }
 
 /** Dispatches to other agents: what this one began is in its own journal. */

@@ -18,6 +18,8 @@ type After = Before & Pick<AccountReading, 'controllerTimeMs'>;
 export interface Window {
   readonly fromMs: number;
   readonly untilMs: number;
+  /** By how much the first end may really be later and the other one sooner. Absent: 0. */
+  readonly unsureMs?: number;
 }
 
 export interface Write {
@@ -31,7 +33,7 @@ export interface Write {
  * - `not-moved`: nothing was written since.
  * - `moved-inside`: written once, when our write can have been: it is ours.
  * - `moved-outside`: written by somebody else.
- * - `moved-undated`: written, and nothing tells when.
+ * - `moved-undated`: written, and nothing tells when, or not well enough.
  * - `behind`: this controller has not heard yet of what was there before.
  * - `undecidable`: it looks the same either way.
  */
@@ -78,11 +80,10 @@ function judgeMetadata(
   }
   const isNext = is.version === was.version + 1;
   const isFromHere = invocationId === undefined || is.invocationId === invocationId;
-  const isInTime = isInside(momentOf(is.changedAt, pwdLastSet), windows);
   // A write with must-change leaves 0: another one is somebody else's of the same seconds.
   const looksLikeIt = !mustChange || pwdLastSet === '0';
-  return [isNext, isFromHere, isInTime, looksLikeIt].every(Boolean)
-    ? 'moved-inside'
+  return isNext && isFromHere && looksLikeIt
+    ? judgeMoment(momentOf(is.changedAt, pwdLastSet), windows)
     : 'moved-outside';
 }
 
@@ -108,8 +109,7 @@ function judgeTimes(before: Before, after: After, { op, mustChange, windows }: W
     return 'behind';
   }
   // A write with must-change would have left 0.
-  const moment = { fromMs: setAt, untilMs: setAt };
-  return !mustChange && isInside(moment, windows) ? 'moved-inside' : 'moved-outside';
+  return mustChange ? 'moved-outside' : judgeMoment({ fromMs: setAt, untilMs: setAt }, windows);
 }
 
 /**
@@ -138,6 +138,16 @@ function momentOf(changedAt: string, pwdLastSet: string): Window {
   return setAt !== undefined && setAt >= fromMs && setAt <= untilMs
     ? { fromMs: setAt, untilMs: setAt }
     : { fromMs, untilMs };
+}
+
+/** Only what lies inside however wrong the clocks are is ours, and outside somebody else's. */
+function judgeMoment(moment: Window, windows: readonly Window[]): Verdict {
+  const surely = windows.map(({ fromMs, untilMs, unsureMs = 0 }) => ({
+    fromMs: fromMs + unsureMs,
+    untilMs: untilMs - unsureMs,
+  }));
+  if (isInside(moment, surely)) return 'moved-inside';
+  return isInside(moment, windows) ? 'moved-undated' : 'moved-outside';
 }
 
 function isInside(moment: Window, windows: readonly Window[]): boolean {

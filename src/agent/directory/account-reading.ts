@@ -45,6 +45,7 @@ export const BINARY_ATTRIBUTES = [
 export interface ReadingContext {
   readonly controller: string;
   readonly controllerTimeMs: number;
+  readonly controllerTimeUnsureMs: number;
   readonly readAtMs: number;
   readonly invocationId: string | undefined;
   /** The agent's own SIDs as the controller sees them. */

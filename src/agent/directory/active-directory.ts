@@ -6,6 +6,7 @@ import { writeAccount } from './account-write.ts';
 import { Affinity, hasCaughtUp } from './affinity.ts';
 import type { Ask } from './ask-in-turn.ts';
 import { ConnectionError } from './connection-error.ts';
+import { ControllerClocks } from './controller-clocks.ts';
 import { Controller, type Timeouts } from './controller.ts';
 import { Controllers } from './controllers.ts';
 import { within, type Late } from './deadline.ts';
@@ -59,6 +60,7 @@ export function openActiveDirectory(options: ActiveDirectoryOptions): Directory 
 class ActiveDirectory implements Directory {
   readonly #controllers: Controllers;
   readonly #affinity: Affinity;
+  readonly #clocks: ControllerClocks;
   readonly #user: string;
   /** For what can be said of none of its controllers. */
   readonly #name: string;
@@ -85,6 +87,7 @@ class ActiveDirectory implements Directory {
     };
     const controller = (where: DomainController): Controller => new Controller(where, context);
     this.#affinity = new Affinity(clock);
+    this.#clocks = new ControllerClocks(clock);
     this.#controllers = new Controllers(openRoster(domainControllers, { controller, clock, log }), {
       preferPdc: options.preferPdc ?? true,
       ...this.#timeouts,
@@ -142,7 +145,9 @@ class ActiveDirectory implements Directory {
       new DirectoryError('DIRECTORY_UNREACHABLE', `looking for domain controllers: ${why}`);
     try {
       const all = await within(this.#controllers.all(), limit, unknown);
-      return await Promise.all(all.map((controller) => probeController(controller, limit)));
+      return await Promise.all(
+        all.map((controller) => probeController(controller, this.#clocks, limit)),
+      );
     } catch (error) {
       if (!(error instanceof DirectoryError)) throw error;
       return [
@@ -206,7 +211,7 @@ class ActiveDirectory implements Directory {
       void controller.warm();
       const read = (connection: LdapConnection): Promise<AccountReading> => {
         const asking = this.#asking(controller, connection, signal);
-        return readOn(controller, asking, { address, clock: this.#clock });
+        return readOn(controller, asking, { address, clocks: this.#clocks, clock: this.#clock });
       };
       return controller.use('read', read, signal);
     };

@@ -1,5 +1,6 @@
 import type { EffectivePolicy } from '../../protocol/account.ts';
 import type { Clock } from '../../support/clock.ts';
+import type { ControllerClocks, RunningClock } from './controller-clocks.ts';
 import { Expiring } from './expiring.ts';
 import {
   readCurrentTime,
@@ -22,7 +23,7 @@ export class ControllerFacts {
   readonly #clock: Clock;
   readonly #profile: Expiring<ControllerProfile>;
   readonly #invocationId: Expiring<string | undefined>;
-  readonly #currentTime: Expiring<() => number>;
+  readonly #currentTime: Expiring<RunningClock>;
   readonly #domain: Expiring<DomainFacts>;
   readonly #domainNames: Expiring<readonly string[]>;
   readonly #policies = new Map<string, Expiring<EffectivePolicy>>();
@@ -57,12 +58,31 @@ export class ControllerFacts {
   }
 
   /** What the controller's clock says now: read a few seconds ago at most, and carried on by ours. */
-  currentTime(asking: Asking): Promise<() => number> {
+  currentTime(asking: Asking): Promise<RunningClock> {
     return this.#currentTime.get(async () => {
+      const sentAt = this.#clock.monotonic();
       const currentTimeMs = await readCurrentTime(asking);
       const readAt = this.#clock.monotonic();
-      return () => Math.round(currentTimeMs + this.#clock.monotonic() - readAt);
+      // It was said at any time between the question and the answer.
+      const unsureMs = Math.ceil(readAt - sentAt);
+      return () => ({
+        ms: Math.round(currentTimeMs + this.#clock.monotonic() - readAt),
+        unsureMs,
+      });
     });
+  }
+
+  /** Who it is in replication metadata, and its clock, which `clocks` gets to know by that. */
+  async identify(
+    asking: Asking,
+    profile: ControllerProfile,
+    clocks: ControllerClocks,
+  ): Promise<{ readonly invocationId: string | undefined; readonly currentTime: RunningClock }> {
+    // One question at a time: behind Nagle's algorithm the answer to a second one waits for an ACK.
+    const invocationId = await this.invocationId(asking, profile);
+    const currentTime = await this.currentTime(asking);
+    if (invocationId !== undefined) clocks.heard(invocationId, currentTime);
+    return { invocationId, currentTime };
   }
 
   domain(asking: Asking, { domainDn }: ControllerProfile): Promise<DomainFacts> {

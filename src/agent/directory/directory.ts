@@ -91,6 +91,12 @@ export interface AppliedChange {
   readonly historyEnforced: boolean;
 }
 
+/** What another machine's clock says: this, or at the most so much later. */
+export interface ClockReading {
+  readonly ms: number;
+  readonly unsureMs: number;
+}
+
 /** One account as one controller shows it. 64-bit values are decimal strings. */
 export interface AccountReading {
   readonly objectGuid: string;
@@ -99,6 +105,13 @@ export interface AccountReading {
   /** The controller's own clock (rootDSE `currentTime`), epoch milliseconds, and ours at that moment. */
   readonly controllerTimeMs: number;
   readonly readAtMs: number;
+  /** How much later than `controllerTimeMs` it may have been: as long as the answer took. Absent: 0. */
+  readonly controllerTimeUnsureMs?: number;
+  /**
+   * The clock, at that moment, of the controller that wrote the password last, as replication
+   * metadata names it; absent when that is not known, or its clock is not.
+   */
+  readonly writerTime?: ClockReading;
   readonly samAccountName: string;
   readonly displayName?: string;
   readonly sid: string;

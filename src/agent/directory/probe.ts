@@ -2,6 +2,7 @@ import type { ControllerHealth } from '../../protocol/status.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { messageOf } from '../../support/errors.ts';
 import { ConnectionError } from './connection-error.ts';
+import type { ControllerClocks } from './controller-clocks.ts';
 import type { Controller } from './controller.ts';
 import { within, type Limit } from './deadline.ts';
 import { requireSuitable } from './suitable.ts';
@@ -14,13 +15,14 @@ const MAX_PROBLEM_LENGTH = 512;
 /** How a controller fares, found by asking it now. Never rejects. */
 export async function probeController(
   controller: Controller,
+  clocks: ControllerClocks,
   limit: Limit,
 ): Promise<ControllerHealth> {
   const giveUp = new AbortController();
   const late = (): Error =>
     new ConnectionError('connect', `${controller.name}: no answer within ${limit.ms} ms`);
   try {
-    return await within(ask(controller, limit, giveUp.signal), limit, late);
+    return await within(ask({ controller, clocks }, limit, giveUp.signal), limit, late);
   } catch (error) {
     const stage = error instanceof ConnectionError ? error.stage : 'bind';
     return {
@@ -35,7 +37,7 @@ export async function probeController(
 }
 
 function ask(
-  controller: Controller,
+  { controller, clocks }: { readonly controller: Controller; readonly clocks: ControllerClocks },
   { ms, clock }: Limit,
   signal: AbortSignal,
 ): Promise<ControllerHealth> {
@@ -46,6 +48,10 @@ function ask(
       const asking = { connection, controller: controller.name, ms, signal };
       const profile = await controller.facts.profileNow(asking);
       requireSuitable(controller.name, profile);
+      const latencyMs = Math.round((clock.monotonic() - started) * 10) / 10;
+      const clockOffsetMs = profile.currentTimeMs - clock.now();
+      // What was written on it bears its time, and may have to be dated once it is gone.
+      await controller.facts.identify(asking, profile, clocks);
       const { certificateExpiresAt: expiresAt } = connection;
       const problem = expiryProblem(expiresAt, clock.now());
       return {
@@ -53,8 +59,8 @@ function ask(
         reachable: true,
         bound: true,
         policyHints: profile.policyHints !== undefined,
-        latencyMs: Math.round((clock.monotonic() - started) * 10) / 10,
-        clockOffsetMs: profile.currentTimeMs - clock.now(),
+        latencyMs,
+        clockOffsetMs,
         ...(expiresAt !== undefined && { certificateExpiresAt: timestamp(expiresAt) }),
         ...(problem !== undefined && { problem }),
       };

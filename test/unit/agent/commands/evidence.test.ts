@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { judge, type Before, type Verdict } from '../../../../src/agent/commands/evidence.ts';
+import {
+  judge,
+  type Before,
+  type Verdict,
+  type Write,
+} from '../../../../src/agent/commands/evidence.ts';
 import { toFiletime } from '../../../../src/agent/directory/filetime.ts';
 import { SEEDED } from '../../../support/seeded.ts';
 
@@ -26,7 +31,7 @@ const NOW = { controllerTimeMs: START + 5_000 };
 function verdict(
   before: Partial<Before>,
   after: Partial<Before> & { controllerTimeMs?: number },
-  write: { op?: 'reset' | 'change' | 'unlock'; mustChange?: boolean } = {},
+  write: Partial<Write> = {},
 ): Verdict {
   const was = { ...BEFORE, ...before };
   const asked = { op: 'reset' as const, mustChange: false, windows: WINDOWS, ...write };
@@ -74,6 +79,29 @@ test.each<[string, number, Verdict]>([
   const after = { unicodePwd: version(4, changedAt), pwdLastSet: at(ms) };
   expect(verdict(before, after)).toBe(expected);
   expect(verdict({}, { pwdLastSet: at(ms) })).toBe(expected);
+});
+
+test.each<[string, number, Verdict]>([
+  ['surely in its time', 6_000, 'moved-inside'],
+  ['half a second before that', 2_500, 'moved-inside'],
+  ['perhaps before its time', 2_499, 'moved-undated'],
+  ['perhaps in its time', -500, 'moved-undated'],
+  ['surely before its time', -501, 'moved-outside'],
+  ['two seconds after its time', 22_000, 'moved-inside'],
+  ['perhaps after its time', 22_001, 'moved-undated'],
+  ['surely after its time', 25_001, 'moved-outside'],
+])('with clocks that are 3 s apart or not, a write %s is what is sure', (_what, ms, expected) => {
+  const windows = WINDOWS.map((window) => ({ ...window, unsureMs: 3_000 }));
+  const before = { unicodePwd: version(3, -9_000_000), invocationId: HERE };
+  const changedAt = Math.floor(ms / 1000) * 1000;
+  const after = { unicodePwd: version(4, changedAt), pwdLastSet: at(ms) };
+  expect(verdict(before, after, { windows })).toBe(expected);
+  expect(verdict({}, { pwdLastSet: at(ms) }, { windows })).toBe(expected);
+});
+
+test('a window whose ends may pass each other proves nothing', () => {
+  const windows = WINDOWS.map((window) => ({ ...window, unsureMs: 60_000 }));
+  expect(verdict({}, { pwdLastSet: at(5_000) }, { windows })).toBe('moved-undated');
 });
 
 describe('without metadata', () => {
