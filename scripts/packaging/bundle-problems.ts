@@ -52,7 +52,7 @@ async function traceProblems(
       if (content.includes(trace)) problems.push(`${file} holds ${trace}`);
     }
     // A map has the paths of all sources, and what a stack says is readable without.
-    if (file.endsWith(".js") && content.includes('\n//# sourceMappingURL=')) {
+    if (file.endsWith('.js') && content.includes('\n//# sourceMappingURL=')) {
       problems.push(`${file} names a source map`);
     }
   }
