@@ -130,7 +130,7 @@ test('a database of a newer version is refused', async () => {
   await (await openPostgresStore(place))[Symbol.asyncDispose]();
   const values = `values ('999-from-the-future', '2030-01-01')`;
   await server.query(place.database, `insert into kysely_migration ${values}`);
-  await refused(place, 'newer passback-cloud');
+  await refused(place, 'a newer passback-cloud than this');
 });
 
 test('a column that a newer node adds does not disturb this one', async () => {
