@@ -54,7 +54,7 @@ export class Dispatcher {
       if (open.length > 0) handedOver.push(operation);
     }
     for (const operation of handedOver) this.#turns.reserve(operation);
-    for (const known of unfinished) this.#start({ id: known.id, known });
+    for (const known of unfinished) this.#start(known);
   }
 
   /**
@@ -76,7 +76,7 @@ export class Dispatcher {
       if (!assignment.isOwn) return;
       await this.adoptById(assignment.before);
       first = dispatch && turn && { dispatch, turn };
-      this.#start({ id: known.id, known, first });
+      this.#start(known, first);
     } finally {
       this.#submitting.delete(operation.id);
       if (first === undefined) turn?.[Symbol.dispose]();
@@ -147,13 +147,16 @@ export class Dispatcher {
   }
 
   /** Idempotent. */
-  #start(run: Run): void {
-    if (this.#running.has(run.id) || this.#draining) return;
+  #start(known: OperationRecord, first?: UnderWay): void {
+    const { id } = known;
+    if (this.#running.has(id) || this.#draining) return;
     const drain = new AbortController();
-    const running: Running = { known: run.known, drain, ended: Promise.resolve() };
-    this.#running.set(run.id, running);
-    running.ended = this.#run(run, running).finally(() => {
-      this.#running.delete(run.id);
+    const running: Running = { known, drain, ended: Promise.resolve() };
+    this.#running.set(id, running);
+    running.ended = this.#run({ id, known, first }, running).finally(() => {
+      this.#running.delete(id);
+      // However it ended: whoever cares for it from now on keeps the account's order.
+      this.#turns.release(known);
     });
   }
 
@@ -165,12 +168,8 @@ export class Dispatcher {
       this.#changes.announce(operation);
     };
     const context = { core: this.#core, turns: this.#turns, onChange };
-    let hasFailed = false;
-    for (let next: Run = run; !drain.aborted; next = { id: run.id }) {
+    for (let next: Run = run; !drain.aborted; next = { id: run.id, isAgain: true }) {
       try {
-        // Nobody waits any more for an answer to what was handed over before.
-        if (hasFailed) await this.#loseDispatches(run.id);
-        hasFailed = false;
         const ended = await runOperation(context, next, { drain, abort });
         if (ended !== undefined) {
           await nextTurn(); // whoever waits for the outcome comes before the log
@@ -183,16 +182,8 @@ export class Dispatcher {
         // A database that fails now may work again in a moment; the operation must not be forgotten.
         log.error('cloud.request_failed', { cmd: run.id, problem: messageOf(error) });
         await clock.sleep(RETRY_FAILED_MS, drain);
-        hasFailed = true;
       }
     }
-  }
-
-  async #loseDispatches(id: string): Promise<void> {
-    const { store, relay, clock } = this.#core;
-    const operation = await store.operations.find(id);
-    if (operation === undefined) return;
-    await relay.asRunner(operation, (inside) => inside.operations.loseDispatches(clock.now(), id));
   }
 
   #logEnd({ id, directory, op, by, actor, state, result, objectGuid }: OperationRecord): void {

@@ -27,6 +27,8 @@ export interface Run {
   readonly id: string;
   readonly known?: OperationRecord;
   readonly first?: UnderWay | undefined;
+  /** An attempt to run it failed, and nobody waits any more for an answer to what was handed over. */
+  readonly isAgain?: boolean;
 }
 
 /**
@@ -36,29 +38,24 @@ export interface Run {
  */
 export async function runOperation(
   context: RunContext,
-  { id, known, first }: Run,
+  { id, known, first, isAgain = false }: Run,
   stop: StopSignals,
 ): Promise<OperationRecord | undefined> {
   let operation = known;
   let underWay = first;
+  let mustLose = isAgain;
   for (;;) {
     operation ??= await context.core.store.operations.find(id);
     if (operation === undefined) return undefined;
-    if (operation.final) {
-      context.turns.release(operation);
-      return operation;
-    }
-    if (underWay === undefined && stop.drain.aborted) {
-      // Whoever cares for it from now on keeps the account's order.
-      context.turns.release(operation);
-      return undefined;
-    }
+    if (operation.final) return operation;
+    if (underWay === undefined && stop.drain.aborted) return undefined;
     const changed: OperationRecord | undefined =
       underWay === undefined
-        ? await takeOwnStep(context, operation, stop)
+        ? await takeOwnStep(context, operation, mustLose ? loseDispatches : takeStep, stop)
         : await finish(context, operation, underWay, stop.abort);
     if (changed !== undefined) context.onChange(changed);
     underWay = undefined;
+    mustLose = false;
     operation = changed;
   }
 }
@@ -77,19 +74,24 @@ function nextStep(
   return plan({ operation, dispatches, candidates, now: clock.now() });
 }
 
-/** Another node may have ended the operation meanwhile, or run it now: then this rejects with `NotOurs`. */
+type TakeStep = typeof takeStep;
+
+/**
+ * The operation may have ended meanwhile, also by a commit that nobody heard of, or another node may
+ * run it now: then this rejects with `NotOurs`.
+ */
 async function takeOwnStep(
   context: RunContext,
   operation: OperationRecord,
+  step: TakeStep,
   stop: StopSignals,
 ): Promise<OperationRecord | undefined> {
   try {
-    return await takeStep(context, operation, stop);
+    return await step(context, operation, stop);
   } catch (error) {
     if (!(error instanceof NotOurs)) throw error;
     const now = await context.core.store.operations.find(operation.id);
     if (now?.final === true) return now;
-    context.turns.release(operation);
     throw error;
   }
 }
@@ -128,6 +130,13 @@ async function takeStep(
   turn.keep();
   return await carryOut(core, operation, dispatch, stop.abort);
 }
+
+const loseDispatches: TakeStep = async ({ core: { relay, clock } }, operation) => {
+  await relay.asRunner(operation, (inside) =>
+    inside.operations.loseDispatches(clock.now(), operation.id),
+  );
+  return undefined;
+};
 
 async function finish(
   { core }: RunContext,
