@@ -1,9 +1,14 @@
-import { mkdtemp, readFile, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
 import { sampleOperation, storeContract } from './store-contract.ts';
+
+const CORP = {
+  ...{ id: 'corp', createdAt: 1 },
+  toggle: { version: 1, enabled: true, reason: '', by: 'anna', at: 1 },
+};
 
 storeContract('SQLite', async () => openSqliteStore(join(await temporaryFolder(), 'cloud.db')));
 
@@ -18,13 +23,39 @@ test('the database and its journals are readable by their owner only', async () 
 
 test('a database is there again after it was closed', async () => {
   const path = join(await temporaryFolder(), 'cloud.db');
-  const toggle = { version: 1, enabled: true, reason: '', by: 'anna', at: 1 };
   {
     await using store = await openSqliteStore(path);
-    await store.directories.add({ id: 'corp', createdAt: 1, toggle });
+    await store.directories.add(CORP);
   }
   await using store = await openSqliteStore(path);
   expect(await store.directories.find('corp')).toBeDefined();
+});
+
+test('a database that was closed is one file, all of it, for whoever copies it', async () => {
+  const folder = await temporaryFolder();
+  {
+    await using store = await openSqliteStore(join(folder, 'cloud.db'));
+    await store.ping();
+    expect(await readdir(folder)).toContain('cloud.db-wal');
+  }
+  expect(await readdir(folder)).toEqual(['cloud.db']);
+});
+
+test('whoever closes a database leaves its journals to another one that has it open', async () => {
+  const folder = await temporaryFolder();
+  await using stays = await openSqliteStore(join(folder, 'cloud.db'));
+  await stays.directories.add({ ...CORP, id: 'first' });
+  {
+    await using goes = await openSqliteStore(join(folder, 'cloud.db'));
+    await goes.directories.add({ ...CORP, id: 'second' });
+  }
+  expect(await readdir(folder)).toContain('cloud.db-wal');
+  await stays.directories.add({ ...CORP, id: 'third' });
+  expect((await stays.directories.list()).map(({ id }) => id)).toEqual([
+    'first',
+    'second',
+    'third',
+  ]);
 });
 
 test('a secret that was deleted is in no file of the database once that was scrubbed', async () => {
@@ -34,8 +65,7 @@ test('a secret that was deleted is in no file of the database once that was scru
     return files.some((text) => text.includes('wrapped-secret-of-o'));
   };
   await using store = await openSqliteStore(path);
-  const toggle = { version: 1, enabled: true, reason: '', by: 'anna', at: 1 };
-  await store.directories.add({ id: 'corp', createdAt: 1, toggle });
+  await store.directories.add(CORP);
   await store.operations.prepare(sampleOperation('o'));
   const secret = 'wrapped-secret-of-o'.padEnd(3_000, '.');
   await store.operations.submit([{ id: 'o', content: 'digest', secret }]);

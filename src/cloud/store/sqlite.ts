@@ -61,6 +61,7 @@ function openDatabase(path: string): SqliteDatabase {
   return {
     close: () => {
       statements.clear();
+      foldJournal(database);
       database.close();
     },
     prepare: (sql) => {
@@ -72,6 +73,19 @@ function openDatabase(path: string): SqliteDatabase {
       return statement;
     },
   };
+}
+
+/**
+ * Makes the database one file again, as whoever copies it expects. The driver's close leaves its journals
+ * until the last statement is collected. While another program has the database open, they are its own.
+ */
+function foldJournal(database: Database.Database): void {
+  try {
+    database.pragma('busy_timeout = 0');
+    database.pragma('journal_mode = DELETE');
+  } catch {
+    // They stay, whole; the next one who opens it reads them.
+  }
 }
 
 function guardedStatement(statement: Database.Statement): SqliteStatement {
