@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts';
 export interface ServiceManager {
   /** How often it wants to hear from a process that gets on; undefined: it does not watch. */
   readonly watchdogMs: number | undefined;
-  /** Hands the news over; what does not get through is said again with the next. Never throws. */
+  /** Hands the news over; a phase that does not get through is said again with the next. Never throws. */
   tell(news: News): void;
 }
 

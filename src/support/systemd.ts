@@ -28,7 +28,8 @@ function watchdogMs(env: Environment, pid: number): number | undefined {
 class Systemd implements ServiceManager {
   readonly watchdogMs: number | undefined;
   readonly #send: Send;
-  #unsaid: News = {};
+  /** What is said only once, and did not get through. Of everything else only the newest counts. */
+  #unsaid: Pick<News, 'phase'> = {};
 
   constructor(send: Send, watchdog: number | undefined) {
     this.#send = send;
@@ -36,8 +37,9 @@ class Systemd implements ServiceManager {
   }
 
   tell(news: News): void {
-    const all = { ...this.#unsaid, ...news };
-    this.#unsaid = this.#send(textOf(all)) ? {} : all;
+    const { phase } = { ...this.#unsaid, ...news };
+    const once = phase === undefined ? {} : { phase };
+    this.#unsaid = this.#send(textOf({ ...news, ...once })) ? {} : once;
   }
 }
 

@@ -232,15 +232,64 @@ test('the time on the way is part of the time in which a write begins', async ()
   const slow = await sign(claims);
   const read = directory.read.bind(directory);
   directory.read = (...args) => {
-    clock.advance(2_100);
+    clock.advance(3_100);
     return read(...args);
   };
-  clock.advance(3_000);
+  clock.advance(2_000);
   expect((await rig.send(slow)).outcome.code).toBe('BUSY');
   expect(directory.writes).toBe(0);
   const quick = await sign({ ...claims, jti: randomUUID(), monotonicMs: clock.monotonic() });
   expect((await rig.send(quick)).outcome.code).toBe('APPLIED');
 });
+
+test('a command that was long on its way is turned away before the service gives the session up', async () => {
+  const claims = await rig.claims({ objectGuid: ann });
+  const held = await sign(claims);
+  const { reads } = directory;
+  clock.advance(2_500);
+  expect((await rig.send(held)).outcome).toMatchObject({ code: 'BUSY', retry: 'later' });
+  expect(directory.reads).toBe(reads);
+});
+
+test(
+  'so is one whose account cannot be read in what is left of that time',
+  { timeout: 1_500 },
+  async () => {
+    const held = await rig.token({ objectGuid: ann });
+    directory.read = async (_address, signal) => {
+      await new Promise((resolve) => {
+        signal.addEventListener('abort', resolve);
+      });
+      throw new DirectoryError('DIRECTORY_UNREACHABLE', 'no answer');
+    };
+    clock.advance(2_450);
+    expect((await rig.send(held)).outcome).toMatchObject({ retry: 'later' });
+  },
+);
+
+test(
+  'so is one whose account is busy for all of it, and the next one still waits for the account',
+  { timeout: 1_500 },
+  async () => {
+    const { reads } = directory;
+    const first = await rig.token({ objectGuid: ann });
+    const late = await rig.claims({ objectGuid: ann, op: 'unlock' });
+    const release = directory.hold();
+    const running = rig.send(first);
+    await eventually(() => {
+      expect(directory.reads).toBe(reads + 2); // one of them for the baseline
+    });
+    clock.advance(2_450);
+    expect((await rig.send(await sign(late))).outcome).toMatchObject({ code: 'BUSY' });
+    const again = { ...late, jti: randomUUID(), monotonicMs: clock.monotonic() };
+    const next = rig.send(await sign(again));
+    expect(directory.reads).toBe(reads + 2);
+    release();
+    expect((await running).outcome.code).toBe('APPLIED');
+    expect((await next).outcome.code).toBe('APPLIED');
+    expect(directory.maxInFlight).toBe(1);
+  },
+);
 
 test('of many commands that were held back the service is told once a second', async () => {
   const claims = await rig.claims({ objectGuid: ann });

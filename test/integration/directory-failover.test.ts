@@ -163,6 +163,18 @@ describe('the clock of whoever wrote the password', () => {
     const { controllerTimeMs, writerTime } = await directory.read(ANNA, NEVER);
     expect((writerTime?.ms ?? 0) - controllerTimeMs).toBeGreaterThan(3_540_000);
   });
+
+  test('is told of the moment of the reading, however long its policy took', async () => {
+    const policy = 'CN=Strict,CN=Password Settings Container,CN=System,DC=corp,DC=test';
+    const account = { ...written, 'msDS-ResultantPSO': [policy] };
+    const instead = ({ dn }: { readonly dn: string }): undefined => {
+      if (dn === policy) shiftMs += 1_500;
+    };
+    const here = await controller({ account, invocationId: OTHER, instead });
+    const { controllerTimeMs, writerTime } = await open([at(DC1, here)]).read(ANNA, NEVER);
+    expect(shiftMs).toBe(1_500);
+    expect(writerTime?.ms).toBe(controllerTimeMs);
+  });
 });
 
 describe('whoever waits', () => {

@@ -173,6 +173,25 @@ describe('the state folder', () => {
       expect(found.commands?.[0]?.lines).toEqual([`chgrp 54321 ${config}`, `chmod g+r ${config}`]);
       await chown(config, 0, 54_321);
       expect(only(await run(), 'files.private').standing).toBe('pass');
+      const journal = join(state, 'journal.jsonl');
+      await writeFile(journal, '', { mode: 0o600 }); // by an agent that root has run
+      expect(only(await run(), 'files.private')).toMatchObject({
+        standing: 'fail',
+        about: journal,
+        commands: [{ lines: [`chown 54321:54321 ${journal}`] }],
+      });
+    },
+  );
+
+  test.skipIf(process.geteuid?.() === 0)(
+    'with a journal that is closed to who asks: it is not to be given up for that',
+    async () => {
+      const { run, state } = await rig();
+      await writeFile(join(state, 'journal.jsonl'), '', { mode: 0 });
+      expect(only(await run(), 'state.journal')).toMatchObject({
+        standing: 'fail',
+        remedy: expect.stringContaining('chown') as string,
+      });
     },
   );
 

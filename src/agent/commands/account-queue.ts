@@ -1,3 +1,15 @@
+import { onAbort } from '../../support/on-abort.ts';
+import { withDeadline } from '../../support/with-deadline.ts';
+
+/** For work that is of no use when its turn comes too late. */
+export interface Patience<T> {
+  readonly ms: number;
+  /** Ends the wait as well. */
+  readonly signal: AbortSignal;
+  /** Runs in the place of the work, and without a turn, when the wait is over. */
+  readonly late: () => Promise<T>;
+}
+
 /** Runs work one at a time per account, and only so much at once; what does not fit is turned away. */
 export class AccountQueue {
   readonly #limit: number;
@@ -18,16 +30,16 @@ export class AccountQueue {
   }
 
   /** Runs `work` after everything that was queued for the same account; settles as it does. */
-  run<T>(account: string, work: () => Promise<T>): Promise<T> {
+  run<T>(account: string, work: () => Promise<T>, patience?: Patience<T>): Promise<T> {
     this.#size++;
-    const before = this.#tails.get(account) ?? Promise.resolve();
-    const result = before.then(work).finally(() => {
-      this.#leave(account, tail);
+    const before = this.#tails.get(account);
+    const result = inTurn(before, work, patience).finally(() => {
+      this.#leave();
     });
-    const tail = result.then(
-      () => undefined,
-      () => undefined, // whoever queued it hears of it; the next in line must not
-    );
+    // Whoever was not patient must not be overtaken by the next in line.
+    const tail = Promise.allSettled([before, result]).then(() => {
+      if (this.#tails.get(account) === tail) this.#tails.delete(account);
+    });
     this.#tails.set(account, tail);
     return result;
   }
@@ -38,10 +50,34 @@ export class AccountQueue {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  #leave(account: string, tail: Promise<unknown>): void {
+  #leave(): void {
     this.#size--;
-    if (this.#tails.get(account) === tail) this.#tails.delete(account);
     if (this.#size > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
+}
+
+async function inTurn<T>(
+  before: Promise<unknown> | undefined,
+  work: () => Promise<T>,
+  patience: Patience<T> | undefined,
+): Promise<T> {
+  if (before === undefined || patience === undefined) {
+    await before;
+    return work();
+  }
+  const { ms, signal, late } = patience;
+  return (await comesWithin(before, ms, signal)) ? work() : late();
+}
+
+/** Whether a turn comes in that time. The turn before never rejects. */
+function comesWithin(turn: Promise<unknown>, ms: number, signal: AbortSignal): Promise<boolean> {
+  return withDeadline(ms, signal, (within) => {
+    const over = new Promise<false>((resolve) => {
+      onAbort(within, () => {
+        resolve(false);
+      });
+    });
+    return Promise.race([turn.then(() => true), over]);
+  });
 }

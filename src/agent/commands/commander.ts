@@ -7,7 +7,7 @@ import type { Fields, Logger } from '../../support/logger.ts';
 import { AccountQueue } from './account-queue.ts';
 import type { CommandSession } from './command-session.ts';
 import { execute } from './execute.ts';
-import type { Executor, Steps } from './job.ts';
+import { leftToBegin, type Executor, type Steps } from './job.ts';
 import { JournalError } from './journal-error.ts';
 import type { Intent } from './journal-records.ts';
 import type { Journal } from './journal.ts';
@@ -211,9 +211,22 @@ export class Commander {
       // Counts as running until it is on the disk: the same token must not slip through meanwhile.
       return this.#keepRunning(accepted, () => this.#turnAway(accepted, claims, obstacle));
     }
+    const { executor, abort: signal } = this.#options;
+    const patience = {
+      ...{ ms: leftToBegin(arrival, executor.clock), signal },
+      late: () => this.#notInTime(accepted, claims, arrival),
+    };
+    const work = (): Promise<string> => this.#carryOut(accepted, claims, arrival);
     return this.#keepRunning(accepted, () =>
-      this.#queue.run(claims.account.objectGuid, () => this.#carryOut(accepted, claims, arrival)),
+      this.#queue.run(claims.account.objectGuid, work, patience),
     );
+  }
+
+  /** Others on its account have taken too long; nothing was done for this dispatch. */
+  #notInTime(accepted: Accepted, claims: CommandClaims, { open }: Arrival): Promise<string> {
+    return open === undefined
+      ? this.#turnAway(accepted, claims, 'BUSY')
+      : Promise.reject(new Unresolved());
   }
 
   /** Why nothing is taken, or written, just now, whatever it is. What was taken is not drained away. */
@@ -243,6 +256,8 @@ export class Commander {
   ): Promise<string> {
     const { executor, journal, log, trail, abort } = this.#options;
     const { cmd, jti, digest, tokenHash: token } = accepted;
+    const settled = open !== undefined && journal.find(cmd)?.intent === undefined;
+    if (settled) return journal.outcomeOf(cmd); // while this waited for its turn
     if (open === undefined) logStart(log, claims.op, claims.by, fieldsOf(claims));
     else log.info('operation.resumed', { ...fieldsOf(claims), controller: open.controller });
     let intended = open !== undefined;

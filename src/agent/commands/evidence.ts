@@ -123,7 +123,7 @@ function judgeZeroed(
 ): Verdict {
   const seenInTime =
     isSameController(before, after) &&
-    windows.some(({ untilMs }) => after.controllerTimeMs <= untilMs + MARGIN_MS);
+    surelyOf(windows).some(({ untilMs }) => after.controllerTimeMs <= untilMs + MARGIN_MS);
   return op === 'reset' && seenInTime ? 'moved-inside' : 'moved-undated';
 }
 
@@ -142,12 +142,15 @@ function momentOf(changedAt: string, pwdLastSet: string): Window {
 
 /** Only what lies inside however wrong the clocks are is ours, and outside somebody else's. */
 function judgeMoment(moment: Window, windows: readonly Window[]): Verdict {
-  const surely = windows.map(({ fromMs, untilMs, unsureMs = 0 }) => ({
+  if (isInside(moment, surelyOf(windows))) return 'moved-inside';
+  return isInside(moment, windows) ? 'moved-undated' : 'moved-outside';
+}
+
+function surelyOf(windows: readonly Window[]): readonly Window[] {
+  return windows.map(({ fromMs, untilMs, unsureMs = 0 }) => ({
     fromMs: fromMs + unsureMs,
     untilMs: untilMs - unsureMs,
   }));
-  if (isInside(moment, surely)) return 'moved-inside';
-  return isInside(moment, windows) ? 'moved-undated' : 'moved-outside';
 }
 
 function isInside(moment: Window, windows: readonly Window[]): boolean {

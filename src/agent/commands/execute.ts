@@ -14,6 +14,7 @@ import { approach, readForWrite, type Approached } from './approach.ts';
 import { checkAllowed } from './checks.ts';
 import { effectOf } from './effect.ts';
 import {
+  leftToBegin,
   stopped,
   tookMs,
   type Execution,
@@ -27,12 +28,6 @@ import type { Intent } from './journal-records.ts';
 import { outcome, Refusal, Unresolved } from './outcomes.ts';
 import { explainRefusal } from './password-rules.ts';
 import { resume } from './resume.ts';
-
-/**
- * A session whose command is neither begun nor answered within 3 s is given up by the service, with
- * everything else in flight on it: a directory that is slow to read has to be said sooner.
- */
-const READ_WITHIN_MS = 2_500;
 
 /**
  * Carries a verified command out: everything that can refuse it first, then the intent, then one
@@ -68,8 +63,10 @@ export async function execute(
 async function begin(job: Job): Promise<Outcome | Go> {
   const { claims, executor, signal, givenAt, steps } = job;
   checkAllowed(claims, executor.guard);
+  const leftMs = leftToBegin(job, executor.clock);
+  if (leftMs <= 0) throw new Refusal('BUSY');
   executor.admission.take(claims);
-  const found = await withDeadline(READ_WITHIN_MS, signal, async (within) => {
+  const found = await withDeadline(leftMs, signal, async (within) => {
     // Neither needs the other; a secret that does not open is the refusal, whatever is read.
     const reading = readForWrite(claims, executor.directory, within);
     reading.catch(() => undefined);

@@ -66,6 +66,17 @@ export interface Go {
   readonly mayBeMade: boolean;
 }
 
+/**
+ * A session whose command is neither begun nor answered within 3 s is given up by the service, with
+ * everything else in flight on it: what keeps it from beginning has to be said sooner.
+ */
+const DECIDED_WITHIN_MS = 2_500;
+
+/** How long a command that was given at that moment may still take to be begun or turned away; 0 or less: not now. */
+export function leftToBegin({ givenAt }: Pick<Execution, 'givenAt'>, clock: Clock): number {
+  return givenAt + DECIDED_WITHIN_MS - clock.monotonic();
+}
+
 /** Milliseconds since the command arrived. */
 export function tookMs({ executor, receivedAt }: Job): number {
   return executor.clock.monotonic() - receivedAt;

@@ -31,12 +31,13 @@ export async function readOn(
   const domain = await facts.domain(asking, profile);
   const { invocationId, currentTime } = await facts.identify(asking, profile, clocks);
   const entry = await readAccount(asking, objectGuid);
-  const readAtMs = clock.now();
-  const { ms: controllerTimeMs, unsureMs: controllerTimeUnsureMs } = currentTime();
   const settingsDn = entry.text('msDS-ResultantPSO');
   const policy =
     settingsDn === undefined ? domain.policy : await facts.fineGrainedPolicy(asking, settingsDn);
   const { ownSids } = profile;
+  // All clocks are of one moment: from here on nothing is waited for.
+  const readAtMs = clock.now();
+  const { ms: controllerTimeMs, unsureMs: controllerTimeUnsureMs } = currentTime();
   const times = { controllerTimeMs, controllerTimeUnsureMs, readAtMs };
   const known = { controller: name, ...times, invocationId, ownSids, policy };
   const reading = toReading(entry, known);

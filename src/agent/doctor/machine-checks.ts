@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failed, passed, skipped, type Finding } from '../../support/checks.ts';
 import { shellWord } from '../../support/shell-word.ts';
@@ -59,8 +59,11 @@ async function closedFiles(
   if (owner === undefined || owner.uid === 0) return [];
   const needed = [configFile, caFile, directory.caFile, proxy?.caFile, proxy?.credentialsFile];
   const paths = needed.filter((path) => path !== undefined);
-  return (await closedTo(owner, paths)).map((path) => {
-    const lines = [`chgrp ${owner.gid} ${shellWord(path)}`, `chmod g+r ${shellWord(path)}`];
+  const state = (await namesIn(stateFolder)).map((name) => join(stateFolder, name));
+  return (await closedTo(owner, [...paths, ...state])).map((path) => {
+    const lines = state.includes(path)
+      ? [`chown ${owner.uid}:${owner.gid} ${shellWord(path)}`] // root has left it there
+      : [`chgrp ${owner.gid} ${shellWord(path)}`, `chmod g+r ${shellWord(path)}`];
     const finding = failed(
       `the account of the agent (uid ${owner.uid}) may not read it`,
       'Let it, and let it enter the folders above:',
@@ -68,6 +71,11 @@ async function closedFiles(
     );
     return { about: path, finding };
   });
+}
+
+/** None where the folder is not there, or not to be seen. */
+function namesIn(folder: string): Promise<readonly string[]> {
+  return readdir(folder).catch(() => []);
 }
 
 /** Undefined for what is not there, or not to be seen: whoever reads it says so. */

@@ -214,9 +214,16 @@ export async function lookAtJournal(folder: string): Promise<Finding> {
       ? passed(`${records.length} records, none damaged`)
       : failed(`${path} does not begin with an epoch`, RESTORE);
   } catch (error) {
-    if (!(error instanceof JournalError)) return failed(`${path} ${fileFailure(error)}`, RESTORE);
+    if (!(error instanceof JournalError)) return unreadable(path, error);
     return failed(error.message, error.code === 'JOURNAL_NEWER' ? 'Do what it says.' : RESTORE);
   }
+}
+
+function unreadable(path: string, error: unknown): Finding {
+  const isClosed = (error as NodeJS.ErrnoException).code === 'EACCES';
+  const found = `${path} ${fileFailure(error)}`;
+  if (!isClosed) return failed(found, RESTORE);
+  return failed(found, 'Give it to the account that runs the agent (chown), or ask as root.');
 }
 
 const RESTORE =

@@ -48,8 +48,12 @@ export function spreadOf(wasHealthy: boolean, toldMs = 0, policy = BACKOFF): num
  * long each time, because it may be a service behind a load balancer that is not there at all.
  */
 export function spreadOfTurnedAway(times: number, spreadMs: number): number {
-  return (spreadMs / 8) * 2 ** (times - 1);
+  // Whoever is turned away for hours must not come to infinity, of which nothing makes no number.
+  return (spreadMs / 8) * 2 ** Math.min(times - 1, MOST_DOUBLINGS);
 }
+
+/** Far over the cap, whatever is doubled. */
+const MOST_DOUBLINGS = 32;
 
 /** The wish of a service, up to 15 minutes, and a little more: the others were told the same. 0 without one. */
 export function wishedDelay(retryAfterMs: number, random: () => number, policy = BACKOFF): number {

@@ -117,6 +117,17 @@ test.each([
   expect(manager && { watchdogMs: manager.watchdogMs }).toEqual(expected);
 });
 
+test('a sign of life that did not get through is not given later, when there may be none', async () => {
+  const sent: string[] = [];
+  let works = false;
+  const send = (text: string): boolean => works && sent.push(text) > 0;
+  const manager = await openSystemd({ NOTIFY_SOCKET: '@x' }, 7, () => Promise.resolve(send));
+  manager?.tell({ phase: 'ready', status: 'running', alive: true, moreTimeMs: 20_000 });
+  works = true;
+  manager?.tell({ status: 'stuck' });
+  expect(sent).toEqual(['READY=1\nSTATUS=stuck']);
+});
+
 test('what did not get through is said with the next', async () => {
   const sent: string[] = [];
   let works = false;

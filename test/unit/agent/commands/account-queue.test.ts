@@ -66,3 +66,29 @@ test('a queue is full at its limit, and idle once all has ended', async () => {
   await whenIdle;
   expect(queue.size).toBe(0);
 });
+
+test('work whose turn does not come in time is replaced, and nobody behind it overtakes', async () => {
+  const queue = new AccountQueue(8);
+  const first = held();
+  const second = held();
+  const third = held();
+  const a = queue.run('a', first.work);
+  const { signal } = new AbortController();
+  const b = queue.run('a', second.work, { ms: 5, signal, late: () => Promise.resolve('late') });
+  const c = queue.run('a', third.work);
+  await expect(b).resolves.toBe('late');
+  expect(queue.size).toBe(2);
+  expect([second.started(), third.started()]).toEqual([false, false]);
+  first.end();
+  await a;
+  third.end();
+  await expect(c).resolves.toBe('done');
+  expect(second.started()).toBe(false);
+});
+
+test('work whose account is free does not wait at all, however little patience it has', async () => {
+  const queue = new AccountQueue(8);
+  const { signal } = new AbortController();
+  const patience = { ms: 0, signal, late: () => Promise.resolve('late') };
+  await expect(queue.run('a', () => Promise.resolve('done'), patience)).resolves.toBe('done');
+});

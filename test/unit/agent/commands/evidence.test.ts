@@ -139,6 +139,14 @@ describe('without metadata', () => {
       expect(verdict({}, later, { mustChange })).toBe('moved-undated');
     }
     expect(verdict({}, zeroed, { op: 'change' })).toBe('moved-undated');
+    const windows = WINDOWS.map((window) => ({ ...window, unsureMs: 3_000 }));
+    for (const [ms, expected] of [
+      [22_000, 'moved-inside'],
+      [22_001, 'moved-undated'],
+    ] as const) {
+      const seen = { ...zeroed, controllerTimeMs: START + ms };
+      expect(verdict({}, seen, { windows })).toBe(expected);
+    }
   });
 });
 

@@ -89,6 +89,11 @@ test('who is turned away by a service that is there comes back soon, and less so
   expect(slept).toEqual([48_000, 6_000, 12_000, 24_000, 48_000, 60_000]);
 });
 
+test('who is turned away for days goes on coming once a minute at the most', async () => {
+  const { slept } = await run(times(1_100, TURNED_AWAY));
+  expect(new Set(slept.slice(10))).toEqual(new Set([60_000]));
+});
+
 test('the service that is there after an outage is not asked as rarely as the outage was', async () => {
   const { slept } = await run([...times(6, REFUSED), TURNED_AWAY, TURNED_AWAY, REFUSED]);
   expect(slept.slice(5)).toEqual([60_000, 2_000, 4_000, 60_000]);
