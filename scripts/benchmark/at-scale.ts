@@ -1,15 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ask, type Usage } from './child.ts';
 import type { FleetNews } from './fleet-child.ts';
-import {
-  serviceWithFleet,
-  startBareServer,
-  startFleet,
-  tell,
-  type FleetSize,
-} from './fleet-process.ts';
+import { BareServer, FleetProcess, serviceWithFleet, type FleetSize } from './fleet-process.ts';
 import type { MeasuredService } from './measured-service.ts';
 import { Tap } from './tap.ts';
 
@@ -65,15 +58,11 @@ export async function measureAtScale(options: AtScaleOptions): Promise<AtScale> 
   const bare = await measureBare(service, options);
   await service.start();
   await using tap = await Tap.start(service.port);
-  const fleet = await startFleet(service);
-  try {
-    const held = await measureService(service, { fleet, tap }, options);
-    const soak = await soakFor(service, options);
-    const traffic = await measureTraffic({ fleet, tap }, options);
-    return { agents, perDirectory: options.perDirectory, bare, service: held, traffic, soak };
-  } finally {
-    fleet.kill('SIGKILL');
-  }
+  using fleet = await FleetProcess.start(service);
+  const held = await measureService(service, { fleet, tap }, options);
+  const soak = await soakFor(service, options);
+  const traffic = await measureTraffic({ fleet, tap }, options);
+  return { agents, perDirectory: options.perDirectory, bare, service: held, traffic, soak };
 }
 
 async function measureBare(
@@ -81,21 +70,17 @@ async function measureBare(
   { agents, progress }: AtScaleOptions,
 ): Promise<Held> {
   progress(`baseline: ${String(agents)} bare wss connections`);
-  const { child: server, url } = await startBareServer(service);
-  const fleet = await startFleet(service);
-  try {
-    await tell(fleet, { ask: 'hold', url, count: Math.min(WARM_UP, agents) });
-    await tell(fleet, { ask: 'drop' });
-    return await measureHeld(server, agents, (count) => tell(fleet, { ask: 'hold', url, count }));
-  } finally {
-    fleet.kill('SIGKILL');
-    server.kill('SIGKILL');
-  }
+  using server = await BareServer.start(service);
+  using fleet = await FleetProcess.start(service);
+  const { child, url } = server;
+  await fleet.tell({ ask: 'hold', url, count: Math.min(WARM_UP, agents) });
+  await fleet.tell({ ask: 'drop' });
+  return await measureHeld(child, agents, (count) => fleet.tell({ ask: 'hold', url, count }));
 }
 
 async function measureService(
   service: MeasuredService,
-  { fleet, tap }: { readonly fleet: ChildProcess; readonly tap: Tap },
+  { fleet, tap }: { readonly fleet: FleetProcess; readonly tap: Tap },
   { agents, progress }: AtScaleOptions,
 ): Promise<Held> {
   await warmUp(service);
@@ -105,19 +90,18 @@ async function measureService(
     count: Math.min(TAPPED, agents),
   };
   const held = await measureHeld(service.child, agents, (count) =>
-    tell(fleet, { ask: 'run', url: service.url, count, tap: tapped }),
+    fleet.tell({ ask: 'run', url: service.url, count, tap: tapped }),
   );
-  const { up } = await tell<FleetNews>(fleet, { ask: 'news' });
+  const { up } = await fleet.tell<FleetNews>({ ask: 'news' });
   if (up !== agents) throw new Error(`${String(up)} of ${String(agents)} agents are connected`);
   return held;
 }
 
 /** A fleet of a few that goes away again. */
 async function warmUp(service: MeasuredService): Promise<void> {
-  const fleet = await startFleet(service);
-  await tell(fleet, { ask: 'run', url: service.url, count: WARM_UP });
-  fleet.kill('SIGKILL');
-  await once(fleet, 'exit');
+  using fleet = await FleetProcess.start(service);
+  await fleet.tell({ ask: 'run', url: service.url, count: WARM_UP });
+  await fleet.end();
 }
 
 async function soakFor(
@@ -136,13 +120,13 @@ async function soakFor(
 }
 
 async function measureTraffic(
-  { fleet, tap }: { readonly fleet: ChildProcess; readonly tap: Tap },
+  { fleet, tap }: { readonly fleet: FleetProcess; readonly tap: Tap },
   { progress }: AtScaleOptions,
 ): Promise<IdleTraffic> {
   progress('service: counting what idle agents send');
   tap.take();
   await delay(PINGS_WITHIN_MS);
-  await tell(fleet, { ask: 'report' });
+  await fleet.tell({ ask: 'report' });
   await delay(SETTLE_MS);
   const { smallBytes, smallPieces, largeBytes, largePieces } = tap.take();
   const perPing = (2 * smallBytes) / smallPieces; // half of them are the pongs

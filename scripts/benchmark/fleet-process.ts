@@ -29,29 +29,60 @@ export async function serviceWithFleet({
   return service;
 }
 
-/** Starts the process that simulates them; it does nothing until it is told. */
-export async function startFleet(service: MeasuredService): Promise<ChildProcess> {
-  const fleet = startMeasured('fleet-child.js', [service.file('fleet.json')]);
-  await once(fleet, 'message');
-  return fleet;
-}
+/** The process that simulates them; it does nothing until it is told, and ends with its scope. */
+export class FleetProcess implements Disposable {
+  readonly #child: ChildProcess;
 
-/** Tells the fleet to do something; resolves with its answer. */
-export async function tell<T>(fleet: ChildProcess, question: FleetQuestion): Promise<T> {
-  const timer = setTimeout(() => fleet.kill('SIGKILL'), ANSWER_WITHIN_MS);
-  try {
-    return await ask<T>(fleet, question);
-  } finally {
-    clearTimeout(timer);
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  static async start(service: MeasuredService): Promise<FleetProcess> {
+    const child = startMeasured('fleet-child.js', [service.file('fleet.json')]);
+    await once(child, 'message');
+    return new FleetProcess(child);
+  }
+
+  /** Tells it to do something; resolves with its answer. */
+  async tell<T>(question: FleetQuestion): Promise<T> {
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), ANSWER_WITHIN_MS);
+    try {
+      return await ask<T>(this.#child, question);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Resolves when it is gone, and its connections with it. */
+  async end(): Promise<void> {
+    const gone = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await gone;
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill('SIGKILL');
   }
 }
 
-/** The baseline with the service's own certificate: a bare `wss` server, which listens at the URL. */
-export async function startBareServer({
-  certificateFile,
-  keyFile,
-}: MeasuredService): Promise<{ readonly child: ChildProcess; readonly url: string }> {
-  const child = startMeasured('bare-server-child.js', [certificateFile, keyFile]);
-  const [{ port }] = (await once(child, 'message')) as [{ port: number }];
-  return { child, url: `wss://127.0.0.1:${String(port)}` };
+/** The baseline with the service's own certificate: a bare `wss` server, which ends with its scope. */
+export class BareServer implements Disposable {
+  readonly child: ChildProcess;
+  readonly url: string;
+
+  private constructor(child: ChildProcess, port: number) {
+    this.child = child;
+    this.url = `wss://127.0.0.1:${String(port)}`;
+  }
+
+  /** Resolves when it listens. */
+  static async start({ certificateFile, keyFile }: MeasuredService): Promise<BareServer> {
+    const child = startMeasured('bare-server-child.js', [certificateFile, keyFile]);
+    const [{ port }] = (await once(child, 'message')) as [{ port: number }];
+    return new BareServer(child, port);
+  }
+
+  [Symbol.dispose](): void {
+    this.child.kill('SIGKILL');
+  }
 }

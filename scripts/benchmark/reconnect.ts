@@ -1,13 +1,6 @@
-import type { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AGENTS_PER_SECOND } from '../../src/cloud/link/spread.ts';
-import {
-  serviceWithFleet,
-  startBareServer,
-  startFleet,
-  tell,
-  type FleetSize,
-} from './fleet-process.ts';
+import { BareServer, FleetProcess, serviceWithFleet, type FleetSize } from './fleet-process.ts';
 import type { MeasuredService } from './measured-service.ts';
 import { watchReturn, type Returned } from './returned.ts';
 
@@ -41,19 +34,15 @@ export async function measureReconnect(options: ReconnectOptions): Promise<Recon
   await using service = await serviceWithFleet(options);
   const bare = await measureBareStorm(service, options);
   await service.start();
-  const fleet = await startFleet(service);
-  try {
-    progress(`service: connecting ${String(agents)} agents`);
-    await tell(fleet, { ask: 'run', url: service.url, count: agents });
-    const storms = [bare];
-    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
-      await delay(STABLE_MS);
-      storms.push(await measureStorm(service, { fleet, signal }, options));
-    }
-    return { agents, perDirectory, storms };
-  } finally {
-    fleet.kill('SIGKILL');
+  using fleet = await FleetProcess.start(service);
+  progress(`service: connecting ${String(agents)} agents`);
+  await fleet.tell({ ask: 'run', url: service.url, count: agents });
+  const storms = [bare];
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    await delay(STABLE_MS);
+    storms.push(await measureStorm(service, { fleet, signal }, options));
   }
+  return { agents, perDirectory, storms };
 }
 
 async function measureBareStorm(
@@ -61,29 +50,24 @@ async function measureBareStorm(
   { agents, progress }: ReconnectOptions,
 ): Promise<Storm> {
   progress(`baseline: ${String(agents)} bare wss connections over the same time`);
-  const server = await startBareServer(service);
-  const fleet = await startFleet(service);
-  try {
-    const spreadMs = Math.max(LEAST_SPREAD_MS, (agents * 1000) / AGENTS_PER_SECOND);
-    const since = Date.now();
-    await tell(fleet, { ask: 'return', url: server.url, count: agents, spreadMs });
-    const returned = await watchReturn(fleet, { agents, before: 0, since });
-    return { what: 'bare `wss` server', downSeconds: 0, ...returned };
-  } finally {
-    fleet.kill('SIGKILL');
-    server.child.kill('SIGKILL');
-  }
+  using server = await BareServer.start(service);
+  using fleet = await FleetProcess.start(service);
+  const spreadMs = Math.max(LEAST_SPREAD_MS, (agents * 1000) / AGENTS_PER_SECOND);
+  const since = Date.now();
+  await fleet.tell({ ask: 'return', url: server.url, count: agents, spreadMs });
+  const returned = await watchReturn(fleet, { agents, before: 0, since });
+  return { what: 'bare `wss` server', downSeconds: 0, ...returned };
 }
 
 /** Stops the service with the signal, starts it again, and watches its agents come back. */
 async function measureStorm(
   service: MeasuredService,
-  { fleet, signal }: { readonly fleet: ChildProcess; readonly signal: NodeJS.Signals },
+  { fleet, signal }: { readonly fleet: FleetProcess; readonly signal: NodeJS.Signals },
   { agents, progress }: ReconnectOptions,
 ): Promise<Storm> {
   const what = signal === 'SIGKILL' ? 'kill -9' : signal;
   progress(`service: ${what}`);
-  await tell(fleet, { ask: 'news' });
+  await fleet.tell({ ask: 'news' });
   const stoppedAt = Date.now();
   await service.stop(signal);
   await service.start();

@@ -1,7 +1,6 @@
-import type { ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ask } from './child.ts';
 import type { FleetNews } from './fleet-child.ts';
+import type { FleetProcess } from './fleet-process.ts';
 
 /** Longer than it may take; whoever is not back by then is reported as missing. */
 const GIVE_UP_MS = 180_000;
@@ -35,14 +34,14 @@ export interface Awaited {
 
 /** Watches a fleet until all of it is connected, or three minutes are over. */
 export async function watchReturn(
-  fleet: ChildProcess,
+  fleet: FleetProcess,
   { agents, before, since }: Awaited,
 ): Promise<Returned> {
   const events: FleetNews['events'][number][] = [];
   let up = 0;
   do {
     await delay(LOOK_EVERY_MS);
-    const news = await ask<FleetNews>(fleet, { ask: 'news' });
+    const news = await fleet.tell<FleetNews>({ ask: 'news' });
     events.push(...news.events);
     up = news.up;
   } while (up < agents && Date.now() - since < GIVE_UP_MS);

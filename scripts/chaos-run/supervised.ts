@@ -31,8 +31,12 @@ export class Supervised {
     await this.#program.printed(pattern);
   }
 
-  /** Ends it without a chance to say goodbye. False between two lives, when there is nobody to kill. */
+  /**
+   * Ends it without a chance to say goodbye. False between two lives, when there is nobody to kill;
+   * throws once it was told to stop, because what is killed is started again.
+   */
   kill(): boolean {
+    if (this.#asked === 'stop') throw new Error(`${this.name} was told to stop`);
     // One that is dying still takes signals.
     if (this.#asked === 'kill' || !this.#program.process.kill('SIGKILL')) return false;
     this.#asked = 'kill';

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { docker, tryDocker } from '../../test/lab/docker.ts';
 import type { Lab } from '../../test/lab/lab.ts';
+import { agentConfig } from '../package-trial/agent-config.ts';
+import { until } from '../package-trial/machine.ts';
 import { expect, type Steps } from '../package-trial/steps.ts';
 import { asComposed, asDocumented } from './as-composed.ts';
 import type { Containers } from './containers.ts';
@@ -137,7 +138,7 @@ export class ContainerTrial {
     this.#volumes.agent = await containers.volume('passback-trial-agent');
     this.#volumes.etc = await containers.volume('passback-trial-etc');
     await containers.fill(this.#volumes.etc, image, {
-      'passback.yaml': { text: stringify(agentConfig(lab)), owner: AGENT, mode: '0444' },
+      'passback.yaml': { text: agentConfig(lab), owner: AGENT, mode: '0444' },
       'corp-ca.pem': { text: lab.ca, owner: AGENT, mode: '0444' },
       'service-ca.pem': { text: proxyFiles.ca, owner: AGENT, mode: '0444' },
       'bind-password': { text: lab.serviceAccount.password, owner: AGENT, mode: '0400' },
@@ -227,29 +228,5 @@ export class ContainerTrial {
         throw new Error(`${String(error)}: ${await docker(state)}\n${output}`);
       },
     );
-  }
-}
-
-function agentConfig(lab: Lab): object {
-  const [controller] = lab.controllers;
-  if (controller === undefined) throw new Error('the lab has no controller');
-  const { userPrincipalName: user } = lab.serviceAccount;
-  return {
-    service: { caFile: '/etc/passback/service-ca.pem' },
-    directory: {
-      domain: lab.domain,
-      domainControllers: [{ name: controller.name, address: controller.internalAddress }],
-      caFile: '/etc/passback/corp-ca.pem',
-      bind: { user, passwordFile: '/etc/passback/bind-password' },
-    },
-    guard: { baseDns: [lab.delegatedOu] },
-  };
-}
-
-async function until(probe: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!(await probe())) {
-    if (performance.now() > deadline) throw new Error(`not within a minute: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }

@@ -1,7 +1,7 @@
-import { stringify } from 'yaml';
 import type { BootedSystem } from '../../test/lab/booted-system.ts';
 import type { Lab } from '../../test/lab/lab.ts';
 import { createTestCa } from '../../test/support/test-ca.ts';
+import { agentConfig } from './agent-config.ts';
 import { encrypt } from './encrypted-password.ts';
 import { facts, isUp, mainPid, STATE_FILES, until } from './machine.ts';
 import { cleanRpm, eraseRpm, takeOver, upgradeRpm, type Rpms } from './rpm-steps.ts';
@@ -111,23 +111,8 @@ async function startService({ system }: TrialParts): Promise<void> {
 }
 
 async function enrol({ system, lab }: TrialParts): Promise<void> {
-  const [controller] = lab.controllers;
-  if (controller === undefined) throw new Error('the lab has no controller');
-  const config = {
-    service: { caFile: '/etc/passback/service-ca.pem' },
-    directory: {
-      domain: lab.domain,
-      domainControllers: [{ name: controller.name, address: controller.internalAddress }],
-      caFile: '/etc/passback/corp-ca.pem',
-      bind: {
-        user: lab.serviceAccount.userPrincipalName,
-        passwordFile: '/etc/passback/bind-password',
-      },
-    },
-    guard: { baseDns: [lab.delegatedOu] },
-  };
   await system.run('cat > /etc/passback/corp-ca.pem', lab.ca);
-  await system.run('cat > /etc/passback/passback.yaml', stringify(config));
+  await system.run('cat > /etc/passback/passback.yaml', agentConfig(lab));
   await system.run(
     'install -m 600 /dev/stdin /etc/passback/bind-password',
     lab.serviceAccount.password,

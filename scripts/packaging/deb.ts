@@ -3,9 +3,16 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { CONFIGURATION, layOut, PACKAGE_TEXTS, packageScript, writeScript } from './linux-tree.ts';
+import {
+  CONFIGURATION,
+  layOut,
+  linuxVersion,
+  PACKAGE_TEXTS,
+  packageScript,
+  writeScript,
+} from './linux-tree.ts';
 import type { ProgramName } from './programs.ts';
-import { filesBelow, settleTimes } from './settle.ts';
+import { settleTimes } from './settle.ts';
 
 const run = promisify(execFile);
 
@@ -30,7 +37,6 @@ export async function makeDeb(wish: PackageWish): Promise<string> {
   const tree = await mkdtemp(join(tmpdir(), 'passback-deb-'));
   try {
     await layOut(wish, tree);
-    const files = await filesBelow(tree);
     await mkdir(join(tree, 'DEBIAN'));
     await writeFile(join(tree, 'DEBIAN/control'), control(program, version));
     const conffiles = CONFIGURATION[program].map((path) => `${path}\n`).join('');
@@ -39,16 +45,13 @@ export async function makeDeb(wish: PackageWish): Promise<string> {
       const text = await packageScript(root, program, `deb-${name}`);
       await writeScript(join(tree, 'DEBIAN', name), text);
     }
-    if (files.length === 0) throw new Error('an empty package');
     await settleTimes(tree, epoch);
-    const path = join(out, `${program}_${version}_amd64.deb`);
+    const path = join(out, `${program}_${linuxVersion(version)}_amd64.deb`);
     await mkdir(out, { recursive: true });
     await run(
       'dpkg-deb',
       ['--root-owner-group', '-Zzstd', isForTrial ? '-z1' : '-z10', '--build', tree, path],
-      {
-        env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) },
-      },
+      { env: { ...process.env, SOURCE_DATE_EPOCH: String(epoch) } },
     );
     return path;
   } finally {
@@ -60,7 +63,7 @@ function control(program: ProgramName, version: string): string {
   const { summary, description } = PACKAGE_TEXTS[program];
   return [
     `Package: ${program}`,
-    `Version: ${version}`,
+    `Version: ${linuxVersion(version)}`,
     'Architecture: amd64',
     'Section: admin',
     'Priority: optional',

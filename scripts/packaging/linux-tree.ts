@@ -33,6 +33,11 @@ const DROP_INS: Readonly<Record<ProgramName, readonly string[]>> = {
   'passback-cloud': ['port-443.conf', 'addresses.conf'],
 };
 
+/** A version as both formats order it: a hyphen would part off a revision, a tilde puts a pre-release before its release. */
+export function linuxVersion(version: string): string {
+  return version.replaceAll('-', '~');
+}
+
 /** Lays out the files of a package below `tree`, as they will stand on the machine. */
 export async function layOut(
   { root, program, bundle }: { root: string; program: ProgramName; bundle: string },

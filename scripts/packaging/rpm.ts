@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PackageWish } from './deb.ts';
-import { CONFIGURATION, layOut, PACKAGE_TEXTS } from './linux-tree.ts';
+import { CONFIGURATION, layOut, linuxVersion, PACKAGE_TEXTS } from './linux-tree.ts';
 import { settleTimes } from './settle.ts';
 
 const run = promisify(execFile);
@@ -57,8 +57,7 @@ async function specText(
   ];
   return [
     `Name: ${program}`,
-    // In RPM a hyphen parts version and release.
-    `Version: ${version.replaceAll('-', '~')}`,
+    `Version: ${linuxVersion(version)}`,
     'Release: 1',
     `Summary: ${summary}`,
     'License: Apache-2.0',

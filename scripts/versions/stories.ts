@@ -54,7 +54,7 @@ export function conversation(otherCommandLine: Version) {
       await eventually(() => bothWork(trial), START_WITHIN_MS);
       return reset(trial);
     });
-    await step('the service has every outcome, without an alarm', () => wholeTrail(trial));
+    await step('the service has every outcome, without an alarm', () => wholeTrail(trial, 1));
   };
 }
 
@@ -191,12 +191,15 @@ function again(
   return api.handIn(prepared);
 }
 
-async function wholeTrail({ stack }: Trial): Promise<string> {
+/** As many signed outcomes as there were effects: passwords written, and accounts unlocked. */
+async function wholeTrail({ stack, directory }: Trial, unlocked = 0): Promise<string> {
   const ended = await stack.command(['audit', '--limit', '100', '--json']);
   mustEnd(ended, 0);
   const text = ended.stdout;
   if (/alarm/i.test(text)) throw new Error(`the service has raised an alarm: ${text}`);
-  return `${(text.match(/"signed(?:Outcome)?":/g) ?? []).length} signed outcomes`;
+  const outcomes = (text.match(/"signed(?:Outcome)?":/g) ?? []).length;
+  mustBe('signed outcomes', outcomes, directory.anna.passwordWrites + unlocked);
+  return `${outcomes} signed outcomes`;
 }
 
 /** Who the agent is, as its own state folder says. */

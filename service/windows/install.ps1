@@ -85,6 +85,13 @@ if ($wasRunning -and $PSCmdlet.ShouldProcess($ServiceName, 'Stop the service')) 
 if ($PSCmdlet.ShouldProcess($Target, 'Copy the program')) {
   if ($source.TrimEnd('\') -ne $Target) {
     New-Item -ItemType Directory -Path $Target -Force | Out-Null
+    # Program Files is closed; a new folder elsewhere lets every account put a program of its own into the service.
+    if (-not $Target.StartsWith("$env:ProgramFiles\", 'OrdinalIgnoreCase')) {
+      icacls $Target /setowner '*S-1-5-32-544' | Out-Null
+      if ($LASTEXITCODE -ne 0) { throw "$Target cannot be closed: icacls ended with $LASTEXITCODE." }
+      icacls $Target /inheritance:r /grant '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F' '*S-1-5-32-545:(OI)(CI)RX' | Out-Null
+      if ($LASTEXITCODE -ne 0) { throw "$Target cannot be closed: icacls ended with $LASTEXITCODE." }
+    }
     # Mirrors: a file of the version before must not stay.
     robocopy $source $Target /MIR /R:5 /W:2 /NFL /NDL /NJH /NJS | Out-Null
     # 8 and more are failures.
