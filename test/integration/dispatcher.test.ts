@@ -111,6 +111,7 @@ async function failAfterCommit(id: string): Promise<void> {
 
 test('an operation whose end nobody heard of leaves the account to the next one', async () => {
   await failAfterCommit(FIRST);
+  const waiting = dispatcher.waitFor(FIRST, 60_000, new AbortController().signal);
   await handIn(SECOND);
   clock.advance(RETRIED_AFTER_MS);
   const second = await eventually(async () => {
@@ -118,6 +119,7 @@ test('an operation whose end nobody heard of leaves the account to the next one'
     return found?.final === true && found;
   });
   expect(second).toMatchObject({ state: 'applied' });
+  expect(await waiting).toMatchObject({ state: 'applied' });
 });
 
 test('so does one that another node has ended while this one waits to try again', async () => {

@@ -172,6 +172,8 @@ export class Dispatcher {
       try {
         const ended = await runOperation(context, next, { drain, abort });
         if (ended !== undefined) {
+          // Whoever waits has not heard of an end whose own step failed.
+          if (running.known !== ended) onChange(ended);
           await nextTurn(); // whoever waits for the outcome comes before the log
           this.#logEnd(ended);
         }
