@@ -195,16 +195,26 @@ test('a database that is gone, or is none, fails', async () => {
   expect(only(await run(), 'database.schema')).toMatchObject({ standing: 'fail' });
 });
 
-test('serve does not begin anew in a data folder that has lost its database', async () => {
+test.each([
+  ['has lost its database', []],
+  ['has an empty file for a database', ['passback-cloud.db']],
+])('nothing begins anew in a data folder that %s', async (_what, left) => {
   const { data } = await made();
   const path = dataFolder(data).database;
   for (const end of ['', '-wal', '-shm']) await rm(`${path}${end}`, { force: true });
-  const { code, err } = await cloud(['serve', '--data', data]);
-  expect({ code, err }).toEqual({
-    code: 78,
-    err: expect.stringContaining(`there is no ${path}. Put the data folder back`) as string,
-  });
-  expect(await readdir(data)).not.toContain('passback-cloud.db');
+  for (const name of left) await writeFile(join(data, name), '', { mode: 0o600 });
+  for (const command of [['serve'], ['directory', 'add', 'corp'], ['key', 'list']]) {
+    const { code, err } = await cloud([...command, '--data', data]);
+    expect({ code, err }).toEqual({
+      code: 78,
+      err: expect.stringMatching(
+        /passback-cloud\.db is not there, or there is nothing in it\. Put the data folder back/,
+      ) as string,
+    });
+  }
+  expect((await readdir(data)).filter((name) => name.startsWith('passback-cloud.db'))).toEqual(
+    left,
+  );
 });
 
 test('what a rotation cannot mend is not said to need one', async () => {

@@ -6,8 +6,8 @@ import { systemClock } from '../../support/clock.ts';
 import { textTable } from '../../support/text-table.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import { createApiKey, revokeApiKey } from '../setup/create-api-key.ts';
+import { openMadeStore } from '../setup/must-have-database.ts';
 import { SCOPES, type Scope } from '../store/records.ts';
-import { openStore } from '../store/open-store.ts';
 import { writeNewFile } from './new-file.ts';
 import {
   CONFIG_FLAG,
@@ -55,7 +55,7 @@ export function addKeyCommand(program: Command, terminal: Terminal): void {
       const { directory, scopes, actor } = flags;
       const out = resolve(flags.out);
       const config = await readConfig(flags, terminal);
-      await using store = await openStore(config);
+      await using store = await openMadeStore(config);
       await writeNewFile(out, '--out', async () => {
         const made = await createApiKey(store, { directory, scopes, actor }, systemClock.now());
         return `${made.reveal()}\n`;
@@ -81,7 +81,7 @@ function addListAndRevoke(key: Command, terminal: Terminal): void {
     .option(CONFIG_FLAG, CONFIG_HELP)
     .option('--json', 'print the list as JSON')
     .action(async (flags: PlaceFlags & { readonly json?: true }) => {
-      await using store = await openStore(await readConfig(flags, terminal));
+      await using store = await openMadeStore(await readConfig(flags, terminal));
       const keys = await store.apiKeys.list();
       if (flags.json === true) {
         terminal.print(JSON.stringify({ keys }));
@@ -105,7 +105,7 @@ function addListAndRevoke(key: Command, terminal: Terminal): void {
     .option(CONFIG_FLAG, CONFIG_HELP)
     .addHelpText('after', REVOKE_EXAMPLE)
     .action(async (id: string, flags: PlaceFlags) => {
-      await using store = await openStore(await readConfig(flags, terminal));
+      await using store = await openMadeStore(await readConfig(flags, terminal));
       await revokeApiKey(store, id, systemClock.now());
       terminal.print(`Revoked key ${id}.`);
     });

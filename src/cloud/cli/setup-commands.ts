@@ -10,8 +10,8 @@ import type { CloudConfig } from '../config/cloud-config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { dataFolder } from '../data-folder.ts';
 import { addDirectory } from '../setup/add-directory.ts';
+import { openMadeStore } from '../setup/must-have-database.ts';
 import { SCOPES } from '../store/records.ts';
-import { openStore } from '../store/open-store.ts';
 import { isPaused } from '../writeback/pause.ts';
 import { addInitCommand } from './init-command.ts';
 import type { Terminal } from './terminal.ts';
@@ -79,7 +79,7 @@ function addDirectoryCommand(program: Command, terminal: Terminal): void {
     .addHelpText('after', DIRECTORY_EXAMPLES)
     .action(async (id: string, flags: PlaceFlags) => {
       const config = await readConfig(flags, terminal);
-      await using store = await openStore(config);
+      await using store = await openMadeStore(config);
       await addDirectory(store, id, systemClock.now());
       terminal.print(
         [
@@ -95,7 +95,7 @@ function addDirectoryCommand(program: Command, terminal: Terminal): void {
     .option(CONFIG_FLAG, CONFIG_HELP)
     .option('--json', 'print the list as JSON')
     .action(async (flags: PlaceFlags & { readonly json?: true }) => {
-      await using store = await openStore(await readConfig(flags, terminal));
+      await using store = await openMadeStore(await readConfig(flags, terminal));
       const directories = await store.directories.list();
       if (flags.json === true) {
         terminal.print(JSON.stringify({ directories }));
