@@ -28,7 +28,7 @@ import {
   type ConnectionLimits,
 } from './public-server.ts';
 import { openServiceNode, type ServiceNode } from './service-node.ts';
-import { GroupCommit } from './store/group-commit.ts';
+import { groupCommit } from './store/group-commit.ts';
 import { Together } from './store/together.ts';
 import { readTlsPair, type TlsPair } from './tls-pair.ts';
 import type { Core } from './writeback/core.ts';
@@ -112,7 +112,7 @@ class Service implements RunningCloud {
     this.#core = {
       issuer: config.url,
       store: node.store,
-      groupCommit: new GroupCommit(node.store),
+      groupCommit: groupCommit(node.store),
       submissions: new Together((submitting) => submitAll(this.#core, submitting)),
       answers: new Together((answers) => settle(this.#core, answers)),
       get keys() {

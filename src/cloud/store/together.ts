@@ -18,13 +18,22 @@ interface Waiting<Item, Result> {
  */
 export class Together<Item, Result> {
   readonly #doAll: (items: readonly Item[]) => Promise<readonly Result[]>;
+  readonly #gatheringTurns: number;
   #waiting: Waiting<Item, Result>[] = [];
   /** What the next one waits for. */
   #underWay: object | undefined;
 
-  /** `doAll` resolves with the results in the order of the items. */
-  constructor(doAll: (items: readonly Item[]) => Promise<readonly Result[]>) {
+  /**
+   * `doAll` resolves with the results in the order of the items. Others are waited for so many turns of
+   * the event loop: without load they take no time; under load one is as long as what waits to be done,
+   * and brings more of it.
+   */
+  constructor(
+    doAll: (items: readonly Item[]) => Promise<readonly Result[]>,
+    { gatheringTurns = 1 }: { readonly gatheringTurns?: number } = {},
+  ) {
     this.#doAll = doAll;
+    this.#gatheringTurns = gatheringTurns;
   }
 
   /** What fails for all is done again one by one, so that nobody fails because of somebody else. */
@@ -53,7 +62,8 @@ export class Together<Item, Result> {
   }
 
   async #next(): Promise<void> {
-    await nextTurn(); // whatever is asked for in this very turn goes along
+    // At the least, whatever is asked for in this very turn goes along.
+    for (let turn = 0; turn < this.#gatheringTurns; turn += 1) await nextTurn();
     await this.#do(this.#waiting.splice(0, MAX_TOGETHER));
   }
 

@@ -1,27 +1,26 @@
 import { expect, test } from 'vitest';
-import { GroupCommit } from '../../../../src/cloud/store/group-commit.ts';
+import { groupCommit } from '../../../../src/cloud/store/group-commit.ts';
 import type { Store } from '../../../../src/cloud/store/store.ts';
 
 /** Remembers what each transaction wrote that was committed. */
 class CountedStore {
   readonly committed: (readonly string[])[] = [];
-  writes: string[] = [];
 
   async atomically<T>(work: (store: Store) => Promise<T>): Promise<T> {
-    this.writes = [];
-    const result = await work({} as Store);
-    this.committed.push(this.writes);
+    const writes: string[] = [];
+    const result = await work(writes as unknown as Store); // whoever works on it knows
+    this.committed.push(writes);
     return result;
   }
 }
 
 function start(): { store: CountedStore; write: (name: string) => Promise<void> } {
   const store = new CountedStore();
-  const group = new GroupCommit(store);
+  const group = groupCommit(store);
   const write = (name: string): Promise<void> =>
-    group.run(() => {
+    group.run((inside) => {
       if (name.startsWith('bad')) return Promise.reject(new Error(name));
-      store.writes.push(name);
+      (inside as unknown as string[]).push(name);
       return Promise.resolve();
     });
   return { store, write };
