@@ -173,7 +173,8 @@ describe('the clock of whoever wrote the password', () => {
     const here = await controller({ account, invocationId: OTHER, instead });
     const { controllerTimeMs, writerTime } = await open([at(DC1, here)]).read(ANNA, NEVER);
     expect(shiftMs).toBe(1_500);
-    expect(writerTime?.ms).toBe(controllerTimeMs);
+    const apartMs = (writerTime?.ms ?? 0) - controllerTimeMs; // told as of two moments, 1,500 apart
+    expect(Math.abs(apartMs)).toBeLessThan(1_000);
   });
 });
 
