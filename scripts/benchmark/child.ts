@@ -15,11 +15,15 @@ export function startPinned(module: string, args: readonly string[]): ChildProce
   return spawn('taskset', command, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
 }
 
-/** Starts a compiled module of this folder whose memory is read: the garbage of a run can be collected first. */
+/**
+ * Starts a compiled module of this folder whose memory is read: with the environment of the systemd
+ * units and the images, and so that the garbage of a run can be collected first.
+ */
 export function startMeasured(module: string, args: readonly string[]): ChildProcess {
   const path = join(import.meta.dirname, module);
   return spawn(process.execPath, ['--expose-gc', '--enable-source-maps', path, ...args], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    env: { ...process.env, MALLOC_ARENA_MAX: '2' },
   });
 }
 

@@ -43,6 +43,7 @@ export const CLOSE_MEANINGS: Meanings<typeof CLOSE_CODES> = {
   protocolError: 'The other side broke the protocol.',
   wrongJournal:
     'The journal of the agent is older than, or not, the one that the service knows; enrol again.',
+  tooSlow: 'The agent neither began a command nor answered it in time; dial again.',
 };
 
 /** What each JSON-RPC error code means. */

@@ -23,6 +23,7 @@ export const CLOSE_CODES = {
   upgradeRequired: 4003,
   protocolError: 4004,
   wrongJournal: 4005,
+  tooSlow: 4006,
 } as const;
 
 /** JSON-RPC 2.0 error codes; ours are in the range the standard leaves to servers. */

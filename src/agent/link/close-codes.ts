@@ -37,6 +37,11 @@ const MEANINGS: Readonly<Partial<Record<number, Closing>>> = {
     reason: 'the journal is not the one that the service knows of this agent: enrol again',
     refused: true,
   },
+  [CLOSE_CODES.tooSlow]: {
+    reason:
+      'a command was neither begun nor answered within 3 s: this machine or the way to the service is overloaded',
+    refused: false,
+  },
 };
 
 /** What a close code of the service's means to the agent. */

@@ -153,7 +153,7 @@ async function send(
       ...idsOf(session),
       reason: 'a command was not begun in time',
     });
-    session.close(CLOSE_CODES.protocolError, 'a command was not begun in time');
+    session.close(CLOSE_CODES.tooSlow, 'a command was not begun in time');
   });
   try {
     const signed = await withDeadline(ANSWER_WITHIN_MS, signal, (within) =>
