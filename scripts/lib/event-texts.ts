@@ -171,7 +171,7 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
     meaning:
       'The service account cannot log on; this password is not tried again for 15 minutes, later for longer.',
     action:
-      'Do what `problem` says: unlock or enable the service account, or put the right password into the file of `directory.bind.passwordFile`; another password is tried at once.',
+      'Do what `problem` says: unlock or enable the service account, or put the right password into the file of `directory.bind.passwordFile`; another password is tried at once (with our systemd unit: after `systemctl restart passback`).',
   },
   'directory.found': { meaning: 'DNS has named these domain controllers.', action: NOTHING },
   'directory.discovery_problem': {
@@ -273,6 +273,14 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
       'So many came at one time that some had waited 6 s without their turn; those were closed and come back by themselves.',
     action:
       'Nothing to do after a restart; if it goes on, look for strangers at `remote`, or add a node (PostgreSQL).',
+  },
+  'cloud.certificate_changed': {
+    meaning: 'The service shows a renewed certificate from now on.',
+    action: NOTHING,
+  },
+  'cloud.certificate_refused': {
+    meaning: 'A renewed certificate cannot be used; the one before is still shown.',
+    action: 'Do what `reason` says before the old one ends; it is looked at once a minute.',
   },
   'cloud.agent_enrolled': {
     meaning: 'A machine has enrolled and waits for approval.',

@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { DropArgument, Socket } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
 import type { Clock } from '../support/clock.ts';
 import type { EventName } from '../support/events.ts';
 import type { Logger } from '../support/logger.ts';
@@ -8,6 +9,8 @@ import { onAbort } from '../support/on-abort.ts';
 import { busyLoop } from './busy-loop.ts';
 import { Entrance, ENTRANCE_LIMITS, type EntranceLimits } from './entrance.ts';
 import type { TlsPair } from './tls-pair.ts';
+
+const TLS_VERSIONS = { minVersion: 'TLSv1.2' } as const;
 
 const TIME_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
 
@@ -36,9 +39,14 @@ export function createPublicServer(
   const server =
     tls === undefined
       ? createHttpServer(TIME_LIMITS)
-      : createHttpsServer({ ...TIME_LIMITS, ...tls, handshakeTimeout, minVersion: 'TLSv1.2' });
+      : createHttpsServer({ ...TIME_LIMITS, ...TLS_VERSIONS, ...tls, handshakeTimeout });
   server.maxConnections = connections;
   return server;
+}
+
+/** From now on the server shows this pair; throws, and goes on with the old one, when TLS does not take it. */
+export function showPair(server: TlsServer, pair: TlsPair): void {
+  server.setSecureContext({ ...TLS_VERSIONS, ...pair });
 }
 
 export interface Guard {

@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import type { Server } from 'node:http';
+import { Server as TlsServer } from 'node:tls';
 import { getRequestListener } from '@hono/node-server';
 import { CLOSE_CODES } from '../protocol/messages.ts';
 import type { Clock } from '../support/clock.ts';
-import { ConfigError } from '../support/config-error.ts';
-import { privateFile, privateFolder } from '../support/files.ts';
+import { privateFolder } from '../support/files.ts';
 import type { Logger } from '../support/logger.ts';
 import { onAbort } from '../support/on-abort.ts';
 import { createApp } from './api/app.ts';
@@ -21,6 +21,7 @@ import { acceptUpgrades } from './link/accept-upgrades.ts';
 import { sessionDuties } from './link/duties.ts';
 import { watchSessions } from './link/watch-sessions.ts';
 import { addressOf, listen, stopListening } from './listen.ts';
+import { readOwnCertificate, watchCertificate } from './own-certificate.ts';
 import {
   CONNECTION_LIMITS,
   createPublicServer,
@@ -30,7 +31,7 @@ import {
 import { openServiceNode, type ServiceNode } from './service-node.ts';
 import { groupCommit } from './store/group-commit.ts';
 import { Together } from './store/together.ts';
-import { readTlsPair, type TlsPair } from './tls-pair.ts';
+import type { TlsPair } from './tls-pair.ts';
 import type { Core } from './writeback/core.ts';
 import { Dispatcher } from './writeback/dispatcher.ts';
 import { watchPauses } from './writeback/pause.ts';
@@ -68,7 +69,7 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
   await privateFolder(folder.path);
   await privateFolder(folder.keys);
   await mustHaveDatabase(config);
-  const tls = await readTls(config.listen);
+  const tls = await readOwnCertificate(config.listen);
   const { clock, log } = deps;
   const node = await openServiceNode(config, { clock, log, keys: () => keys.current });
   try {
@@ -79,7 +80,7 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
       ...deps.limits,
     };
     const server = createPublicServer(tls, limits);
-    const service = new Service(server, { ...deps, config, keys, node, limits });
+    const service = new Service(server, { ...deps, config, tls, keys, node, limits });
     return await service.start();
   } catch (error) {
     await node.close();
@@ -89,6 +90,7 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
 
 interface Parts extends CloudDeps {
   readonly config: CloudConfig;
+  readonly tls: TlsPair | undefined;
   readonly keys: LiveKeys;
   readonly node: ServiceNode;
   readonly limits: ConnectionLimits;
@@ -171,11 +173,15 @@ class Service implements RunningCloud {
     await this.#parts.node.start(this.#core, this.#dispatcher);
     await this.#listen();
     await this.#dispatcher.resume();
-    const { config, keys, log } = this.#parts;
+    const { config, tls, keys, log } = this.#parts;
     void sweep(this.#core, config.retention, this.#draining.signal);
     void watchKeys(this.#core, keys, stopping);
     void watchSessions(live, this.#core.clock, stopping);
     void watchPauses(this.#core, stopping);
+    if (this.#server instanceof TlsServer && tls !== undefined) {
+      const watch = { ...{ listen: config.listen, shown: tls }, clock: this.#core.clock, log };
+      void watchCertificate(this.#server, watch, stopping);
+    }
     log.info('cloud.started', {
       url: config.url,
       address: this.address,
@@ -218,22 +224,6 @@ class Service implements RunningCloud {
     const grace = this.#parts.clock.sleep(2_000, new AbortController().signal);
     await stopListening(this.#server, grace);
   }
-}
-
-/** The pair that the configuration names; undefined where it names none. */
-async function readTls({
-  certificateFile,
-  keyFile,
-}: CloudConfig['listen']): Promise<TlsPair | undefined> {
-  if (certificateFile === undefined || keyFile === undefined) return undefined;
-  const read = await readTlsPair({ certificateFile, keyFile });
-  if ('problems' in read) {
-    throw new ConfigError(
-      read.problems.map(({ file, problem }) => ({ key: `listen.${file}`, problem })),
-    );
-  }
-  await privateFile(keyFile);
-  return read.pair;
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

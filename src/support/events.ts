@@ -93,6 +93,8 @@ export const EVENTS = {
   'cloud.renewal_failed': 40104,
   'cloud.connections_full': 40105,
   'cloud.connections_turned_away': 40106,
+  'cloud.certificate_changed': 40107,
+  'cloud.certificate_refused': 40108,
   'cloud.agent_enrolled': 40110,
   'cloud.enrollment_refused': 40111,
   'cloud.agent_approved': 40112,

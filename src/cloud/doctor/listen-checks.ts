@@ -49,7 +49,7 @@ async function lookAtCertificate({ listen, url }: CloudConfig, now: number): Pro
   }
   const until = Date.parse(new X509Certificate(read.pair.cert).validTo);
   const date = timestamp(until).slice(0, 10);
-  const renew = `Renew it in ${certificateFile}; then restart the service.`;
+  const renew = `Renew it in ${certificateFile}; a running service takes it within a minute.`;
   if (until <= now) return failed(`it ended on ${date}`, renew);
   return until - now < RENEW_MS ? warned(`it ends on ${date}`, renew) : passed(`until ${date}`);
 }
