@@ -400,6 +400,56 @@ describe('with two controllers', () => {
     ]);
   });
 
+  describe("somebody else's change on another controller, while the one written to is frozen,", () => {
+    async function rivalWhileFrozen(mishap: Mishap): Promise<CommandClaims> {
+      domain.replicates = false;
+      domain.befall(mishap);
+      const claims = await rig.claims({ objectGuid: ann });
+      goneAfterWrite();
+      const apply = domain.apply.bind(domain);
+      domain.apply = (...args) => {
+        domain.apply = apply;
+        const result = apply(...args);
+        domain.resetByAdmin(ann, LATER_PASSWORD, false, DC2);
+        return result;
+      };
+      await expect(send(claims)).rejects.toBeInstanceOf(Unresolved);
+      return claims;
+    }
+
+    test('decides nothing: the write that is carried out after it counts, and is told of', async () => {
+      const claims = await rivalWhileFrozen({ lateByMs: 10_000 });
+      domain.silent.clear();
+      expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED', inferred: true });
+      domain.replicate();
+      expect(domain.passwordOf(ann, DC2)).toBe(NEW_PASSWORD);
+      expect(domain.written).toHaveLength(1);
+    });
+
+    test('supersedes a write that never arrived, as soon as that one says so', async () => {
+      const claims = await rivalWhileFrozen('never-arrives');
+      domain.silent.clear();
+      domain.replicate();
+      expect((await send(claims)).outcome.code).toBe('SUPERSEDED');
+      expect(domain.passwordOf(ann)).toBe(LATER_PASSWORD);
+      expect(domain.written).toEqual([]);
+    });
+
+    test('leaves it unknown when that one is not back in time', async () => {
+      const claims = await rivalWhileFrozen('never-arrives');
+      clock.advance(6 * 60_000);
+      expect((await send(claims)).outcome.code).toBe('INDETERMINATE');
+    });
+
+    test('leaves it unknown to the next operation on the account, too', async () => {
+      const claims = await rivalWhileFrozen('never-arrives');
+      clock.advance(60_000);
+      const next = await rig.claims({ objectGuid: ann, password: 'Third-Horse-9' });
+      expect((await send(next)).outcome).toMatchObject({ code: 'APPLIED', controller: DC2 });
+      expect((await send(claims)).outcome.code).toBe('INDETERMINATE');
+    });
+  });
+
   test('a change is never sent to a second controller: the intent stays open until the first is back', async () => {
     domain.befall('answer-lost');
     domain.replicates = false;

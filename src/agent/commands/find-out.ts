@@ -23,7 +23,10 @@ export const TAKES_EFFECT_WITHIN_MS = START_WITHIN_MS + WRITE_WITHIN_MS + SETTLE
 /** What became of a write whose answer was never heard. */
 export interface Finding {
   readonly type: 'made' | 'superseded' | 'not-made' | 'undecidable' | 'unknown';
-  /** `not-made` and `undecidable` are all that can be said as long as its own controller is silent. */
+  /**
+   * Its own controller is silent. Whatever another one shows, but for the write itself, it may still be
+   * carried out there, and win over a change that it has not heard of.
+   */
   readonly elsewhere: boolean;
   readonly account: AccountReading;
 }

@@ -32,6 +32,7 @@ export async function resume(job: Job, intent: Intent): Promise<Outcome | Go> {
     case 'made':
       return outcome('APPLIED', tookMs(job), madeBefore(intent, account));
     case 'superseded':
+      if (finding.elsewhere) return supersededElsewhere(job, account);
       return outcome('SUPERSEDED', tookMs(job), { controller });
     case 'unknown':
       return outcome('INDETERMINATE', tookMs(job), { controller });
@@ -39,6 +40,16 @@ export async function resume(job: Job, intent: Intent): Promise<Outcome | Go> {
     case 'undecidable':
       return again(job, intent, finding);
   }
+}
+
+/** Once its own controller is back, that one tells which of the two writes counts. */
+function supersededElsewhere(job: Job, { controller }: AccountReading): Outcome {
+  if (!isOver(job)) throw new Unresolved();
+  return outcome('INDETERMINATE', tookMs(job), { controller });
+}
+
+function isOver({ claims, executor }: Job): boolean {
+  return executor.clock.now() > Date.parse(claims.notAfter);
 }
 
 /** What an outcome says of a write that only the account tells of. */
@@ -59,7 +70,7 @@ function again(job: Job, intent: Intent, finding: Finding): Outcome | Go {
   const { account, elsewhere, type } = finding;
   const { controller } = account;
   const mayBeMade = type === 'undecidable' || elsewhere || intent.reapplied === true;
-  if (executor.clock.now() > Date.parse(claims.notAfter)) {
+  if (isOver(job)) {
     return outcome(mayBeMade ? 'INDETERMINATE' : 'EXPIRED', tookMs(job), { controller });
   }
   if (mayBeMade && claims.op === 'change') {

@@ -37,7 +37,10 @@ export async function settleOthers(
   const others = journal.openOn(account.objectGuid).filter((intent) => intent.cmd !== cmd);
   for (const intent of others) {
     if (!isQuiet(intent.at, context)) throw new Refusal('BUSY', { controller: intent.controller });
-    const code = CODES[judgeIntent(intent, account)];
+    const verdict = judgeIntent(intent, account);
+    const isElsewhere = account.controller !== intent.controller;
+    // Its own controller may have been frozen, and carry it out when it goes on.
+    const code = verdict === 'moved-outside' && isElsewhere ? 'INDETERMINATE' : CODES[verdict];
     if (code === undefined) continue;
     await conclude(intent, toldBy(account, intent, code), trail);
   }
