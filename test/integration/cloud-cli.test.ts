@@ -101,6 +101,11 @@ test.runIf(process.geteuid?.() === 0)(
     const { code, err } = await run(['directory', 'add', 'corp', '--data', data]);
     expect(code).toBe(1);
     expect(err).toContain('belongs to another account (uid 54321');
+    for (const command of ['doctor', 'support-bundle']) {
+      const looked = await run([command, '--data', data]);
+      expect(looked).toMatchObject({ code: 1, out: '' });
+      expect(looked.err).toContain('belongs to another account (uid 54321');
+    }
     expect(await readdir(data, { recursive: true })).toEqual(before);
   },
 );

@@ -17,7 +17,12 @@ import { eventually } from '../support/eventually.ts';
 import { MemoryLog } from '../support/memory-log.ts';
 import { ScriptedAgent } from '../support/scripted-agent.ts';
 import { signingPair } from '../support/service-keys.ts';
-import { startTestCloud, TEST_ISSUER, type TestCloud } from '../support/start-cloud.ts';
+import {
+  startTestCloud,
+  TEST_DIRECTORY,
+  TEST_ISSUER,
+  type TestCloud,
+} from '../support/start-cloud.ts';
 
 /** A connection on which nothing is said. */
 async function stranger(cloud: TestCloud): Promise<Socket> {
@@ -85,6 +90,12 @@ test('who does not end the handshake is cut off, and nobody else', async () => {
   await cutOff;
 });
 
+function statusRequest({ issuer }: TestCloud, key: string): string {
+  const { host } = new URL(issuer);
+  const lines = [`GET /v1/directories/${TEST_DIRECTORY}/status HTTP/1.1`, `Host: ${host}`];
+  return [...lines, `Authorization: Bearer ${key}`, '', ''].join('\r\n');
+}
+
 /** One place, which whoever is in gives back at once or not before the test is over. */
 const ONE_PLACE = {
   ...{ atOnce: 1, perNetwork: 1, placeMs: 60_000, idlePlaceMs: 60_000 },
@@ -95,12 +106,29 @@ test('a connection that has made a request is in, and keeps nobody out', async (
   await using cloud = await startTestCloud({ limits: { entrance: ONE_PLACE } });
   const { hostname: host, port } = new URL(cloud.address);
   const first = tlsConnect({ host, port: Number(port), ca: cloud.tls.ca });
-  first.write(`GET /livez HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  first.write(statusRequest(cloud, cloud.adminKey));
   const [answer] = (await once(first, 'data')) as [Buffer];
   expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 /);
   expect(await cloud.call('GET', 'status')).toMatchObject({ status: 200 });
   expect(first.destroyed).toBe(false);
   first.destroy();
+});
+
+test('only who has a key may keep a connection open', async () => {
+  await using cloud = await startTestCloud();
+  const { hostname: host, port } = new URL(cloud.address);
+  const dial = () => tlsConnect({ host, port: Number(port), ca: cloud.tls.ca });
+  const [known, stranger, prober] = [dial(), dial(), dial()];
+  known.write(statusRequest(cloud, cloud.adminKey));
+  stranger.write(statusRequest(cloud, 'pbk_guessed'));
+  prober.write(`GET /livez HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  const closed = [stranger, prober].map((socket) => once(socket.resume(), 'close'));
+  await once(known, 'data');
+  await Promise.all(closed);
+  known.write(statusRequest(cloud, cloud.adminKey));
+  const [answer] = (await once(known, 'data')) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 /);
+  known.destroy();
 });
 
 test('an agent that has been welcomed is in, and keeps nobody out', async () => {

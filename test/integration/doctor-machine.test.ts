@@ -1,4 +1,5 @@
-import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, chown, link, mkdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
@@ -178,10 +179,28 @@ describe('the state folder', () => {
       expect(only(await run(), 'files.private')).toMatchObject({
         standing: 'fail',
         about: journal,
-        commands: [{ lines: [`chown 54321:54321 ${journal}`] }],
+        commands: [{ lines: [`chown -h 54321:54321 ${journal}`] }],
       });
     },
   );
+
+  test('with a link or a pipe in it: nothing is followed, read, or to be given away', async () => {
+    const { run, state, config } = await rig();
+    await symlink(config, join(state, 'journal.jsonl'));
+    execFileSync('mkfifo', [join(state, 'key-set.json')]);
+    await link(config, join(state, 'identity.json'));
+    const found = await run();
+    const strangers = found.filter(({ id }) => id === 'files.private');
+    expect(strangers.map(({ about }) => about).sort()).toEqual(
+      ['identity.json', 'journal.jsonl', 'key-set.json'].map((name) => join(state, name)),
+    );
+    for (const one of strangers) {
+      expect(one).toMatchObject({ standing: 'fail' });
+      expect(one.commands).toBeUndefined();
+    }
+    const rest = found.filter(({ id }) => id.startsWith('state.'));
+    expect(new Set(rest.map(({ standing }) => standing))).toEqual(new Set(['skip']));
+  });
 
   test.skipIf(process.geteuid?.() === 0)(
     'with a journal that is closed to who asks: it is not to be given up for that',

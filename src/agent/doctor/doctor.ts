@@ -15,7 +15,7 @@ import { lookAtAgent, lookAtHealthPort, type AskStatus } from './agent-check.ts'
 import { tryCanary, type CanaryOptions } from './canary.ts';
 import { CHECKS, result, type CheckId } from './check-list.ts';
 import { lookAtDirectory, type DirectoryLook } from './directory-checks.ts';
-import { lookAtFiles } from './machine-checks.ts';
+import { lookAtFiles, lookAtStrangers } from './machine-checks.ts';
 import { lookAtService } from './service-checks.ts';
 import {
   lookAtEnrolment,
@@ -124,6 +124,13 @@ async function lookAtMachine(
 ): Promise<string | undefined> {
   const { stateFolder, health, guard } = config;
   const paste = pasteWith(file);
+  const strangers = await lookAtStrangers(stateFolder);
+  if (strangers.length > 0) {
+    say(...strangers.map(({ finding, about }) => result('files.private', finding, about)));
+    const rest = CHECK_IDS.filter((id) => id.startsWith('state.'));
+    say(...rest.map((id) => result(id, skipped('look into the state folder first'))));
+    return undefined;
+  }
   const files = await lookAtFiles(config, file);
   say(...files.map(({ finding, about }) => result('files.private', finding, about)));
   const folder = await lookAtFolder(stateFolder);

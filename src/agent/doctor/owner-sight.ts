@@ -11,9 +11,9 @@ const LOOK = `
   try { process.initgroups(Number(uid), Number(gid)); } catch { process.setgroups([Number(gid)]); }
   process.setgid(Number(gid));
   process.setuid(Number(uid));
-  const { openSync } = require('node:fs');
+  const { openSync, constants: { O_RDONLY, O_NONBLOCK } } = require('node:fs');
   for (const path of paths) {
-    try { openSync(path, 'r'); } catch (error) { if (error.code === 'EACCES') console.log(path); }
+    try { openSync(path, O_RDONLY | O_NONBLOCK); } catch (error) { if (error.code === 'EACCES') process.stdout.write(path + '\\0'); }
   }
 `;
 
@@ -28,5 +28,5 @@ export async function closedTo(
   if (paths.length === 0) return [];
   const args = ['--eval', LOOK, '--', String(uid), String(gid), ...paths];
   const { stdout } = await run(process.execPath, args, { env: {}, timeout: WITHIN_MS });
-  return stdout.split('\n').filter((line) => line !== '');
+  return stdout.split('\0').filter((path) => path !== '');
 }

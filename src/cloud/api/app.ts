@@ -30,6 +30,7 @@ export function createApp(options: ApiOptions): OpenAPIHono<ApiEnv> {
     }),
   );
   app.use(noStore);
+  app.use(endWithoutKey);
   healthRoutes(app, options);
   app.use('/v1/*', refuseWhileDraining(options.draining));
   app.use('/v1/*', limitBody);
@@ -98,6 +99,13 @@ function methodOf(method: string): string {
 const noStore: MiddlewareHandler = async (c, next) => {
   await next();
   c.header('cache-control', 'no-store');
+};
+
+/** Open connections are what strangers could keep from everybody else: only who has a key may keep one. */
+const endWithoutKey: MiddlewareHandler<ApiEnv> = async (c, next) => {
+  await next();
+  const key = c.get('apiKey') as ApiKeyRecord | undefined; // most paths come without one
+  if (key === undefined) c.header('connection', 'close');
 };
 
 function refuseWhileDraining(draining: AbortSignal): MiddlewareHandler<ApiEnv> {

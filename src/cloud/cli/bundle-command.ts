@@ -25,6 +25,7 @@ import {
   configFileOf,
   DATA_FLAG,
   DATA_HELP,
+  refuseAsRoot,
   type PlaceFlags,
 } from './setup-commands.ts';
 import type { Terminal } from './terminal.ts';
@@ -54,6 +55,7 @@ export function addBundleCommand(program: Command, terminal: Terminal): void {
 
 async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
   const file = configFileOf(flags);
+  await refuseAsRoot(file, terminal);
   await textOf(file, flags.config === undefined ? '--data' : '--config'); // a wrong path is no wrong configuration
   const now = Date.now();
   const withAccounts = flags.withAccounts === true;

@@ -9,6 +9,7 @@ import {
   configFileOf,
   DATA_FLAG,
   DATA_HELP,
+  refuseAsRoot,
   type PlaceFlags,
 } from './setup-commands.ts';
 import type { Terminal } from './terminal.ts';
@@ -41,8 +42,10 @@ async function doctor(
   terminal: Terminal,
 ): Promise<void> {
   const inColour = terminal.colours === true;
+  const file = configFileOf(flags);
+  await refuseAsRoot(file, terminal);
   const results = await examine({
-    file: configFileOf(flags),
+    file,
     env: terminal.env,
     nodeVersion: process.version,
     now: Date.now(),

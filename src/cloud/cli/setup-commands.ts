@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
 import { DirectoryId, timestamp } from '../../protocol/shapes.ts';
 import { systemClock } from '../../support/clock.ts';
@@ -50,6 +50,18 @@ export async function readConfig(flags: PlaceFlags, { env }: Terminal): Promise<
   const config = await loadConfig(configFileOf(flags), env);
   await requireOwner(config.dataFolder);
   return config;
+}
+
+/**
+ * For what only looks. Rejects with `UsageError` for root on files of another account: SQLite writes where it
+ * recovers what that account may have prepared, and root would do it.
+ */
+export async function refuseAsRoot(file: string, { env }: Terminal): Promise<void> {
+  if (process.geteuid?.() !== 0) return;
+  await requireOwner(dirname(file));
+  // What is wrong with the configuration is said by whoever looks at it.
+  const config = await loadConfig(file, env).catch(() => undefined);
+  if (config !== undefined) await requireOwner(config.dataFolder);
 }
 
 async function requireOwner(folder: string): Promise<void> {
