@@ -1,4 +1,4 @@
-import { chmod, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { PROGRAMS, type ProgramName } from './programs.ts';
 
@@ -33,6 +33,26 @@ const DROP_INS: Readonly<Record<ProgramName, readonly string[]>> = {
   'passback-cloud': ['port-443.conf', 'addresses.conf'],
 };
 
+/** Pages, and what they refer to: where they stand here, and where below the package's documentation. */
+const PAGES = {
+  'service/LINUX.md': 'LINUX.md',
+  'service/OPERATING.md': 'OPERATING.md',
+  'config/REFERENCE.md': 'REFERENCE.md',
+};
+
+const OWN_PAGES: Readonly<Record<ProgramName, Readonly<Record<string, string>>>> = {
+  passback: {
+    'service/DELEGATION.md': 'DELEGATION.md',
+    'service/delegation/passback-delegation': 'delegation/passback-delegation',
+    'service/delegation/access_lists.py': 'delegation/access_lists.py',
+    'service/delegation/passback-delegation.ps1': 'delegation/passback-delegation.ps1',
+  },
+  'passback-cloud': {
+    'service/container/Caddyfile': 'examples/Caddyfile',
+    'service/container/nginx.conf': 'examples/nginx.conf',
+  },
+};
+
 /** A version as both formats order it: a hyphen would part off a revision, a tilde puts a pre-release before its release. */
 export function linuxVersion(version: string): string {
   return version.replaceAll('-', '~');
@@ -46,13 +66,14 @@ export async function layOut(
   const put = async (from: string, to: string): Promise<void> => {
     await mkdir(dirname(join(tree, to)), { recursive: true });
     await cp(join(root, from), join(tree, to));
-    await chmod(join(tree, to), 0o644);
+    const { mode } = await stat(join(root, from));
+    await chmod(join(tree, to), (mode & 0o100) === 0 ? 0o644 : 0o755);
   };
   await cp(bundle, join(tree, 'usr/lib', program), { recursive: true });
   await put(`service/systemd/${program}.service`, `usr/lib/systemd/system/${program}.service`);
   const doc = `usr/share/doc/${program}`;
-  for (const file of ['service/LINUX.md', 'service/OPERATING.md', 'config/REFERENCE.md']) {
-    await put(file, `${doc}/${basename(file)}`);
+  for (const [from, to] of Object.entries({ ...PAGES, ...OWN_PAGES[program] })) {
+    await put(from, `${doc}/${to}`);
   }
   for (const file of DROP_INS[program]) {
     await put(`service/systemd/examples/${file}`, `${doc}/examples/${file}`);

@@ -64,5 +64,5 @@ function configText(wish: InitWish): string {
     ...(Object.keys(set).length > 0 && { listen: set }),
     ...(database !== undefined && { database }),
   };
-  return `# Every setting is explained in config/passback-cloud.example.yaml.\n${stringify(settings)}`;
+  return `# Every setting is explained in passback-cloud.example.yaml (config/, or /usr/share/doc/passback-cloud/examples/).\n${stringify(settings)}`;
 }
