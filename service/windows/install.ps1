@@ -55,6 +55,32 @@ function Invoke-Passback {
   if ($LASTEXITCODE -ne 0) { throw "passback $($args[0]) $($args[1]) ended with $LASTEXITCODE." }
 }
 
+# An owner can open a folder again, whatever its access list says. By their SIDs: names are translated.
+function Assert-TrustedOwner {
+  $trusted = @(
+    'S-1-5-18' # SYSTEM
+    'S-1-5-32-544' # Administrators
+    'S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464' # TrustedInstaller
+    [Security.Principal.WindowsIdentity]::GetCurrent().User.Value # whoever runs this
+  )
+  if ((Get-Item -LiteralPath $Target -Force).LinkType) { throw "$Target is a link: name the folder itself with -Target." }
+  $owner = (Get-Acl -LiteralPath $Target).GetOwner([Security.Principal.SecurityIdentifier]).Value
+  if ($owner -notin $trusted) {
+    throw "$Target belongs to $owner, who could change the program later on: look into it, then delete it or give it to administrators (icacls `"$Target`" /setowner `"*S-1-5-32-544`"), and run this again."
+  }
+}
+
+# What a link leads to would be opened, closed or replaced with the folder; a hard link is one, too.
+function Assert-NoLink {
+  $link = Get-ChildItem -LiteralPath $Target -Recurse -Force | Where-Object { $_.LinkType } | Select-Object -First 1
+  if ($link) { throw "$($link.FullName) is a link, and none of ours: remove it, then run this again." }
+}
+
+function Invoke-Icacls {
+  icacls @args | Out-Null
+  if ($LASTEXITCODE -ne 0) { throw "$Target cannot be closed: icacls ended with $LASTEXITCODE." }
+}
+
 $source = $PSScriptRoot
 foreach ($needed in 'node.exe', 'passback.js', 'service-worker.js', 'node_modules', 'SHA256SUMS') {
   if (-not (Test-Path -LiteralPath (Join-Path $source $needed))) {
@@ -74,6 +100,7 @@ $isOurs = Test-Path -LiteralPath (Join-Path $Target 'passback.js')
 if (-not $isOurs -and (Test-Path -LiteralPath $Target) -and (Get-ChildItem -LiteralPath $Target -Force)) {
   throw "$Target holds something else: name a folder of its own with -Target."
 }
+if (Test-Path -LiteralPath $Target) { Assert-TrustedOwner }
 
 $service = Get-Service -Name $ServiceName -ErrorAction SilentlyContinue
 $wasRunning = $null -ne $service -and $service.Status -ne 'Stopped'
@@ -85,15 +112,19 @@ if ($wasRunning -and $PSCmdlet.ShouldProcess($ServiceName, 'Stop the service')) 
 if ($PSCmdlet.ShouldProcess($Target, 'Copy the program')) {
   if ($source.TrimEnd('\') -ne $Target) {
     New-Item -ItemType Directory -Path $Target -Force | Out-Null
-    # Program Files is closed; a new folder elsewhere lets every account put a program of its own into the service.
+    # Program Files is closed; a folder elsewhere lets every account put a program of its own into the service.
     if (-not $Target.StartsWith("$env:ProgramFiles\", 'OrdinalIgnoreCase')) {
-      icacls $Target /setowner '*S-1-5-32-544' | Out-Null
-      if ($LASTEXITCODE -ne 0) { throw "$Target cannot be closed: icacls ended with $LASTEXITCODE." }
-      icacls $Target /inheritance:r /grant '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F' '*S-1-5-32-545:(OI)(CI)RX' | Out-Null
-      if ($LASTEXITCODE -ne 0) { throw "$Target cannot be closed: icacls ended with $LASTEXITCODE." }
+      Assert-TrustedOwner # again: somebody may have made it since
+      Invoke-Icacls $Target /reset /Q
+      Invoke-Icacls $Target /inheritance:r /grant '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F' '*S-1-5-32-545:(OI)(CI)RX'
+      # What is in it already keeps its owner and its list, also under a new content.
+      Assert-NoLink
+      Invoke-Icacls $Target /setowner '*S-1-5-32-544' /T /L /Q
+      if (Get-ChildItem -LiteralPath $Target -Force) { Invoke-Icacls (Join-Path $Target '*') /reset /T /L /Q }
+      Assert-NoLink # again: now nobody can make another
     }
-    # Mirrors: a file of the version before must not stay.
-    robocopy $source $Target /MIR /R:5 /W:2 /NFL /NDL /NJH /NJS | Out-Null
+    # Mirrors: a file of the version before must not stay, nor one that only looks the same (/IS /IT).
+    robocopy $source $Target /MIR /IS /IT /R:5 /W:2 /NFL /NDL /NJH /NJS | Out-Null
     # 8 and more are failures.
     if ($LASTEXITCODE -ge 8) { throw "The program cannot be copied to ${Target}: robocopy ended with $LASTEXITCODE." }
   }

@@ -5,11 +5,14 @@ import { promisify } from 'node:util';
 import { exportJWK, generateKeyPair } from 'jose';
 import { expect, onTestFinished, test } from 'vitest';
 import { collectBundle } from '../../src/agent/bundle/collect.ts';
+import { loadConfig } from '../../src/agent/config/load-config.ts';
 import { writeOrders } from '../../src/agent/commands/guard/local-orders.ts';
 import { encodeRecord } from '../../src/agent/commands/journal-records.ts';
 import { readState } from '../../src/agent/identity/state-files.ts';
 import { askAgent } from '../../src/agent/cli/local-client.ts';
 import { openDoctorRig } from '../support/doctor-rig.ts';
+import { Secret } from '../../src/support/secret.ts';
+import { protectedSecretFile } from '../../src/support/secret-file.ts';
 import { logLinesOf } from '../../src/support/bundle/write-bundle.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
 import { eventually } from '../support/eventually.ts';
@@ -228,6 +231,37 @@ test('of a running agent it holds what it says of itself, without keys and what 
   const text = files.find(({ name }) => name.endsWith('status.json'))?.content ?? '';
   expect(JSON.parse(text)).toMatchObject({ status: { state: 'paused' }, agent: service.agent?.id });
   await agent.stop();
+});
+
+test('of a password that Windows protects neither the file nor the password itself is in it', async () => {
+  const rig = await openDoctorRig({ accounts: [] });
+  onTestFinished(() => rig[Symbol.asyncDispose]());
+  const readText = (path: string): Promise<string> => readFile(path, 'utf8');
+  const source = { env: {}, file: rig.config, readText };
+  const config = await loadConfig(source);
+  const file = protectedSecretFile('machine', Buffer.from('Planted-Sealed-Password'));
+  await writeFile(config.directory.bind.passwordFile, file);
+  const [, armour = ''] = file.split('\n');
+  const password = 'Planted-Opened-Password';
+  const found = `it said ${password}, of ${file.trimEnd()}`;
+  const asked: string[] = [];
+  const { files } = await collectBundle(
+    {
+      ...{ source, config, stateFolder: rig.state, status: {}, logLines: [], lines: 10 },
+      checks: [{ id: 'state.agent', standing: 'fail', found }],
+      ...{ withAccounts: true, now: Date.now() },
+    },
+    (path) => {
+      asked.push(path);
+      return Promise.resolve(new Secret(password));
+    },
+  );
+  expect(asked).toEqual([config.directory.bind.passwordFile]);
+  const haystacks = files.map(({ name, content }) => ({ name, content }));
+  expect(await searchSecrets({ armour, password }, haystacks)).toEqual([]);
+  expect(files.find(({ name }) => name.endsWith('doctor.json'))?.content).toContain(
+    'it said [secret], of [secret]',
+  );
 });
 
 test('settings that name accounts show only how many, and commands and foreign hosts stay here', async () => {

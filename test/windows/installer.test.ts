@@ -67,6 +67,10 @@ test.skipIf(!hasWixl)(
   async () => {
     await msiexec('/i');
     expect(await windows.sh(`cd '${PROGRAM}' && sha256sum --quiet --check SHA256SUMS`)).toBe('');
+    const texts = `cd '${PROGRAM}' && cat README.md OPERATING.md DELEGATION.md`;
+    const links = [...(await windows.sh(texts)).matchAll(/\]\(([^)#:]+)/g)].map(([, to]) => to);
+    expect(links).toContain('OPERATING.md');
+    for (const to of links) await windows.sh(`ls -d '${PROGRAM}/${to}'`);
     expect(await service()).toMatchObject({ installed: true, state: 'stopped' });
     expect(await isRegistered()).toBe(true);
     await windows.sh(`echo mine > ${DATA}/passback.yaml`);

@@ -9,7 +9,7 @@ import { windowsBundle } from '../lab/windows-bundle.ts';
 import { eventually } from '../support/eventually.ts';
 import { Api } from '../../scripts/chaos-run/api.ts';
 import { Stack } from '../support/stack.ts';
-import { CONFIG, PROGRAM, SECRET, WindowsAgent } from './windows-agent.ts';
+import { CONFIG, DATA, PROGRAM, SECRET, WindowsAgent } from './windows-agent.ts';
 
 // One machine's life, from the first command to the last: each test goes on where the one before ended.
 
@@ -39,12 +39,33 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+const INSTALL = ['service', 'install', '--config', CONFIG];
+
+test('what somebody else has put there keeps the service from being installed', async () => {
+  const [ours, theirs, linked] = ['ca.pem', 'State/old/key.json', 'linked'];
+  await agent.plant([ours, theirs]);
+  await agent.giveAway(theirs);
+  const foreign = await agent.passback(INSTALL);
+  expect(foreign.code).toBe(1);
+  expect(foreign.stderr).toContain(`${DATA}\\State\\old\\key.json belongs to S-1-`);
+  expect(foreign.stderr).toContain('/setowner "*S-1-5-32-544"');
+  await agent.takeBack(theirs);
+
+  await agent.nameTwice(ours, linked);
+  const twice = await agent.passback(INSTALL);
+  expect(twice.code).toBe(1);
+  expect(twice.stderr).toContain('is also a file elsewhere (a hard link)');
+  await agent.remove(linked);
+  expect(await agent.state()).toMatchObject({ installed: false });
+});
+
 test('the service is installed, and installed again, and says what it is', async () => {
-  const install = ['service', 'install', '--config', CONFIG];
-  const first = await agent.passback(install);
+  const first = await agent.passback(INSTALL);
   expect(first).toMatchObject({ code: 0, stderr: '' });
   expect(first.stdout).toContain('is installed; it runs as NT SERVICE\\passback');
-  const second = await agent.passback(install);
+  // What was planted before was open to everybody, which wine keeps as the last bits of a file's mode.
+  expect(await agent.openToOthers()).toEqual([]);
+  const second = await agent.passback(INSTALL);
   expect(second).toMatchObject({ code: 0, stderr: '' });
   expect(second.stdout).toContain('was there and has been renewed');
 

@@ -99,6 +99,38 @@ export class WindowsAgent {
     await this.#windows.sh(`cp /exchange/windows.yaml ${DATA_INSIDE}/passback.yaml`);
   }
 
+  /** Puts files there that every account may read and change, in folders that are so, too. */
+  async plant(names: readonly string[]): Promise<void> {
+    const paths = names.map((name) => `${DATA_INSIDE}/${name}`);
+    const folders = paths.map((path) => path.slice(0, path.lastIndexOf('/')));
+    await this.#windows.sh(
+      `mkdir -p ${folders.join(' ')} && touch ${paths.join(' ')} && chmod -R a+rwX ${DATA_INSIDE}`,
+    );
+  }
+
+  /** Makes another account the owner of a file: whoever is not wine's own is somebody else to it. */
+  async giveAway(name: string): Promise<void> {
+    await this.#windows.sh(`chown 4711 ${DATA_INSIDE}/${name}`);
+  }
+
+  async takeBack(name: string): Promise<void> {
+    await this.#windows.sh(`chown "$(id -u)" ${DATA_INSIDE}/${name}`);
+  }
+
+  async nameTwice(name: string, second: string): Promise<void> {
+    await this.#windows.sh(`ln ${DATA_INSIDE}/${name} ${DATA_INSIDE}/${second}`);
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#windows.sh(`rm ${DATA_INSIDE}/${name}`);
+  }
+
+  /** Of the folder and what is in it all that every account can read or change. */
+  async openToOthers(): Promise<readonly string[]> {
+    const found = await this.#windows.sh(`find ${DATA_INSIDE} -perm /007`);
+    return found.split('\n').filter((path) => path !== '');
+  }
+
   /** A file below `C:\ProgramData\Passback`; nothing while it is not there. */
   async file(name: string): Promise<string> {
     return this.#windows.sh(`cat ${DATA_INSIDE}/${name} 2>/dev/null || true`);

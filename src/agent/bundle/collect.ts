@@ -9,6 +9,7 @@ import { scrub, scrubbedLines, type Scrubbed } from '../../support/bundle/scrub.
 import type { ArchivedFile } from '../../support/bundle/tar.ts';
 import { jsonFile } from '../../support/bundle/write-bundle.ts';
 import type { CheckResult } from '../../support/checks.ts';
+import { readSecretFile } from '../../support/secret-file.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { effectiveSettings, type ConfigSource } from '../config/load-config.ts';
 import { readState } from '../identity/state-files.ts';
@@ -39,9 +40,12 @@ export interface Collected {
 }
 
 /** The files of a support bundle: known settings, fields and numbers, and nothing else. */
-export async function collectBundle(options: BundleOptions): Promise<Collected> {
+export async function collectBundle(
+  options: BundleOptions,
+  readSecret = readSecretFile,
+): Promise<Collected> {
   const { source, stateFolder, checks, status, withAccounts } = options;
-  const texts = await textsToScrub(options);
+  const texts = await textsToScrub(options, readSecret);
   const log = redactLog(options.logLines, options.lines, {
     codes: new Set([...Object.keys(CODES), 'ALLOWED']),
     isKnownPlace: knownPlaces(options.config),
@@ -89,14 +93,17 @@ function knownPlaces(config: AgentConfig | undefined): (text: string) => boolean
 }
 
 /** What must not be in it however it came there. */
-async function textsToScrub({
-  config,
-  stateFolder,
-  withAccounts,
-}: BundleOptions): Promise<readonly Scrubbed[]> {
+async function textsToScrub(
+  { config, stateFolder, withAccounts }: BundleOptions,
+  readSecret: typeof readSecretFile,
+): Promise<readonly Scrubbed[]> {
   const { bind } = config?.directory ?? {};
   const secretFiles = [bind?.passwordFile, config?.service.proxy?.credentialsFile];
-  const contents = await Promise.all(secretFiles.map(textOf));
+  const paths = secretFiles.filter((path) => path !== undefined);
+  // A protected one (DPAPI) holds another text than what must not leave: both count.
+  const contents = await Promise.all(
+    paths.flatMap((path) => [textOf(path), secretOf(path, readSecret)]),
+  );
   // Of `user:password` each half by itself as well.
   const secrets = contents.flatMap((text) => [text, ...text.split(':')]);
   const keys = await privateKeys(stateFolder);
@@ -107,9 +114,16 @@ async function textsToScrub({
 }
 
 /** Empty for what is not there, or not to be read. */
-async function textOf(path: string | undefined): Promise<string> {
-  if (path === undefined) return '';
+async function textOf(path: string): Promise<string> {
   return (await readFile(path, 'utf8').catch(() => '')).replace(/\r?\n$/, '');
+}
+
+/** Empty also for what only another account can open. */
+async function secretOf(path: string, readSecret: typeof readSecretFile): Promise<string> {
+  return readSecret(path).then(
+    (secret) => secret.reveal(),
+    () => '',
+  );
 }
 
 async function privateKeys(stateFolder: string): Promise<readonly string[]> {

@@ -1,19 +1,15 @@
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Environment } from '../../support/terminal.ts';
 import { UsageError } from '../../support/usage-error.ts';
-import {
-  accessList,
-  ADMINISTRATORS,
-  setAccessList,
-  SYSTEM,
-  type Access,
-} from '../../support/windows/access-list.ts';
 import { registerEventSource, unregisterEventSource } from '../../support/windows/event-source.ts';
+import { ownSid } from '../../support/windows/file-security.ts';
 import type { Native } from '../../support/windows/native.ts';
+import { WindowsError } from '../../support/windows/windows-error.ts';
 import { defaultStateFolder, windowsFolder } from '../config/settings.ts';
+import { closableFiles } from '../windows/closable-files.ts';
+import { closeFolder } from '../windows/close-folders.ts';
 import { commandLine } from '../windows/command-line.ts';
 import { accountSid, serviceAccount, type ServiceAccount } from '../windows/service-account.ts';
 import { findService, putService, removeService, stopService } from '../windows/service-manager.ts';
@@ -59,7 +55,7 @@ export async function installService(
   const account =
     kept === undefined ? serviceAccount(name, flags.account) : { name: kept, needsPassword: false };
   const secret = account.needsPassword ? await password(account.name) : undefined;
-  const closed = await closeFolders(native, { account, env });
+  const closed = await closeFolders(native, { account, former: there?.account, env });
   const skipped = putService(native, {
     ...{ name, displayName: DISPLAY_NAME, description: DESCRIPTION },
     ...(kept === undefined && { account: account.name }),
@@ -131,28 +127,46 @@ function program(): readonly [string, string] {
   return [node, resolve(script)];
 }
 
-/** Windows lets every account read what is new in ProgramData: the keys are for the service alone. */
+interface FolderUsers {
+  readonly account: ServiceAccount;
+  /** What the service ran as before. */
+  readonly former: string | undefined;
+  readonly env: Environment;
+}
+
+/**
+ * Windows lets every account read what is new in ProgramData, and make folders in it: the keys are for the
+ * service alone, whoever has been there before. Idempotent.
+ */
 async function closeFolders(
   native: Native,
-  { account, env }: { readonly account: ServiceAccount; readonly env: Environment },
+  { account, former, env }: FolderUsers,
 ): Promise<readonly string[]> {
-  const sid = accountSid(native, account);
-  const close = async (folder: string, access: Access): Promise<void> => {
-    await mkdir(folder, { recursive: true });
-    const list = accessList('folder', [
-      { who: SYSTEM, access: 'full' },
-      { who: ADMINISTRATORS, access: 'full' },
-      { who: sid, access },
-    ]);
-    setAccessList(native, folder, list);
-  };
+  const files = closableFiles(native);
   const outer = windowsFolder(env);
   const state = defaultStateFolder(env);
-  await close(outer, 'enter');
-  await close(state, 'modify');
+  const service = accountSid(native, account);
+  const users = {
+    service,
+    installer: ownSid(native),
+    writers: [service, ...formerSid(native, former)],
+  };
+  await closeFolder(files, { ...users, folder: outer, access: 'enter', apart: state });
+  await closeFolder(files, { ...users, folder: state, access: 'modify' });
   return [
-    `${outer} is open to administrators, and to the service for reading; ${state} for writing, too.`,
+    `${outer} and what is in it belongs to administrators, and is open to the service for reading; ${state} for writing, too.`,
   ];
+}
+
+/** Nothing for an account that is gone: what it owns has to be looked at. */
+function formerSid(native: Native, former: string | undefined): readonly string[] {
+  if (former === undefined) return [];
+  try {
+    return [accountSid(native, { name: former, needsPassword: false })];
+  } catch (error) {
+    if (error instanceof WindowsError) return [];
+    throw error;
+  }
 }
 
 function registerEvents(native: Native): readonly string[] {

@@ -2,6 +2,9 @@ import type { Fault } from '../errors.ts';
 
 /** Numbers of winerror.h that this program acts on. */
 export const ERROR = {
+  fileNotFound: 2,
+  pathNotFound: 3,
+  accessDenied: 5,
   invalidLevel: 124,
   serviceNotRunning: 1062,
   noSuchService: 1060,
@@ -21,6 +24,7 @@ const SENTENCES: Readonly<Partial<Record<number, string>>> = {
   1069: 'the account of the service cannot log on: is its password right, and may it log on as a service?',
   1072: 'it is being removed: close services.msc and whatever else shows it, then try again',
   1073: 'a service of this name exists already',
+  1307: 'only administrators can give it to administrators: open PowerShell with “Run as administrator” and try again there',
   1332: 'there is no account of this name',
   1337: 'this is no account',
 };
