@@ -312,6 +312,22 @@ test('paused meanwhile, a write that never arrived is not made, and is made once
   expect(domain.written).toHaveLength(1);
 });
 
+test.each([
+  ['before', 3_000, 1_000],
+  ['after', 1_000, 3_000],
+])(
+  "a cut-off write with somebody else's %s it is unknown: nothing tells which of them counts",
+  async (_order, lateByMs, rivalAfterMs) => {
+    const claims = await rig.claims({ objectGuid: ann });
+    await crashDuring(claims, { lateByMs });
+    clock.advance(rivalAfterMs);
+    domain.passwordOf(ann); // whatever is due by now is carried out
+    domain.resetByAdmin(ann, LATER_PASSWORD);
+    clock.advance(4_000 - rivalAfterMs);
+    expect((await send(claims)).outcome.code).toBe('INDETERMINATE');
+  },
+);
+
 test('a second operation waits until a lost write of the first can do no more', async () => {
   const first = await rig.claims({ objectGuid: ann });
   await crashDuring(first, { lateByMs: 8_000 });

@@ -33,7 +33,7 @@ export interface Write {
  * - `not-moved`: nothing was written since.
  * - `moved-inside`: written once, when our write can have been: it is ours.
  * - `moved-outside`: written by somebody else.
- * - `moved-undated`: written, and nothing tells when, or not well enough.
+ * - `moved-undated`: written, and nothing tells when, or in which order with another one, or not well enough.
  * - `behind`: this controller has not heard yet of what was there before.
  * - `undecidable`: it looks the same either way.
  */
@@ -65,11 +65,8 @@ function judgeUnlock(before: Before, after: After): Verdict {
 }
 
 /** The version rises by one with each write, whoever makes it and wherever it is read. */
-function judgeMetadata(
-  { unicodePwd: was, invocationId }: Before,
-  { unicodePwd: is, pwdLastSet }: After,
-  { mustChange, windows }: Write,
-): Verdict | undefined {
+function judgeMetadata(before: Before, after: After, write: Write): Verdict | undefined {
+  const [was, is] = [before.unicodePwd, after.unicodePwd];
   if (was === undefined || is === undefined) return undefined;
   if (is.version < was.version) return 'behind';
   if (is.version === was.version) {
@@ -78,13 +75,17 @@ function judgeMetadata(
       ? 'not-moved'
       : 'moved-outside';
   }
-  const isNext = is.version === was.version + 1;
-  const isFromHere = invocationId === undefined || is.invocationId === invocationId;
+  const isFromHere = before.invocationId === undefined || is.invocationId === before.invocationId;
   // A write with must-change leaves 0: another one is somebody else's of the same seconds.
-  const looksLikeIt = !mustChange || pwdLastSet === '0';
-  return isNext && isFromHere && looksLikeIt
-    ? judgeMoment(momentOf(is.changedAt, pwdLastSet), windows)
-    : 'moved-outside';
+  const looksLikeIt = !write.mustChange || after.pwdLastSet === '0';
+  if (!isFromHere || !looksLikeIt) return 'moved-outside';
+  const verdict = judgeMoment(momentOf(is.changedAt, after.pwdLastSet), write.windows);
+  return is.version === was.version + 1 ? verdict : amongSeveral(verdict);
+}
+
+/** Of several writes the last one may be ours, over somebody else's, as well as the other way round. */
+function amongSeveral(last: Verdict): Verdict {
+  return last === 'moved-outside' ? last : 'moved-undated';
 }
 
 /** `uSNChanged` counts on one controller, in one life of its database (MS-ADTS 3.1.1.1.9). */
