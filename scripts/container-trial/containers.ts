@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { docker, tryDocker, type DockerAnswer } from '../../test/lab/docker.ts';
 
 /** So that whoever cleans up after a crashed lab finds them, too. */
@@ -58,7 +59,9 @@ export class Containers implements AsyncDisposable {
     return tryDocker(['logs', '--tail', '20', id]);
   }
 
-  async volume(name: string): Promise<string> {
+  /** A new one: a trial that was killed has left its own. */
+  async volume(purpose: string): Promise<string> {
+    const name = `${purpose}-${randomUUID()}`;
     await docker(['volume', 'create', ...LABEL, name]);
     this.#volumes.push(name);
     return name;
