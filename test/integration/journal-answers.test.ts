@@ -103,6 +103,11 @@ test('an answer that is asked for at any moment of a compaction is that of its o
   expect(journal.problem).toBeUndefined();
 });
 
+test('to ask for the outcome of an operation that has none is a bug, and said to be one', async () => {
+  await using journal = await openIt();
+  await expect(journal.outcomeOf(id(1))).rejects.toThrow(`${id(1)} has no outcome`);
+});
+
 test('what cannot be read from the file is no answer: the journal says so, and begins nothing more', async () => {
   await using journal = await openIt();
   await appendAll(journal, [1, 2]);

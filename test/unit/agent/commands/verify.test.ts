@@ -23,6 +23,8 @@ const NOW = Date.UTC(2030, 0, 1);
 const IAT = NOW / 1000;
 const AGENT = randomUUID();
 const SESSION = randomUUID();
+/** Never by chance: what tells one break from another is the name of its test. */
+const ELSEWHERE = '00000000-0000-4000-8000-00000000e15e';
 const FROM_THE_FUTURE = { iat: IAT + 45, exp: IAT + 45 + TOKEN_LIFETIME_S };
 
 let service: KeyPair;
@@ -99,15 +101,15 @@ describe.each([
     expect(await ask()).toMatchObject(ENVELOPE);
   });
 
-  test.each<[string, Changes, string]>([
-    ['from another issuer', { iss: 'https://else.example' }, 'BAD_SIGNATURE'],
-    ['for another directory', { aud: 'else' }, 'WRONG_DIRECTORY'],
-    ['for another agent', { agent: randomUUID() }, 'WRONG_AGENT'],
-    ['for another session', { sid: randomUUID() }, 'WRONG_AGENT'],
-    ['that is too old', { iat: IAT - 120, exp: IAT - 60 }, 'EXPIRED'],
-    ['from the future', FROM_THE_FUTURE, 'NOT_YET_VALID'],
-    ['that lives too long', { exp: IAT + TOKEN_LIFETIME_S + 1 }, 'MALFORMED'],
-  ])('%s is refused as %s', async (_how, claims, code) => {
+  test.each<[string, string, Changes]>([
+    ['from another issuer', 'BAD_SIGNATURE', { iss: 'https://else.example' }],
+    ['for another directory', 'WRONG_DIRECTORY', { aud: 'else' }],
+    ['for another agent', 'WRONG_AGENT', { agent: ELSEWHERE }],
+    ['for another session', 'WRONG_AGENT', { sid: ELSEWHERE }],
+    ['that is too old', 'EXPIRED', { iat: IAT - 120, exp: IAT - 60 }],
+    ['from the future', 'NOT_YET_VALID', FROM_THE_FUTURE],
+    ['that lives too long', 'MALFORMED', { exp: IAT + TOKEN_LIFETIME_S + 1 }],
+  ])('%s is refused as %s', async (_how, code, claims) => {
     await expect(ask(claims)).rejects.toMatchObject({ name: 'Refusal', code });
   });
 
@@ -143,7 +145,7 @@ test('an operation may live as long as the service may give it and the clocks ma
 
 describe('a refusal has to be remembered', () => {
   test.each<[string, Changes]>([
-    ['in another session', { sid: randomUUID() }],
+    ['in another session', { sid: ELSEWHERE }],
     ['later', FROM_THE_FUTURE],
   ])('of a command that would pass %s', async (_where, claims) => {
     const refused = await refusalOf(command(claims));
@@ -154,11 +156,8 @@ describe('a refusal has to be remembered', () => {
 
 describe('nothing has to be remembered', () => {
   test.each<[string, Changes]>([
-    ["of another agent's command", { agent: randomUUID() }],
-    [
-      "of another agent's command that comes too early",
-      { ...FROM_THE_FUTURE, agent: randomUUID() },
-    ],
+    ["of another agent's command", { agent: ELSEWHERE }],
+    ["of another agent's command that comes too early", { ...FROM_THE_FUTURE, agent: ELSEWHERE }],
     [
       'of a command that comes too early and would live too long',
       { ...FROM_THE_FUTURE, exp: FROM_THE_FUTURE.exp + 1 },
