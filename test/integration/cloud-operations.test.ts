@@ -295,7 +295,7 @@ test('an outcome that the agent did not sign counts for nothing, and is an alarm
   const prepared = await prepareOperation(cloud);
   const submitted = await submitOperation(cloud, prepared, { waitS: 1 });
   expect(submitted).toMatchObject({ status: 202, body: { status: 'pending' } });
-  expect(await closed).toBe(4006);
+  expect(await closed).toBe(4004);
   expect(cloud.log.of('cloud.agent_alarm')).toMatchObject([
     { fields: { alarm: 'OUTCOME_NOT_AUTHENTIC' } },
   ]);
@@ -313,7 +313,7 @@ test.each([
   const { closed } = agent.connection ?? (await agent.connect());
   const prepared = await prepareOperation(cloud);
   expect((await submitOperation(cloud, prepared, { waitS: 1 })).body.status).toBe('pending');
-  expect(await closed).toBe(4006);
+  expect(await closed).toBe(4004);
 });
 
 test('an outcome of another operation counts for nothing', async () => {
@@ -327,7 +327,7 @@ test('an outcome of another operation counts for nothing', async () => {
   const { closed } = agent.connection ?? (await agent.connect());
   const two = await prepareOperation(cloud);
   expect((await submitOperation(cloud, two, { waitS: 2 })).body.status).toBe('pending');
-  expect(await closed).toBe(4006);
+  expect(await closed).toBe(4004);
 });
 
 test('the sealed secret is kept wrapped, and gone as soon as the outcome is known', async () => {
@@ -476,7 +476,7 @@ describe('the trail of an agent', () => {
     ).rejects.toMatchObject({
       code: 'BAD_SIGNATURE',
     });
-    expect(await closed).toBe(4006);
+    expect(await closed).toBe(4004);
     expect(await reported()).toEqual([]);
     expect(cloud.log.of('cloud.agent_alarm')).toMatchObject([
       { fields: { alarm: 'STATEMENT_BAD_SIGNATURE' } },
