@@ -153,6 +153,12 @@ export async function gatherStore(
   return { dispatches, lacking: await lackingIn(store), alarms: await alarmsOf(store) };
 }
 
+/** The same while the service runs: whose trail it has yet to hear the rest of. */
+export async function lackingNow(cloudData: string): Promise<readonly string[]> {
+  await using store = await openSqliteStore(dataFolder(cloudData).database);
+  return await lackingIn(store);
+}
+
 async function lackingIn(store: Store): Promise<string[]> {
   const agents = await store.agents.list(STACK_DIRECTORY);
   return agents.flatMap(({ name, trail }) =>

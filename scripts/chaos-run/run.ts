@@ -4,7 +4,14 @@ import type { Lab } from '../../test/lab/lab.ts';
 import { askUntilFinal, carryOut, type CallerOptions } from './caller.ts';
 import type { Evidence } from './evidence.ts';
 import { Faults } from './faults.ts';
-import { gatherAccounts, gatherAgent, gatherStatus, gatherStore, gatherWrites } from './gather.ts';
+import {
+  gatherAccounts,
+  gatherAgent,
+  gatherStatus,
+  gatherStore,
+  gatherWrites,
+  lackingNow,
+} from './gather.ts';
 import type { CommandHistory } from './history.ts';
 import { lockAccount, rivalResets } from './neighbours.ts';
 import { pause } from './pause.ts';
@@ -28,6 +35,7 @@ const LANE_MS = 60_000;
 /** An operation that nobody asks about again is settled once its five minutes are over. */
 const RETURN_WITHIN_MS = 7 * 60_000;
 const POLL_MS = 500;
+const TRAIL_WITHIN_MS = 150_000;
 const PROGRESS_EVERY = 50;
 
 /** Carries a plan out on a directory that nobody else uses, and gathers what it left everywhere. */
@@ -44,6 +52,7 @@ export async function runChaos(plan: ChaosPlan, options: RunOptions): Promise<Ev
     progress('Waiting for every agent to be back');
     const status = await untilEverybodyIsBack(world, clock);
     await hearTheRest(histories, world, clock);
+    await untilTrailsAreWhole(world, clock);
     const seconds = (clock.monotonic() - began) / 1000;
     await world[Symbol.asyncDispose]();
     progress('Asking the directory what it knows');
@@ -62,6 +71,14 @@ export async function runChaos(plan: ChaosPlan, options: RunOptions): Promise<Ev
     };
   } finally {
     await world[Symbol.asyncDispose]();
+  }
+}
+
+/** What was lost with a link is asked for once a minute; what is still lacking then, the judge tells. */
+async function untilTrailsAreWhole({ stack }: World, clock: Clock): Promise<void> {
+  const until = clock.monotonic() + TRAIL_WITHIN_MS;
+  while (clock.monotonic() < until && (await lackingNow(stack.cloudData)).length > 0) {
+    await pause(clock, POLL_MS);
   }
 }
 
