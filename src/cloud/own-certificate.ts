@@ -48,26 +48,28 @@ export async function watchCertificate(
   { listen, shown, clock, log }: CertificateWatch,
   signal: AbortSignal,
 ): Promise<void> {
-  let [current, found, told] = [shown, '', ''];
+  let [current, last, told] = [shown, '', ''];
   for (;;) {
     await clock.sleep(LOOK_EVERY_MS, signal);
     if (signal.aborted) return;
-    const before = found;
-    found = '';
+    let problem = '';
     try {
       const next = (await readOwnCertificate(listen)) ?? current;
-      if (next.cert === current.cert && next.key === current.key) continue;
-      showPair(server, next);
-      current = next;
-      const { validTo } = new X509Certificate(next.cert);
-      log.info('cloud.certificate_changed', { expiresAt: timestamp(Date.parse(validTo)) });
-    } catch (error) {
-      found = messageOf(error);
-      // Two files are not replaced at one instant: what is so only for now is not told of.
-      if (found === before && found !== told) {
-        log.error('cloud.certificate_refused', { reason: found });
-        told = found;
+      if (next.cert !== current.cert || next.key !== current.key) {
+        showPair(server, next);
+        current = next;
+        const { validTo } = new X509Certificate(next.cert);
+        log.info('cloud.certificate_changed', { expiresAt: timestamp(Date.parse(validTo)) });
       }
+      told = ''; // the same may be wrong with the next one
+    } catch (error) {
+      problem = messageOf(error);
     }
+    // Two files are not replaced at one instant: what is so only for now is not told of.
+    if (problem !== '' && problem === last && problem !== told) {
+      log.error('cloud.certificate_refused', { reason: problem });
+      told = problem;
+    }
+    last = problem;
   }
 }

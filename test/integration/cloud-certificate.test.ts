@@ -100,7 +100,7 @@ test('a renewed certificate is shown within a minute, and connections stay', asy
   open.destroy();
 });
 
-test('a renewed certificate that cannot be used is told of once, and the old one is kept', async () => {
+test('a renewed certificate that cannot be used is told of once each time, and the old one is kept', async () => {
   const before = await shownNow();
   const { cert, key } = await ca.issue(['127.0.0.1']);
   await put({ cert });
@@ -115,6 +115,11 @@ test('a renewed certificate that cannot be used is told of once, and the old one
   await put({ key });
   await nextLook();
   expect(await shownNow()).not.toBe(before);
+
+  await put({ cert: (await ca.issue(['127.0.0.1'])).cert }); // the next time, the same again
+  await nextLook();
+  await nextLook();
+  expect(log.of('cloud.certificate_refused')).toHaveLength(2);
 });
 
 test('a running service looks for it', async () => {

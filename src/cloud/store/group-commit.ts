@@ -1,7 +1,7 @@
 import type { Store } from './store.ts';
 import { Together } from './together.ts';
 
-/** It is nobody's hurry that such work is for, and each transaction is a wait for the disk. */
+/** Nobody is in a hurry for such work, and each transaction is a wait for the disk. */
 const GATHERING_TURNS = 4;
 
 /** What is done in a transaction; it may run twice, so all it does must be in that store. */
