@@ -13,7 +13,7 @@ export interface LoadOptions {
   readonly clock: Clock;
 }
 
-/** What the operations came to, by status; `not prepared` for those that were refused before. */
+/** What the operations came to, by status, and why not; `not prepared` for those that were refused before. */
 export type Tally = Readonly<Record<string, number>>;
 
 /** Callers that reset and unlock one account after the other until `signal` aborts. */
@@ -57,7 +57,8 @@ export class Load {
         ? api.prepareUnlock(account)
         : api.prepare(account, `Soaked-${number}-Times`));
       for (let tries = 0; tries < ASKED_AGAIN; tries += 1) {
-        const { status, outcome } = await api.handIn(prepared);
+        const { status, outcome, code = '' } = await api.handIn(prepared);
+        if (status === 'refused' || status === 'failed') return `${kind} ${status} ${code}`;
         if (status !== 'pending')
           return `${kind} ${status}${outcome?.reapplied === true ? ' again' : ''}`;
       }

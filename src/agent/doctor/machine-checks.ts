@@ -63,7 +63,7 @@ export async function lookAtStrangers(
     const isOwn = stats?.isFile() === true && stats.nlink === 1;
     if (stats === undefined || isOwn || stats.isDirectory() || stats.isSocket()) continue;
     const finding = failed(
-      'it is a link, or no file at all, and nothing of the agent’s',
+      'it is a link, or no file at all: the agent makes nothing like it',
       'Find out who put it there, then delete it; do not change what it points to.',
     );
     found.push({ about, finding });
