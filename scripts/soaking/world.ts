@@ -9,7 +9,7 @@ import { addDirectory } from '../../src/cloud/setup/add-directory.ts';
 import { createApiKey } from '../../src/cloud/setup/create-api-key.ts';
 import { SCOPES } from '../../src/cloud/store/records.ts';
 import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
-import type { Clock } from '../../src/support/clock.ts';
+import { systemClock, type Clock } from '../../src/support/clock.ts';
 import { OPEN_GUARD } from '../../test/support/command-rig.ts';
 import { FaultProxy } from '../../test/support/fault-proxy.ts';
 import { startLdapServer, type LdapServer } from '../../test/support/ldap-server.ts';
@@ -47,15 +47,16 @@ export interface WorldOptions {
 }
 
 /**
- * Starts the service, a scripted domain of two controllers, and an agent that is enrolled and
- * approved: all on one calendar.
+ * Starts the service, and an agent that is enrolled and approved, on one calendar; and, on this
+ * machine's, a scripted domain of two controllers.
  */
 export async function openWorld({ folder, calendar, accounts }: WorldOptions): Promise<World> {
   const clock = fastClock(calendar);
   const ca = await createTestCa();
   await writeFile(join(folder, 'ca.pem'), ca.ca);
   const domain = new ScriptedDomain({
-    clock,
+    // How long ago it wrote is told by how far its clock has gone since, which must be as far as ours.
+    clock: systemClock,
     accounts: Array.from({ length: accounts }, (_, i) => ({
       sam: `user${i}`,
       password: 'Old-Password-1',
