@@ -5,20 +5,21 @@ import { enroll } from '../../src/agent/identity/enroll.ts';
 import { openOutbound } from '../../src/agent/outbound.ts';
 import { packageVersion } from '../../src/support/version.ts';
 import { winstonLogger } from '../../src/support/winston-logger.ts';
-import { fastClock, fastSchedule, type Calendar } from './fast-calendar.ts';
+import { fastSchedule, LeapingClock } from './leaping-calendar.ts';
 import { measured } from './measured.ts';
 
 /** The agent as `passback enroll` and `passback run` run it, on a calendar of its own. */
 export interface AgentInput {
   readonly config: AgentConfig;
-  readonly calendar: Calendar;
+  /** How many times as fast its calendar is. */
+  readonly speed: number;
   readonly token: string;
 }
 
-const { config, calendar, token } = JSON.parse(
+const { config, speed, token } = JSON.parse(
   await readFile(process.argv[2] ?? '', 'utf8'),
 ) as AgentInput;
-const clock = fastClock(calendar);
+const clock = new LeapingClock();
 const log = winstonLogger({ ...config.logging, readable: false });
 const abort = new AbortController().signal;
 const enrolled = await enroll(
@@ -35,12 +36,12 @@ const enrolled = await enroll(
 );
 process.send?.(enrolled);
 const drain = new AbortController();
-measured(() => {
+measured(clock, () => {
   drain.abort();
 });
 await runAgent(
   config,
   { drain: drain.signal, abort },
-  { log, clock, schedule: fastSchedule(calendar) },
+  { log, clock, schedule: fastSchedule(speed) },
 );
 process.disconnect();

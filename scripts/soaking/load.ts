@@ -21,6 +21,10 @@ export class Load {
   readonly #options: LoadOptions;
   readonly #tally = new Map<string, number>();
   #next = 0;
+  #busy = 0;
+  /** Nobody begins anything before it resolves. */
+  #gate: Promise<void> = Promise.resolve();
+  #onIdle: () => void = () => undefined;
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -35,14 +39,33 @@ export class Load {
     await Promise.all(Array.from({ length: callers }, (_, lane) => this.#call(lane, signal)));
   }
 
+  /** Does `work` while no operation is under way and none begins. */
+  async between(work: () => Promise<void>): Promise<void> {
+    let open = (): void => undefined;
+    this.#gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    try {
+      if (this.#busy > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+      await work();
+    } finally {
+      open();
+    }
+  }
+
   /** Each caller has accounts of its own: nobody waits for somebody else's. */
   async #call(lane: number, signal: AbortSignal): Promise<void> {
     const { accounts, callers, clock, restMs } = this.#options;
     const own = accounts.filter((_, i) => i % callers === lane);
-    for (let turn = 0; !signal.aborted; turn += 1) {
+    for (let turn = 0; ; turn += 1) {
       const account = own[turn % own.length];
       if (account === undefined) throw new RangeError('a caller without an account');
+      await this.#gate;
+      if (signal.aborted) return;
+      this.#busy += 1;
       this.#count(await this.#operation(account));
+      this.#busy -= 1;
+      if (this.#busy === 0) this.#onIdle();
       await clock.sleep(restMs, signal);
     }
   }

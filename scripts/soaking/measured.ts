@@ -1,4 +1,5 @@
 import { settledUsage } from '../benchmark/child.ts';
+import type { LeapingClock } from './leaping-calendar.ts';
 
 /** What a process holds once everything that can be let go of is. */
 export interface Held {
@@ -10,11 +11,18 @@ export interface Held {
   readonly handles: number;
 }
 
-/** Answers `held` of whoever started this process, and runs `stop` when told so or left alone. */
-export function measured(stop: () => void): void {
-  process.on('message', (question) => {
-    if (question === 'held') process.send?.(held());
-    if (question === 'stop') stop();
+/** What whoever started this process may tell it. */
+export type Told = 'held' | 'stop' | { readonly aheadMs: number };
+
+/**
+ * Answers `held` of whoever started this process, lets `clock` leap, and runs `stop` when told so or
+ * left alone.
+ */
+export function measured(clock: LeapingClock, stop: () => void): void {
+  process.on('message', (told: Told) => {
+    if (told === 'held') process.send?.(held());
+    else if (told === 'stop') stop();
+    else clock.leapTo(told.aheadMs);
   });
   process.on('disconnect', stop);
 }

@@ -12,8 +12,14 @@ import { openFiles, openWorld, type World } from './world.ts';
 
 const ACCOUNTS = 40;
 const CALLERS = 4;
-/** Some 1,800 operations an hour: as many as a large company has on the day that the calendar shows. */
+/** Some 1,500 operations an hour: as many as a large company has on the day that the calendar shows. */
 const REST_MS = 7_000;
+const LEAP_EVERY_MS = 120_000;
+/**
+ * Nothing is asked for so long after a leap: the agent remembers for 10 s what a controller said of
+ * its clock, and that answer may have been held back.
+ */
+const REST_AFTER_LEAP_MS = 20_000;
 const SAMPLE_EVERY_MS = 15_000;
 /** Both sides go quiet before they are looked at for the last time. */
 const SETTLE_MS = 10_000;
@@ -48,7 +54,7 @@ export async function soak({ minutes, speed, progress }: SoakOptions): Promise<S
   try {
     await using world = await openWorld({
       folder,
-      calendar: { from: Date.now(), speed },
+      speed,
       accounts: ACCOUNTS,
     });
     const { api, accounts } = world;
@@ -59,7 +65,8 @@ export async function soak({ minutes, speed, progress }: SoakOptions): Promise<S
     const faults = new Faults(world, systemClock);
     const samples: Record<Program, Sample[]> = { agent: [], service: [] };
     const stop = new AbortController();
-    const work = Promise.all([load.run(stop.signal), faults.run(stop.signal)]);
+    const leaps = leap({ world, load, speed }, stop.signal);
+    const work = Promise.all([load.run(stop.signal), faults.run(stop.signal), leaps]);
     const began = performance.now();
     const sample = async (): Promise<void> => {
       const at = (performance.now() - began) / 60_000;
@@ -85,6 +92,25 @@ export async function soak({ minutes, speed, progress }: SoakOptions): Promise<S
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Leaping {
+  readonly world: World;
+  readonly load: Load;
+  readonly speed: number;
+}
+
+/** Keeps the calendar at `speed` times this machine's, in leaps of a time at which nothing is under way. */
+async function leap({ world, load, speed }: Leaping, signal: AbortSignal): Promise<void> {
+  const began = systemClock.monotonic();
+  for (;;) {
+    await systemClock.sleep(LEAP_EVERY_MS, signal);
+    if (signal.aborted) return;
+    await load.between(async () => {
+      world.leapTo((systemClock.monotonic() - began) * (speed - 1));
+      await systemClock.sleep(REST_AFTER_LEAP_MS, signal);
+    });
   }
 }
 

@@ -9,7 +9,7 @@ import { addDirectory } from '../../src/cloud/setup/add-directory.ts';
 import { createApiKey } from '../../src/cloud/setup/create-api-key.ts';
 import { SCOPES } from '../../src/cloud/store/records.ts';
 import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
-import { systemClock, type Clock } from '../../src/support/clock.ts';
+import type { Clock } from '../../src/support/clock.ts';
 import { OPEN_GUARD } from '../../test/support/command-rig.ts';
 import { FaultProxy } from '../../test/support/fault-proxy.ts';
 import { startLdapServer, type LdapServer } from '../../test/support/ldap-server.ts';
@@ -18,7 +18,8 @@ import { createTestCa, type TestCa } from '../../test/support/test-ca.ts';
 import { Api } from '../benchmark/api.ts';
 import { message, startMeasured } from '../benchmark/child.ts';
 import type { AgentInput } from './agent-child.ts';
-import { fastClock, type Calendar } from './fast-calendar.ts';
+import { LeapingClock } from './leaping-calendar.ts';
+import type { Told } from './measured.ts';
 import type { ServiceInput } from './service-child.ts';
 
 const ISSUER = 'https://reset.example';
@@ -36,27 +37,29 @@ export interface World extends AsyncDisposable {
   /** Between agent and service, and between agent and each domain controller. */
   readonly link: FaultProxy;
   readonly controllers: readonly FaultProxy[];
+  /** Puts everybody's calendar ahead of this machine's by so much. */
+  readonly leapTo: (aheadMs: number) => void;
   /** How many passwords were set in the directory. */
   readonly passwordsWritten: () => number;
 }
 
 export interface WorldOptions {
   readonly folder: string;
-  readonly calendar: Calendar;
+  /** How many times as fast the agent's duties come. */
+  readonly speed: number;
   readonly accounts: number;
 }
 
 /**
- * Starts the service, and an agent that is enrolled and approved, on one calendar; and, on this
- * machine's, a scripted domain of two controllers.
+ * Starts the service, a scripted domain of two controllers, and an agent that is enrolled and
+ * approved: all on one calendar.
  */
-export async function openWorld({ folder, calendar, accounts }: WorldOptions): Promise<World> {
-  const clock = fastClock(calendar);
+export async function openWorld({ folder, speed, accounts }: WorldOptions): Promise<World> {
+  const clock = new LeapingClock();
   const ca = await createTestCa();
   await writeFile(join(folder, 'ca.pem'), ca.ca);
   const domain = new ScriptedDomain({
-    // How long ago it wrote is told by how far its clock has gone since, which must be as far as ours.
-    clock: systemClock,
+    clock,
     accounts: Array.from({ length: accounts }, (_, i) => ({
       sam: `user${i}`,
       password: 'Old-Password-1',
@@ -67,7 +70,7 @@ export async function openWorld({ folder, calendar, accounts }: WorldOptions): P
   const controllers = await Promise.all(
     servers.map(({ port }) => FaultProxy.start({ host: '127.0.0.1', port })),
   );
-  const { service, url, key } = await startService(folder, { calendar, clock, ca });
+  const { service, url, key } = await startService(folder, { clock, ca });
   const link = await FaultProxy.start({ host: '127.0.0.1', port: Number(new URL(url).port) });
   const api = new Api({ url, directory: DIRECTORY, key, ca: ca.ca });
   const { token } = (await api.order('POST', 'enrollment-tokens')) as { token: string };
@@ -76,12 +79,16 @@ export async function openWorld({ folder, calendar, accounts }: WorldOptions): P
     ports: controllers.map(({ port }) => port),
   });
   await writeFile(config.directory.bind.passwordFile, SERVICE_ACCOUNT.password, { mode: 0o600 });
-  const agent = await started('agent', folder, { config, calendar, token });
+  const agent = await started('agent', folder, { config, speed, token });
   const { agentId, fingerprint } = await message<Enrolled>(agent);
   await api.order('POST', `agents/${agentId}/approve`, { fingerprint });
   return {
     ...{ service, agent, api, link, controllers },
     accounts: guids,
+    leapTo: (aheadMs) => {
+      clock.leapTo(aheadMs);
+      for (const child of [service, agent]) child.send({ aheadMs } satisfies Told);
+    },
     passwordsWritten: () =>
       guids.reduce((sum, _, i) => sum + domain.account(`user${i}`).passwordWrites, 0),
     [Symbol.asyncDispose]: async () => {
@@ -110,14 +117,13 @@ async function startControllers(
 }
 
 interface ServiceStart {
-  readonly calendar: Calendar;
   readonly clock: Clock;
   readonly ca: TestCa;
 }
 
 async function startService(
   folder: string,
-  { calendar, clock, ca }: ServiceStart,
+  { clock, ca }: ServiceStart,
 ): Promise<{ service: ChildProcess; url: string; key: string }> {
   const tls = await ca.issue(['127.0.0.1', 'localhost']);
   const [certificateFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
@@ -136,7 +142,7 @@ async function startService(
     drainMs: 5_000,
     retention: { operationsMs: 2 * HOUR_MS, auditMs: 4 * HOUR_MS },
   };
-  const service = await started('service', folder, { config, calendar });
+  const service = await started('service', folder, { config });
   const { address } = await message<{ address: string }>(service);
   return { service, url: address, key };
 }

@@ -3,20 +3,33 @@ import { systemClock, type Clock } from '../../src/support/clock.ts';
 
 const MINUTE_MS = 60_000;
 
-/** When the calendar began to run away from this machine's, and how many times as fast it goes. */
-export interface Calendar {
-  /** Epoch ms. */
-  readonly from: number;
-  readonly speed: number;
+/**
+ * A clock whose date leaps ahead when it is told to, and goes with this machine's in between: a
+ * controller's own clock tells how long ago it wrote something, so neither may run faster.
+ */
+export class LeapingClock implements Clock {
+  #aheadMs = 0;
+
+  now(): number {
+    return Date.now() + this.#aheadMs;
+  }
+
+  monotonic(): number {
+    return systemClock.monotonic();
+  }
+
+  sleep(ms: number, signal: AbortSignal): Promise<void> {
+    return systemClock.sleep(ms, signal);
+  }
+
+  /** From now on the date is ahead of this machine's by so much. */
+  leapTo(aheadMs: number): void {
+    this.#aheadMs = aheadMs;
+  }
 }
 
-/** A clock whose date runs ahead; what is waited for takes its ordinary time. */
-export function fastClock({ from, speed }: Calendar): Clock {
-  return { ...systemClock, now: () => from + (Date.now() - from) * speed };
-}
-
-/** The agent's duties by that calendar: `node-cron` knows only this machine's. */
-export function fastSchedule({ speed }: Calendar): typeof startSchedule {
+/** The agent's duties by a calendar that is so many times as fast: `node-cron` knows only this machine's. */
+export function fastSchedule(speed: number): typeof startSchedule {
   return (duties) => {
     const timers = [
       every(MINUTE_MS / speed, duties.probe),
