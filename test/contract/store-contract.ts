@@ -81,6 +81,20 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       expect(await store.agents.count()).toBe(1);
     });
 
+    test('tells of an agent who it is and how it stands, without the rest of it', async () => {
+      const { id, directory, deviceKey, state } = sampleAgent('a');
+      await store.agents.add(sampleAgent('a'));
+      expect(await store.agents.identity('a')).toEqual({ id, directory, deviceKey, state });
+      expect(await store.agents.standing('a')).toEqual({ state });
+      const trail = { epoch: 'e', seq: 1, head: 'h', seen: 1, ahead: [] };
+      await store.agents.update('a', { state: 'approved', trail });
+      expect(await store.agents.identity('a')).toMatchObject({ state: 'approved' });
+      expect(await store.agents.standing('a')).toEqual({ state: 'approved', trail });
+      expect(await store.agents.trail('a')).toEqual(trail);
+      expect(await store.agents.identity('nobody')).toBeUndefined();
+      expect(await store.agents.standing('nobody')).toBeUndefined();
+    });
+
     test('tells of the approved agents of a directory what others have to know of them', async () => {
       const known = (id: string): AgentRecord => ({
         ...sampleAgent(id),

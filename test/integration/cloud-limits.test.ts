@@ -171,7 +171,7 @@ test('only so many upgrades are decided at one time; the rest is asked to come b
     };
   });
   const server = createServer();
-  const store = { agents: { find: () => slow } };
+  const store = { agents: { identity: () => slow } };
   const meters = new ServiceMetrics();
   acceptUpgrades(server, {
     core: { issuer: TEST_ISSUER, clock: systemClock, log: new MemoryLog(), store, meters },

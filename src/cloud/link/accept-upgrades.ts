@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { CONNECT_PATH, MAX_FRAME_BYTES, SUBPROTOCOL } from '../../protocol/messages.ts';
 import type { Entrance, PeerAddress } from '../entrance.ts';
-import type { AgentRecord } from '../store/records.ts';
+import type { AgentIdentity } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
 import { admit } from './admission.ts';
@@ -101,7 +101,7 @@ async function decide(
   request: IncomingMessage,
   { core, sessions }: UpgradeOptions,
   replays: ReplayCache,
-): Promise<{ readonly agent: AgentRecord } | UpgradeRefusal> {
+): Promise<{ readonly agent: AgentIdentity } | UpgradeRefusal> {
   if (pathOf(request) !== CONNECT_PATH) {
     return { status: 404, code: 'NOT_FOUND', detail: `agents connect at ${CONNECT_PATH}` };
   }
@@ -125,7 +125,7 @@ async function decide(
 /** Undefined where the agent has one already, or nobody is let in any more. */
 function startSession(
   socket: WebSocket,
-  agent: AgentRecord,
+  agent: AgentIdentity,
   { core, sessions, duties, renewEveryMs, draining }: UpgradeOptions,
 ): LinkSession | undefined {
   const { id: agentId, directory, deviceKey } = agent;

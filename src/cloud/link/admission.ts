@@ -2,12 +2,12 @@ import { decodeJwt, errors } from 'jose';
 import { CLOCK_TOLERANCE_S, TOKEN_LIFETIME_S } from '../../protocol/command.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
-import type { AgentRecord } from '../store/records.ts';
+import type { AgentIdentity } from '../store/records.ts';
 import type { Core } from '../writeback/core.ts';
 import type { ReplayCache } from './replay-cache.ts';
 
 export type Admission =
-  | { readonly agent: AgentRecord }
+  | { readonly agent: AgentIdentity }
   | {
       readonly status: 401 | 403;
       readonly code: string;
@@ -86,12 +86,12 @@ function bearerToken(authorization = ''): string {
 async function claimedAgent(
   token: string,
   { store }: Pick<Core, 'store'>,
-): Promise<AgentRecord | undefined> {
+): Promise<AgentIdentity | undefined> {
   let issuer: string | undefined;
   try {
     issuer = decodeJwt(token).iss;
   } catch (error) {
     if (!(error instanceof errors.JOSEError)) throw error;
   }
-  return issuer === undefined ? undefined : store.agents.find(issuer);
+  return issuer === undefined ? undefined : store.agents.identity(issuer);
 }

@@ -36,6 +36,8 @@ export async function acceptHello(session: LinkSession, said: Said, deps: Deps):
 
 /** What a hello that was taken leaves for the welcome. */
 interface Taken {
+  /** As it is stored by now. */
+  readonly agent: Pick<AgentRecord, 'id' | 'directory' | 'state' | 'version' | 'trail'>;
   /** To be spoken. */
   readonly protocol: number;
   /** The agent's, as it was on the way. */
@@ -67,11 +69,15 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
   const directory = await core.store.directories.find(agent.directory);
   await alarmRestoredToggle({ agent, directory }, claims, core);
   session.healthy = isHealthy(claims.status);
+  const { version } = claims;
+  let stored: Taken['agent'] = agent;
   await core.groupCommit.run(async (store) => {
     // Outcomes may have come in meanwhile, and stay.
-    const { trail } = resumeTrail(await store.agents.trail(agent.id), claims.journal, said.known);
+    const standing = await store.agents.standing(agent.id);
+    const { trail } = resumeTrail(standing?.trail, claims.journal, said.known);
+    stored = { ...agent, ...standing, version, trail };
     await store.agents.update(agent.id, {
-      version: claims.version,
+      version,
       seenAt: core.clock.now(),
       trail,
       guard: claims.guard,
@@ -80,7 +86,7 @@ export async function takeHello(session: LinkSession, said: Said, core: Core): P
       ...sealing,
     });
   });
-  return { protocol, directory };
+  return { agent: stored, protocol, directory };
 }
 
 /**
@@ -147,16 +153,13 @@ function isAboutTime(code: string): boolean {
 
 const SET_CLOCKS = 'set whichever clock is wrong (NTP)';
 
-/** Registers first and asks for the approval afterwards, so that an approval in between is not missed. */
+/** Its session was registered before the approval was read, so that one in between is not missed. */
 async function welcome(
   session: LinkSession,
-  { protocol, directory }: Taken,
+  { agent, protocol, directory }: Taken,
   { core, sessions, spread }: Deps,
 ): Promise<Welcome> {
-  const agent = await core.store.agents.find(session.agentId);
-  if (agent === undefined || agent.state === 'revoked') {
-    throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
-  }
+  if (agent.state === 'revoked') throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
   session.approved ||= agent.state === 'approved';
   if (!(await sessions.enter(session))) {
     await raiseAlarm(core, agent, 'SECOND_SESSION');
@@ -183,7 +186,7 @@ async function welcome(
 /** Somebody may have changed something between the making of the welcome and its sending. */
 async function catchUp(
   session: LinkSession,
-  told: { readonly standing: Standing; readonly agent: AgentRecord },
+  told: { readonly standing: Standing; readonly agent: Taken['agent'] },
   core: Core,
 ): Promise<void> {
   try {

@@ -1,5 +1,6 @@
 import type { Kysely, Selectable, Updateable } from 'kysely';
 import type {
+  AgentIdentity,
   AgentRecord,
   AgentState,
   OutcomeTrail,
@@ -31,6 +32,14 @@ export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolea
         .executeTakeFirst();
       return row && toRecord(row);
     },
+    identity: async (id) => {
+      const row = await db
+        .selectFrom('agents')
+        .select(['id', 'directory', 'device_key', 'state'])
+        .where('id', '=', id)
+        .executeTakeFirst();
+      return row && toIdentity(row);
+    },
     trail: async (id) => {
       const row = await db
         .selectFrom('agents')
@@ -39,6 +48,16 @@ export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolea
         .$if(lock, (query) => query.forNoKeyUpdate())
         .executeTakeFirst();
       return toTrail(row?.trail ?? null);
+    },
+    standing: async (id) => {
+      const row = await db
+        .selectFrom('agents')
+        .select(['state', 'trail'])
+        .where('id', '=', id)
+        .$if(lock, (query) => query.forNoKeyUpdate())
+        .executeTakeFirst();
+      const trail = toTrail(row?.trail ?? null);
+      return row && { state: row.state as AgentState, ...(trail !== undefined && { trail }) };
     },
     update: async (id, change) => {
       const columns = toChange(change);
@@ -136,6 +155,17 @@ function toChange(change: AgentChange): Updateable<AgentTable> {
 
 function toTrail(text: string | null): OutcomeTrail | undefined {
   return text === null ? undefined : (JSON.parse(text) as OutcomeTrail);
+}
+
+function toIdentity(
+  row: Pick<Selectable<AgentTable>, 'id' | 'directory' | 'device_key' | 'state'>,
+): AgentIdentity {
+  return {
+    id: row.id,
+    directory: row.directory,
+    deviceKey: JSON.parse(row.device_key) as AgentIdentity['deviceKey'],
+    state: row.state as AgentState,
+  };
 }
 
 function toPeer(

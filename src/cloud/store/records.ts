@@ -75,6 +75,9 @@ export interface TurnedAway {
   readonly reason: string;
 }
 
+/** Who an agent is, and whether it may come in. */
+export type AgentIdentity = Pick<AgentRecord, 'id' | 'directory' | 'deviceKey' | 'state'>;
+
 /** What the agents of a directory are told of each other. */
 export type PeerRecord = Pick<
   AgentRecord,

@@ -1,6 +1,7 @@
 import type { Fault } from '../../support/errors.ts';
 import type { Nodes } from './nodes.ts';
 import type {
+  AgentIdentity,
   AgentRecord,
   ApiKeyRecord,
   AuditEntry,
@@ -84,8 +85,12 @@ export interface Agents {
   /** How many there are in all directories, whatever their state. */
   count(): Promise<number>;
   update(id: string, change: AgentChange): Promise<void>;
+  /** Only who it is and whether it may come in: read with every connection that claims to be its. */
+  identity(id: string): Promise<AgentIdentity | undefined>;
   /** Only the outcome trail of an agent: it is read and written with every outcome. */
   trail(id: string): Promise<OutcomeTrail | undefined>;
+  /** The same, and whether it may be here still. */
+  standing(id: string): Promise<Pick<AgentRecord, 'state' | 'trail'> | undefined>;
 }
 
 export interface Enrollments {
