@@ -25,24 +25,16 @@ export class FolderError extends Error {
   }
 }
 
-/** An account of the operating system, by number. */
-export interface Owner {
-  readonly uid: number;
-  readonly gid: number;
-}
-
 /**
  * Replaces a file, readable by its owner only. Once this resolves the content survives a power
- * cut; killed at any instruction, the file is whole: the old one or the new one. It belongs to
- * whoever runs this, or, given by root, to `owner`.
+ * cut; killed at any instruction, the file is whole: the old one or the new one.
  */
-export async function writeFileDurably(path: string, text: string, owner?: Owner): Promise<void> {
+export async function writeFileDurably(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     const file = await open(temporary, 'wx', 0o600);
     try {
       await file.writeFile(text);
-      if (owner !== undefined) await file.chown(owner.uid, owner.gid);
       await file.sync();
     } finally {
       await file.close();

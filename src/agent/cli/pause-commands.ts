@@ -14,10 +14,11 @@ import {
   type OrdersFile,
 } from '../commands/guard/local-orders.ts';
 import { Refreshed } from '../health/local-status.ts';
+import { becomeOwner } from './become-owner.ts';
 import { askAgent } from './local-client.ts';
 import { STATE_STEPS } from '../identity/state-version.ts';
 import { placeOf, withPlace, type Place, type PlaceFlags } from './place.ts';
-import { stateOwner } from './state-owner.ts';
+import { mustOwnState } from './state-owner.ts';
 
 const NOTES = `
 The agent stays connected and answers PAUSED; the reset service cannot end this pause. It is kept in
@@ -66,13 +67,13 @@ async function pause(
   const now = Date.now();
   const until =
     flags.for === undefined ? {} : { until: timestamp(now + parseDuration(flags.for, '--for')) };
-  const place = await placeOf(flags, terminal);
+  const by = whoAmI(terminal);
+  const place = await ownPlace(flags, terminal);
   const { stateFolder: folder } = place;
-  const owner = await stateOwner(folder);
   const before = await ordersIn(folder);
   const since = pauseAt(before, now)?.since ?? timestamp(now);
-  const orders = { ...before, pause: { reason, since, ...until, by: whoAmI(terminal) } };
-  await writeOrders(folder, orders, owner);
+  const orders = { ...before, pause: { reason, since, ...until, by } };
+  await writeOrders(folder, orders);
   const taken = await poke(place);
   tell({ orders, trips: await openTrips(folder, orders), taken }, flags, terminal);
 }
@@ -81,18 +82,25 @@ async function resume(
   flags: PlaceFlags & { readonly breaker?: true },
   terminal: Terminal,
 ): Promise<void> {
-  const place = await placeOf(flags, terminal);
+  const place = await ownPlace(flags, terminal);
   const { stateFolder: folder } = place;
-  const owner = await stateOwner(folder);
   const before = await ordersIn(folder);
   const wasOpen = (await openTrips(folder, before)).length > 0;
   const orders = flags.breaker === true ? await withResumed(folder, before) : withoutPause(before);
-  await writeOrders(folder, orders, owner);
+  await writeOrders(folder, orders);
   const taken = await poke(place);
   if (flags.breaker === true && flags.json !== true) {
     terminal.print(wasOpen ? 'The breaker is closed again.' : 'The breaker was not open.');
   }
   tell({ orders, trips: await openTrips(folder, orders), taken }, flags, terminal);
+}
+
+/** Where to write, as the account that will read it: this process is that account from now on. */
+async function ownPlace(flags: PlaceFlags, terminal: Terminal): Promise<Place> {
+  const place = await placeOf(flags, terminal);
+  await mustOwnState(place.stateFolder);
+  await becomeOwner(place.stateFolder);
+  return place;
 }
 
 /** For those who ask why nothing is written: behind sudo, whoever called it. */

@@ -1,21 +1,18 @@
 import { stat } from 'node:fs/promises';
-import type { Owner } from '../../support/files.ts';
 import { UsageError } from '../../support/usage-error.ts';
 
 /**
- * Whom a file written to the state folder has to be given to: nobody else when this runs as the
- * account that owns the folder, that account when this is root. Rejects with `UsageError` for any
- * other account, whose files the agent could not read.
+ * Rejects with `UsageError` for a state folder that is not there, and for any other account than root
+ * and the one that it belongs to, which could not read what others leave there.
  */
-export async function stateOwner(
+export async function mustOwnState(
   folder: string,
   uid: number | undefined = process.geteuid?.(),
-): Promise<Owner | undefined> {
+): Promise<void> {
   const owner = await ownerOf(folder);
-  if (uid === undefined || uid === owner.uid) return undefined; // Windows: the folder's access list decides
-  if (uid === 0) return owner;
+  if (uid === undefined || uid === owner || uid === 0) return; // Windows: the folder's access list decides
   throw new UsageError(
-    `${folder} belongs to another account (uid ${owner.uid}, this is ${uid}): run this as that account (sudo -u '#${owner.uid}' …) or as root`,
+    `${folder} belongs to another account (uid ${owner}, this is ${uid}): run this as that account (sudo -u '#${owner}' …) or as root`,
   );
 }
 
@@ -32,10 +29,10 @@ export async function refuseAsRoot(
   );
 }
 
-async function ownerOf(folder: string): Promise<Owner> {
+async function ownerOf(folder: string): Promise<number> {
   try {
     const found = await stat(folder);
-    if (found.isDirectory()) return { uid: found.uid, gid: found.gid };
+    if (found.isDirectory()) return found.uid;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(

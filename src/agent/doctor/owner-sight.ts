@@ -1,6 +1,11 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { Owner } from '../../support/files.ts';
+
+/** An account of the operating system, by number. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 const run = promisify(execFile);
 const WITHIN_MS = 5_000;

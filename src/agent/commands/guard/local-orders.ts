@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ShortText, Timestamp, Uuid } from '../../../protocol/shapes.ts';
 import type { Clock } from '../../../support/clock.ts';
-import { writeFileDurably, type Owner } from '../../../support/files.ts';
+import { writeFileDurably } from '../../../support/files.ts';
 import type { Logger } from '../../../support/logger.ts';
 import { readJson, type ReadJson } from './json-file.ts';
 
@@ -37,8 +37,8 @@ export function readOrders(stateFolder: string): Promise<ReadJson<OrdersFile>> {
 }
 
 /** Replaces what was ordered, durably. */
-export function writeOrders(stateFolder: string, orders: OrdersFile, owner?: Owner): Promise<void> {
-  return writeFileDurably(ordersFile(stateFolder), `${JSON.stringify(orders)}\n`, owner);
+export function writeOrders(stateFolder: string, orders: OrdersFile): Promise<void> {
+  return writeFileDurably(ordersFile(stateFolder), `${JSON.stringify(orders)}\n`);
 }
 
 /** The pause that holds now; undefined when there is none or its time is over. */
