@@ -22,9 +22,9 @@ export class LeapingClock implements Clock {
     return systemClock.sleep(ms, signal);
   }
 
-  /** From now on the date is ahead of this machine's by so much. */
+  /** From now on the date is ahead of this machine's by so much; dates are whole milliseconds. */
   leapTo(aheadMs: number): void {
-    this.#aheadMs = aheadMs;
+    this.#aheadMs = Math.round(aheadMs);
   }
 }
 

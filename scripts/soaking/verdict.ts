@@ -9,6 +9,8 @@ const GROWTH = 1.1;
 const REMEMBERED_BYTES = 1_024;
 /** Sockets of the moment. */
 const SPARE_HANDLES = 8;
+/** Pauses, lost links and controllers that are away keep some from being begun; a soak of none says nothing. */
+const NOT_PREPARED = 0.25;
 
 /** How a program was after the first minutes, and in the last ones: medians. */
 export type Stretch = Omit<Sample, 'minutes'>;
@@ -39,8 +41,8 @@ export function grown(program: Program, samples: readonly Sample[], operations: 
 }
 
 /**
- * What is wrong with how the operations ended: without an outcome, or with other passwords in the
- * directory than were reported. Pure.
+ * What is wrong with how the operations ended: too few were begun, some have no outcome, or there are
+ * other passwords in the directory than were reported. Pure.
  */
 export function wrongOutcomes({
   tally,
@@ -49,8 +51,13 @@ export function wrongOutcomes({
   const count = (what: string): number => tally[what] ?? 0;
   const reported = count('reset applied') + 2 * count('reset applied again');
   const unknown = count('reset unknown');
+  const all = Object.values(tally).reduce((sum, some) => sum + some, 0);
+  const notPrepared = count('reset not prepared') + count('unlock not prepared');
   const lost = count('reset without an outcome') + count('unlock without an outcome');
   return [
+    ...(notPrepared > all * NOT_PREPARED
+      ? [`${notPrepared} of ${all} operations could not be prepared`]
+      : []),
     ...(lost > 0 ? [`${lost} operations have no outcome`] : []),
     ...(passwordsWritten < reported || passwordsWritten > reported + 2 * unknown
       ? [`${passwordsWritten} passwords were written, ${reported} reported`]

@@ -67,3 +67,12 @@ test('a reset of which nothing is known may have been written, and an operation 
     ['1 operations have no outcome'],
   );
 });
+
+test('a soak in which most operations could not even be prepared says nothing', () => {
+  const some = { 'reset applied': 60, 'unlock applied': 15, 'reset not prepared': 20 };
+  expect(wrongOutcomes({ tally: some, passwordsWritten: 60 })).toEqual([]);
+  const most = { ...some, 'unlock not prepared': 10 };
+  expect(wrongOutcomes({ tally: most, passwordsWritten: 60 })).toEqual([
+    '30 of 105 operations could not be prepared',
+  ]);
+});
