@@ -2,7 +2,7 @@ import type { Clock } from '../../support/clock.ts';
 import type { Store } from '../store/store.ts';
 
 /** What a node of two cores lets in, with room for its callers: ten thousand within a minute. */
-export const AGENTS_PER_SECOND = 185;
+export const AGENTS_PER_SECOND = 175;
 const COUNT_EVERY_MS = 60_000;
 
 export interface SpreadOptions {

@@ -51,13 +51,13 @@ test('a session may send so many frames in a while, and then again', () => {
 test('agents are told to spread over as long as all of them take, counted once a minute', async () => {
   const clock = new FakeClock();
   let counted = 0;
-  const count = (): Promise<number> => Promise.resolve([7_400, 18][counted++] ?? 0);
+  const count = (): Promise<number> => Promise.resolve([7_000, 18][counted++] ?? 0);
   const spread = new Spread({ store: { agents: { count } }, clock });
   expect(await spread.ms()).toBe(40_000);
   clock.advance(59_999);
   expect(await spread.ms()).toBe(40_000);
   clock.advance(1);
-  expect(await spread.ms()).toBe(98);
+  expect(await spread.ms()).toBe(103);
 });
 
 test('a count that failed is made again for the next agent, and one is enough for all who come meanwhile', async () => {
@@ -65,7 +65,7 @@ test('a count that failed is made again for the next agent, and one is enough fo
   let counted = 0;
   const count = (): Promise<number> => {
     counted += 1;
-    return counted === 1 ? Promise.reject(new Error('no database')) : Promise.resolve(185);
+    return counted === 1 ? Promise.reject(new Error('no database')) : Promise.resolve(175);
   };
   const spread = new Spread({ store: { agents: { count } }, clock });
   await expect(spread.ms()).rejects.toThrow('no database');
