@@ -94,7 +94,7 @@ function throughTable(rows: readonly ThroughEverything[]): string {
       `${callers}`,
       `${ms(api.median)} (p99 ${ms(api.p99)})`,
       `${ms(plain.median)} (p99 ${ms(plain.p99)})`,
-      `+${ms(api.median - plain.median)}`,
+      signed(api.median - plain.median),
       `${throughPerSecond.toFixed(1)} of ${plainPerSecond.toFixed(1)}`,
       (throughPerSecond / plainPerSecond).toFixed(2),
     ]),
@@ -136,6 +136,10 @@ function aloneTable(alone: AgentAlone): string {
     ),
     `Resident memory: ${alone.idleRssMb.toFixed(0)} MB ${alone.idleSeconds} s after hello, ${alone.busyRssMb.toFixed(0)} MB after ${alone.commands} commands.`,
   ].join('\n\n');
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '' : '+'}${ms(value)}`;
 }
 
 function ms(value: number): string {

@@ -42,18 +42,23 @@ export function spreadOf(wasHealthy: boolean, toldMs = 0, policy = BACKOFF): num
   return Math.max(wasHealthy ? policy.spreadMs : 0, toldMs);
 }
 
-/**
- * Over how long to spread after having been turned away so many times in a row: an eighth of the
- * whole at first, because the others are spread already and few have to come again, then twice as
- * long each time, because it may be a service behind a load balancer that is not there at all.
- */
-export function spreadOfTurnedAway(times: number, spreadMs: number): number {
-  // Whoever is turned away for hours must not come to infinity, of which nothing makes no number.
-  return (spreadMs / 8) * 2 ** Math.min(times - 1, MOST_DOUBLINGS);
-}
+/** So often in a row a service that has its hands full may turn an agent away, and no more. */
+const PATIENT_TIMES = 4;
 
 /** Far over the cap, whatever is doubled. */
 const MOST_DOUBLINGS = 32;
+
+/**
+ * Full jitter after having been turned away so many times in a row: over an eighth of `spreadMs` at
+ * first, because the others are spread already and few have to come again, and soon again each time
+ * while a fleet comes back; then twice as long each time, because it may be a service behind a load
+ * balancer that is not there at all.
+ */
+export function turnedAwayDelay(times: number, spreadMs: number, random: () => number): number {
+  // Whoever is turned away for hours must not come to infinity, of which nothing makes no number.
+  const doublings = Math.min(Math.max(times - PATIENT_TIMES, 0), MOST_DOUBLINGS);
+  return backoffDelay(doublings + 1, (spreadMs / 8) * 2 ** doublings, random);
+}
 
 /** The wish of a service, up to 15 minutes, and a little more: the others were told the same. 0 without one. */
 export function wishedDelay(retryAfterMs: number, random: () => number, policy = BACKOFF): number {

@@ -5,7 +5,7 @@ import {
   backoffDelay,
   refusedDelay,
   spreadOf,
-  spreadOfTurnedAway,
+  turnedAwayDelay,
   wishedDelay,
 } from './backoff.ts';
 import { LinkError } from './link-error.ts';
@@ -49,7 +49,7 @@ export async function runAttempts(
     const spreadMs = spreadOf(wasHealthy, toldMs);
     const backoffMs =
       turnedAway > 0
-        ? backoffDelay(turnedAway, spreadOfTurnedAway(turnedAway, spreadMs), random)
+        ? turnedAwayDelay(turnedAway, spreadMs, random)
         : backoffDelay(failures, spreadMs, random);
     const delayMs = Math.max(loop.restMs, backoffMs);
     monitor.waits(delayMs);
