@@ -68,9 +68,8 @@ export class Entrance {
   readonly #silent = new Set<Arrival>();
   readonly #waiting: Arrival[] = [];
   readonly #begun = new Map<string, Arrival>();
-  /** How many of a network are begun, and how many wait. */
+  /** How many of a network are begun. */
   readonly #places = new Map<string, number>();
-  readonly #waitingOf = new Map<string, number>();
   #isLooking = false;
 
   constructor(options: EntranceOptions) {
@@ -125,7 +124,6 @@ export class Entrance {
     arrival.said = said;
     arrival.since = this.#now;
     this.#waiting.push(arrival);
-    countUp(this.#waitingOf, arrival.network);
     this.#letIn();
   }
 
@@ -140,14 +138,9 @@ export class Entrance {
   /** The newest of a network that has room or, where all who wait are of others, of those. */
   #takeNext(): Arrival | undefined {
     const { perNetwork } = this.#options.limits;
-    const hasRoom = (network: string): boolean => this.#placesOf(network) < perNetwork;
-    // A fleet behind one address would otherwise be looked through for each of its own.
-    const roomy = isAny(this.#waitingOf.keys(), hasRoom)
-      ? this.#waiting.findLastIndex(({ network }) => hasRoom(network))
-      : -1; // the last one
-    const [next] = this.#waiting.splice(roomy, 1);
-    if (next !== undefined) countDown(this.#waitingOf, next.network);
-    return next;
+    const hasRoom = ({ network }: Arrival): boolean => this.#placesOf(network) < perNetwork;
+    const roomy = this.#waiting.findLastIndex(hasRoom);
+    return this.#waiting.splice(roomy, 1)[0]; // -1: the last one
   }
 
   #placesOf(network: string): number {
@@ -161,7 +154,7 @@ export class Entrance {
     delete arrival.said;
     arrival.since = this.#now;
     this.#begun.set(arrival.name, arrival);
-    countUp(this.#places, arrival.network);
+    this.#places.set(arrival.network, this.#placesOf(arrival.network) + 1);
     socket.unshift(said);
     this.#options.begin(socket);
   }
@@ -175,16 +168,15 @@ export class Entrance {
     this.#silent.delete(arrival);
     if (this.#begun.get(arrival.name) === arrival) this.#leavePlace(arrival);
     const at = this.#waiting.lastIndexOf(arrival);
-    if (at >= 0) {
-      this.#waiting.splice(at, 1);
-      countDown(this.#waitingOf, arrival.network);
-    }
+    if (at >= 0) this.#waiting.splice(at, 1);
     this.#letIn();
   }
 
   #leavePlace({ name, network }: Arrival): void {
     this.#begun.delete(name);
-    countDown(this.#places, network);
+    const left = this.#placesOf(network) - 1;
+    if (left === 0) this.#places.delete(network);
+    else this.#places.set(network, left);
   }
 
   async #look(): Promise<void> {
@@ -225,22 +217,6 @@ export class Entrance {
 /** Two open connections to one address of ours never have it in common. */
 function nameOf({ remoteAddress = '', remotePort = 0 }: PeerAddress): string {
   return `${remoteAddress} ${remotePort}`;
-}
-
-function isAny(names: Iterable<string>, is: (name: string) => boolean): boolean {
-  for (const name of names) if (is(name)) return true;
-  return false;
-}
-
-function countUp(counts: Map<string, number>, name: string): void {
-  counts.set(name, (counts.get(name) ?? 0) + 1);
-}
-
-/** What is not there any more is forgotten. */
-function countDown(counts: Map<string, number>, name: string): void {
-  const left = (counts.get(name) ?? 0) - 1;
-  if (left > 0) counts.set(name, left);
-  else counts.delete(name);
 }
 
 function destroy(this: Socket): void {

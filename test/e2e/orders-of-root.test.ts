@@ -45,6 +45,21 @@ describe.skipIf(process.platform === 'win32' || process.geteuid?.() !== 0)(
       }
     });
 
+    test('is written nowhere either that a link of this account, met by one of root’s, leads to', async () => {
+      const secret = await mkdtemp(join(tmpdir(), 'passback-roots-'));
+      try {
+        const within = join(secret, 'within');
+        await mkdir(within);
+        await symlink(within, join(path, 'there'));
+        await symlink(join(path, 'there'), join(secret, 'state'));
+        const { code } = await pause(join(secret, 'state'));
+        expect(code).toBe(1);
+        expect(await readdir(within)).toEqual([]);
+      } finally {
+        await rm(secret, { recursive: true, force: true });
+      }
+    });
+
     test('is refused where several accounts own the way there', async () => {
       const state = join(path, 'state');
       await mkdir(state, { mode: 0o700 });

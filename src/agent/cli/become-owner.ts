@@ -1,6 +1,9 @@
-import { lstat, realpath } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { lstat, readlink } from 'node:fs/promises';
+import { isAbsolute, join, resolve } from 'node:path';
 import { UsageError } from '../../support/usage-error.ts';
+
+/** As many as Linux follows on the way to one file (path_resolution(7)). */
+const MOST_LINKS = 40;
 
 /**
  * Where this is root and a state folder, or a part of the way there, belongs to somebody else, makes
@@ -10,9 +13,7 @@ import { UsageError } from '../../support/usage-error.ts';
  */
 export async function becomeOwner(folder: string): Promise<void> {
   if (process.geteuid?.() !== 0) return;
-  const path = resolve(folder);
-  const real = await realpath(path).catch(() => path); // it may not be there yet
-  const owners = [...(await ownersAlong(path)), ...(await ownersAlong(real))];
+  const owners = await ownersAlong(resolve(folder));
   const owner = owners.at(-1);
   if (owner === undefined) return;
   const other = owners.find(({ uid }) => uid !== owner.uid);
@@ -32,10 +33,26 @@ interface Owned {
   readonly gid: number;
 }
 
-/** The parts of a path that are not root's, from the top. */
+/** What on the way to a file is not root's, in the order of the way: each folder, and each link on it. */
 async function ownersAlong(path: string): Promise<readonly Owned[]> {
-  const above = dirname(path) === path ? [] : await ownersAlong(dirname(path));
-  const found = await lstat(path).catch(() => undefined);
-  if (found === undefined || found.uid === 0) return above;
-  return [...above, { path, uid: found.uid, gid: found.gid }];
+  const owners: Owned[] = [];
+  let [at, links] = ['/', 0];
+  for (let ahead = path.split('/'); ahead.length > 0;) {
+    const [part = '', ...rest] = ahead;
+    ahead = rest;
+    const here = join(at, part);
+    const found = await lstat(here).catch(() => undefined); // whoever makes it next says what is wrong
+    if (found === undefined) return owners;
+    if (found.uid !== 0) owners.push({ path: here, uid: found.uid, gid: found.gid });
+    if (!found.isSymbolicLink()) {
+      at = here;
+      continue;
+    }
+    links += 1;
+    if (links > MOST_LINKS) throw new UsageError(`${path} leads through too many links`);
+    const target = await readlink(here);
+    if (isAbsolute(target)) at = '/';
+    ahead = [...target.split('/'), ...rest];
+  }
+  return owners;
 }
