@@ -13,6 +13,16 @@ import type { AgentTable, Tables } from './tables.ts';
 
 /** `Agents` on a database. */
 export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolean }): Agents {
+  const standing: Agents['standing'] = async (id) => {
+    const row = await db
+      .selectFrom('agents')
+      .select(['state', 'trail'])
+      .where('id', '=', id)
+      .$if(lock, (query) => query.forNoKeyUpdate())
+      .executeTakeFirst();
+    const trail = toTrail(row?.trail ?? null);
+    return row && { state: row.state as AgentState, ...(trail !== undefined && { trail }) };
+  };
   return {
     ...agentLists(db),
     add: async (agent) => {
@@ -40,25 +50,8 @@ export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolea
         .executeTakeFirst();
       return row && toIdentity(row);
     },
-    trail: async (id) => {
-      const row = await db
-        .selectFrom('agents')
-        .select('trail')
-        .where('id', '=', id)
-        .$if(lock, (query) => query.forNoKeyUpdate())
-        .executeTakeFirst();
-      return toTrail(row?.trail ?? null);
-    },
-    standing: async (id) => {
-      const row = await db
-        .selectFrom('agents')
-        .select(['state', 'trail'])
-        .where('id', '=', id)
-        .$if(lock, (query) => query.forNoKeyUpdate())
-        .executeTakeFirst();
-      const trail = toTrail(row?.trail ?? null);
-      return row && { state: row.state as AgentState, ...(trail !== undefined && { trail }) };
-    },
+    trail: async (id) => (await standing(id))?.trail,
+    standing,
     update: async (id, change) => {
       const columns = toChange(change);
       if (Object.keys(columns).length === 0) return;

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { backoffDelay, refusedDelay, wishedDelay } from '../../../../src/agent/link/backoff.ts';
+import {
+  backoffDelay,
+  refusedDelay,
+  turnedAwayDelay,
+  wishedDelay,
+} from '../../../../src/agent/link/backoff.ts';
 import { LinkError } from '../../../../src/agent/link/link-error.ts';
 import { runAttempts, type Attempt } from '../../../../src/agent/link/loop.ts';
 import { LinkMonitor } from '../../../../src/agent/link/link-report.ts';
@@ -73,6 +78,9 @@ test('the jitter is full: any delay between nothing and the ceiling', () => {
   expect(backoffDelay(3, 0, () => 0.25)).toBe(2_000);
   expect(backoffDelay(2_000, 0, () => 1)).toBe(60_000);
   expect(backoffDelay(0, 5_000, () => 0.5)).toBe(2_500);
+  expect(turnedAwayDelay(1, 48_000, () => 0)).toBe(0);
+  expect(turnedAwayDelay(4, 48_000, () => 0.5)).toBe(3_000);
+  expect(turnedAwayDelay(5, 48_000, () => 0.25)).toBe(3_000);
 });
 
 test('a fleet spreads over as long as its service has said that it needs, but no minute more', async () => {
