@@ -520,6 +520,14 @@ describe('a reading', () => {
     });
   });
 
+  test('on a controller that does not say who is asking is a configuration error, never somebody else', async () => {
+    const server = await controller({ rootDse: { tokenGroups: [] } });
+    await expect(open([server]).read(ANNA, NEVER)).rejects.toMatchObject({
+      code: 'DIRECTORY_CONFIG',
+      message: expect.stringContaining('tokenGroups') as string,
+    });
+  });
+
   test('whose groups lack the primary one is not believed', async () => {
     const server = await controller({ account: { tokenGroups: [sid(999)] } });
     await expect(open([server]).read(ANNA, NEVER)).rejects.toMatchObject({

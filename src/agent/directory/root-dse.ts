@@ -36,7 +36,6 @@ export interface ControllerProfile {
 
 /** Throws `DIRECTORY_CONFIG` when what is needed is not there: then it is no domain controller. */
 export function toProfile(rootDse: DirectoryEntry): ControllerProfile {
-  const sids = rootDse.bytes('tokenGroups').map(sidText);
   const controls = rootDse.texts('supportedControl');
   const domainDn = rootDse.text('defaultNamingContext');
   const configurationDn = rootDse.text('configurationNamingContext');
@@ -47,9 +46,16 @@ export function toProfile(rootDse: DirectoryEntry): ControllerProfile {
     synchronized: rootDse.text('isSynchronized') !== 'FALSE',
     policyHints: POLICY_HINTS_OIDS.find((oid) => controls.includes(oid)),
     settingsDn: rootDse.text('dsServiceName'),
-    ownSids: sids.map((sid) => rootDse.required('tokenGroups', sid)),
+    ownSids: ownSids(rootDse),
     currentTimeMs: toCurrentTime(rootDse),
   };
+}
+
+/** Whoever is bound has at least its own: without them its account would look like anybody's. */
+function ownSids(rootDse: DirectoryEntry): readonly string[] {
+  const sids = rootDse.bytes('tokenGroups').map(sidText);
+  if (sids.length === 0) throw rootDse.unreadable('tokenGroups');
+  return sids.map((sid) => rootDse.required('tokenGroups', sid));
 }
 
 /** The controller's own clock, in whole seconds. */
