@@ -85,7 +85,7 @@ test.each<[number, string, Asked, string, string]>([
   [50, '00002098: SecErr: DSID-03150E49, problem 4003', 'unlock', 'ACCESS_DENIED', RIGHTS],
   [50, 'error in module acl: insufficient access', 'reset', 'ACCESS_DENIED', RIGHTS],
   [19, '00000005: AtrErr: DSID-03190F80', 'reset', 'ACCESS_DENIED', RIGHTS],
-  [53, '0000001F: SvcErr: DSID-031A120C, problem 5003', 'reset', 'DIRECTORY_CONFIG', LDAPS],
+  [53, '0000001F: SvcErr: DSID-031A120C, problem 5003', 'reset', 'DIRECTORY_CONFIG', 'TLS'],
   [53, '00002077: SvcErr: DSID-03190F4C', 'reset', 'DIRECTORY_CONFIG', LDAPS],
   [53, '00002035: LdapErr: comment: GC port', 'reset', 'DIRECTORY_CONFIG', 'port 636'],
   [8, '00002028: LdapErr: DSID-0C090257', 'read', 'DIRECTORY_CONFIG', LDAPS],
@@ -106,7 +106,8 @@ test.each<[number, string, Asked, string, string]>([
   [51, '', 'reset', 'DIRECTORY_BUSY', 'busy'],
   [51, '', 'read', 'DIRECTORY_BUSY', 'busy'],
   [52, '00002095: SvcErr: problem 5002', 'reset', 'DIRECTORY_BUSY', 'unavailable'],
-  [80, '00000057: SysErr: DSID-031A11F2', 'unlock', 'DIRECTORY_REFUSED', 'in the agent log'],
+  [80, '00000057: SysErr: DSID-031A11F2', 'unlock', 'DIRECTORY_REFUSED', 'malformed'],
+  [80, '', 'reset', 'DIRECTORY_REFUSED', 'failed at it'],
   [53, '', 'reset', 'DIRECTORY_REFUSED', 'in the agent log'],
   [4711, 'something new', 'reset', 'DIRECTORY_REFUSED', 'in the agent log'],
 ])('LDAP %i with %j to a %s is %s', async (...row) => {

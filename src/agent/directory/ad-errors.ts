@@ -24,11 +24,18 @@ const MAY_NOT_CHANGE = 'the account may not change its password: reset it instea
 const RIGHTS =
   'delegate Reset Password and write on lockoutTime and pwdLastSet to the service account';
 const ENCRYPTION = 'the controller demands encryption or signing: use its LDAPS port';
+/** ERROR_GEN_FAILURE: Windows says the same of a weak channel, of a malformed value and of missing rights. */
+const GENERAL_FAILURE =
+  'the controller takes no password from this connection: look whether its certificate and TLS are in order, and whether the service account may reset passwords there';
 const AFFINITY =
   'the controller is read-only or the account is in another domain: configure writable controllers of the domain';
 
+const MALFORMED =
+  'the controller calls the request malformed: report it with the words in the agent log';
+
 /**
- * What a directory answers and what it means, first match wins. LDAP results are RFC 4511 appendix
+ * What a directory answers and what it means, first match wins; why a bind was rejected is told by
+ * `REASONS` of service-account.ts. LDAP results are RFC 4511 appendix
  * A; Windows gives 53 where Samba gives 19 with a sentence that names the rule.
  */
 const ROWS: readonly Row[] = [
@@ -90,7 +97,7 @@ const ROWS: readonly Row[] = [
   { result: 8, code: 'DIRECTORY_CONFIG', message: ENCRYPTION },
   { result: 13, code: 'DIRECTORY_CONFIG', message: ENCRYPTION },
   { result: 53, win32: '00002077', code: 'DIRECTORY_CONFIG', message: ENCRYPTION },
-  { result: 53, win32: '0000001F', code: 'DIRECTORY_CONFIG', message: ENCRYPTION },
+  { result: 53, win32: '0000001F', code: 'DIRECTORY_CONFIG', message: GENERAL_FAILURE },
   {
     result: 53,
     win32: '00002035',
@@ -124,6 +131,14 @@ const ROWS: readonly Row[] = [
   { result: 11, code: 'DIRECTORY_BUSY', message: 'the controller ran out of resources' },
   { result: 51, code: 'DIRECTORY_BUSY', message: 'the controller is busy' },
   { result: 52, code: 'DIRECTORY_BUSY', message: 'the controller is unavailable' },
+
+  // A request that is wrong in itself (ERROR_INVALID_PARAMETER), which is a fault of this program.
+  { result: 80, win32: '00000057', code: 'DIRECTORY_REFUSED', message: MALFORMED },
+  {
+    result: 80,
+    code: 'DIRECTORY_REFUSED',
+    message: 'the controller failed at it; its words are in the agent log',
+  },
 ];
 
 const REFUSED = 'the controller refused; its words are in the agent log';
