@@ -29,7 +29,10 @@ export interface TwoNodesOptions {
   readonly progress: (line: string) => void;
 }
 
-const ROUNDS = 3;
+/** One way after the other, each so short that neither the machine's moods nor idle connections matter. */
+const AT_A_TURN = 300;
+/** Until the programs have been compiled as far as they will be. */
+const WARM_UP_TURNS = 2;
 const PREPARED_AT_ONCE = 8;
 /** What a command and an outcome are long, more or less. */
 const BODY = 'x'.repeat(1_500);
@@ -54,15 +57,16 @@ export async function measureTwoNodes(options: TwoNodesOptions): Promise<TwoNode
   const [far, near] = [apiOf(a), apiOf(b)];
   await eventually(() => far.prepareUnlock(accountOf(0)), 20_000);
   await using bare = await BareRoundTrip.open(server, a.database?.database ?? '');
-  const each = Math.ceil(operations / ROUNDS);
+  const turns = Math.ceil(operations / AT_A_TURN);
+  const each = Math.ceil(operations / turns);
   const kinds = {
     through: kind(() => far),
     alone: kind(() => near),
     bare: { times: [] as number[], seconds: 0 },
   };
-  for (let round = 0; round <= ROUNDS; round++) {
-    progress(round === 0 ? 'warming up' : `round ${round} of ${ROUNDS}: ${each} each way`);
-    if (round === 1) for (const one of Object.values(kinds)) [one.times, one.seconds] = [[], 0];
+  for (let turn = 1 - WARM_UP_TURNS; turn <= turns; turn++) {
+    progress(turn < 1 ? 'warming up' : `turn ${turn} of ${turns}: ${each} each way`);
+    if (turn === 1) for (const one of Object.values(kinds)) [one.times, one.seconds] = [[], 0];
     for (const one of [kinds.through, kinds.alone]) {
       const ready = await prepareAll(one.api(), each);
       one.seconds += await inParallel(ready, callers, async (operation) => {

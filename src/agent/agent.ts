@@ -219,8 +219,7 @@ function openReporter(parts: Parts, { toggle }: Core, health: Health): Reporter 
   const { identity, journal, admission, config, clock } = parts;
   const status = (): typeof health.report => health.report;
   const version = packageVersion();
-  const { guard } = config;
-  return new Reporter({ identity, journal, toggle, guard, admission, version, status, clock });
+  return new Reporter({ identity, journal, toggle, config, admission, version, status, clock });
 }
 
 function dutiesOf(parts: Parts, { core, health, reporter, local }: Running): Duties {

@@ -154,7 +154,7 @@ export class Local {
       stuck: liveness.alive ? [] : [...liveness.stuck],
       status: health.report,
       link: linkStatus(monitor.report),
-      guard: guardSummary(config.guard, admission),
+      guard: guardSummary(config, admission),
       ...(pause !== undefined && { pause: withoutName(pause) }),
     };
   }

@@ -5,7 +5,7 @@ import { RpcError, UnansweredError } from '../protocol/rpc.ts';
 import { signToken } from '../protocol/tokens.ts';
 import type { Clock } from '../support/clock.ts';
 import type { Admission } from './commands/guard/admission.ts';
-import type { GuardSettings } from './commands/guard/guard-settings.ts';
+import type { AgentConfig } from './config/agent-config.ts';
 import { guardSummary } from './guard-summary.ts';
 import { JournalError } from './commands/journal-error.ts';
 import type { Journal } from './commands/journal.ts';
@@ -17,7 +17,7 @@ export interface ReporterOptions {
   readonly identity: StoredIdentity;
   readonly journal: Journal;
   readonly toggle: Toggle;
-  readonly guard: GuardSettings;
+  readonly config: Pick<AgentConfig, 'guard' | 'peers'>;
   readonly admission: Admission;
   readonly version: string;
   readonly status: () => StatusReport;
@@ -47,7 +47,7 @@ export class Reporter {
 
   /** A signed hello over the service's challenge. */
   hello({ session, nonce }: { session: string; nonce: string }): Promise<string> {
-    const { identity, journal, toggle, guard, admission, version, status } = this.#options;
+    const { identity, journal, toggle, config, admission, version, status } = this.#options;
     const { epoch, seq, head } = journal;
     const report = status();
     this.#greetedWith = stateOf(report);
@@ -62,7 +62,7 @@ export class Reporter {
       protocols: PROTOCOLS,
       sealingKey: identity.sealing.statement,
       capabilities: ['reset', 'change', 'unlock'],
-      guard: guardSummary(guard, admission),
+      guard: guardSummary(config, admission),
       status: report,
       journal: { epoch, seq, head },
       toggle: toggle.state.version,

@@ -66,6 +66,8 @@ export type StatusReport = z.infer<typeof StatusReport>;
 
 const PerHour = z.int().positive();
 
+const PolicyHintsName = z.enum(['require', 'prefer', 'off']);
+
 const PerCaller = z.object({ self: PerHour, admin: PerHour });
 
 /** What the agent's own configuration allows; shown, never negotiated. */
@@ -96,6 +98,10 @@ export const GuardSummary = z
       stoppedActors: z.int().nonnegative(),
     }),
     dryRun: z.boolean(),
+    /** Whether resets are held to the password history. Absent: an agent of version 0.1 or older. */
+    policyHints: z.object({ self: PolicyHintsName, admin: PolicyHintsName }).optional(),
+    /** How many other agents' sealing keys are vouched for by name; absent: whatever the service says. */
+    peers: z.int().nonnegative().optional(),
   })
   .meta({ id: 'GuardSummary' });
 

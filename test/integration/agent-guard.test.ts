@@ -61,6 +61,8 @@ test('the hello says what the guard allows, as numbers where names are the busin
     limits: NARROW.limits,
     breaker: { ...NARROW.breaker, open: false, stoppedActors: 0 },
     dryRun: true,
+    policyHints: NARROW.policyHints,
+    peers: 0,
   });
   expect(service.session.hello?.status.reasons).toContain('dry run: nothing is written');
   expect(agent.log.of('writeback.dry_run')).toMatchObject([{ level: 'warn' }]);

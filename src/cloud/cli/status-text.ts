@@ -84,10 +84,19 @@ function guardLines(guard: GuardSummary): readonly string[] {
   return [
     `guard: self ${self.join(', ') || 'nothing'}; admin ${admin.join(', ') || 'nothing'}; below ${baseDns.join(' and ') || 'nothing'}`,
     ...(exceptions.length === 0 ? [] : [`       with ${exceptions.join(', ')}`]),
+    ...historyLine(guard),
     `       per hour: ${perAccount} per account, ${perActor.self} per person, ${perActor.admin} per admin, ${overall} in all`,
     // Whether it is open was said in the greeting and may have changed: the reasons tell of that.
     `       breaker: ${breaker.perActor} per caller, ${breaker.overall} writes in all, within ${breaker.windowMinutes} min${dryRun ? '; dry run' : ''}`,
   ];
+}
+
+/** What an agent of version 0.1 or older does not say. */
+function historyLine({ policyHints, peers }: GuardSummary): readonly string[] {
+  if (policyHints === undefined || peers === undefined) return [];
+  const { self, admin } = policyHints;
+  const vouched = peers === 0 ? '' : `; ${counted(peers, 'peer')} vouched for on site`;
+  return [`       password history: self ${self}, admin ${admin}${vouched}`];
 }
 
 function counted(count: number, what: string): string {
