@@ -28,7 +28,9 @@ const Effect = z.strictObject({
   /** MS-SAMR clears `pwdLastSet` for a caller without Unexpire Password on the domain. */
   mustChangeForcedByDirectory: z.boolean(),
   pwdLastSet: Int64.optional(),
-  historyEnforced: z.boolean(),
+  historyEnforced: z.boolean().meta({
+    description: 'The password was held to the history; false also where nobody can tell.',
+  }),
 });
 
 /** The agent's answer about one operation, before it is signed. */

@@ -220,6 +220,14 @@ export function directoryContract(name: string, harness: DirectoryHarness): void
       expect(await harness.passwordWrites(account)).toBe(0);
     });
 
+    test('a change is held to the history, and says so', async () => {
+      const account = harness.ordinary();
+      await expect(apply(account, change(account.password, NEW_PASSWORD))).resolves.toMatchObject({
+        historyEnforced: true,
+      });
+      expect(await read(account)).toMatchObject({ policyHints: harness.policyHints });
+    });
+
     test('a reset passes over the history, unless it is to be enforced', async () => {
       const account = harness.ordinary();
       const again = reset(account.password);

@@ -303,6 +303,17 @@ test.each<[string, Partial<Order>, string]>([
   expect(await codeOf({ op: 'reset', ...order })).toBe(code);
 });
 
+test('a dry run of a password that the policy speaks against names the rule', async () => {
+  await restart(guard({ dryRun: true }));
+  const { outcome } = await rig.order({ objectGuid: ann, password: 'Short-1' });
+  expect(outcome).toMatchObject({
+    code: 'PASSWORD_POLICY',
+    dryRun: true,
+    rules: [{ rule: 'length', confidence: 'likely', minimumLength: 10 }],
+  });
+  expect(directory.writes).toBe(0);
+});
+
 test('an operation that waited for its account while a pause began is not begun', async () => {
   const release = directory.hold();
   const first = rig.order({ objectGuid: ann, op: 'unlock', baseline: undefined as never });

@@ -187,7 +187,9 @@ export class FakeDirectory implements Directory {
       const account = this.#account(target.objectGuid);
       this.#change(account, change);
       if (scripted !== undefined) throw scripted.error;
-      return { pwdLastSet: account.reading.pwdLastSet, historyEnforced: false };
+      const { pwdLastSet, policyHints } = account.reading;
+      const hinted = change.op === 'reset' && change.policyHints !== 'off' && policyHints;
+      return { pwdLastSet, historyEnforced: change.op === 'change' || hinted };
     } finally {
       this.#inFlight -= 1;
     }
@@ -247,7 +249,7 @@ export class FakeDirectory implements Directory {
     unicodePwd(change.password);
     const password = change.password.reveal();
     if (change.op === 'change') this.#checkChange(account, change.oldPassword.reveal());
-    else if (change.policyHints === 'require') {
+    else if (change.policyHints === 'require' && !account.reading.policyHints) {
       throw refusal('DIRECTORY_CONFIG', 'the history is not enforced here');
     }
     refuse(brokenByContent(password, account.reading));

@@ -171,7 +171,8 @@ export class FakeDomain implements Directory {
       run(this.#clock.now());
     }
     if (mishap !== undefined) throw new DirectoryError('INDETERMINATE', 'cut', { controller });
-    return { pwdLastSet: this.#copy(name, objectGuid).pwdLastSet, historyEnforced: false };
+    const { pwdLastSet } = this.#copy(name, objectGuid);
+    return { pwdLastSet, historyEnforced: change.op === 'change' };
   }
 
   check(): Promise<readonly ControllerHealth[]> {

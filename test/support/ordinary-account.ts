@@ -25,6 +25,7 @@ export const ORDINARY: AccountReading = {
   smartcardRequired: false,
   pwdLastSet: '1',
   lockoutTime: '0',
+  policyHints: false,
   policy: {
     source: 'domain',
     minimumLength: 10,

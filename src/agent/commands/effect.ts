@@ -22,7 +22,8 @@ export function effectOf(
 /** What a write did of which only the account tells: no more than can be seen there. */
 export function inferredEffect(intent: Intent, after: AccountReading): Effect {
   const locked = intent.lockoutTime !== '0' && after.lockoutTime === '0';
-  return effectOf(intent, { pwdLastSet: after.pwdLastSet, historyEnforced: false }, { locked });
+  const historyEnforced = intent.historyEnforced === true;
+  return effectOf(intent, { pwdLastSet: after.pwdLastSet, historyEnforced }, { locked });
 }
 
 function unlocks({ op, unlock }: Pick<Intent, 'op' | 'unlock'>): boolean {

@@ -9,6 +9,7 @@ import {
   type AccountReading,
   type AppliedChange,
 } from '../directory/directory.ts';
+import { withoutPolicyHints } from '../directory/account-write.ts';
 import { changeOf, mustChangeOf, planned } from './account-change.ts';
 import { approach, readForWrite, type Approached } from './approach.ts';
 import { checkAllowed } from './checks.ts';
@@ -26,7 +27,7 @@ import {
 } from './job.ts';
 import type { Intent } from './journal-records.ts';
 import { outcome, Refusal, Unresolved } from './outcomes.ts';
-import { explainRefusal } from './password-rules.ts';
+import { expectedToBreak, explainRefusal } from './password-rules.ts';
 import { resume } from './resume.ts';
 
 /**
@@ -88,8 +89,9 @@ function byAnother(job: Job, { type, account }: Approached): Outcome {
   const { controller, pwdLastSet } = account;
   if (type === 'unknown') return outcome('INDETERMINATE', tookMs(job), { controller });
   const done = { op: claims.op, unlock: claims.unlock, mustChange: mustChangeOf(claims, account) };
-  // Whether it was locked before nobody saw.
-  const effect = effectOf(done, { pwdLastSet, historyEnforced: false }, { locked: false });
+  // Whether it was locked before, and what went with a reset, nobody here saw.
+  const seen = { pwdLastSet, historyEnforced: claims.op === 'change' };
+  const effect = effectOf(done, seen, { locked: false });
   return outcome('APPLIED', tookMs(job), { controller, inferred: true, effect });
 }
 
@@ -99,8 +101,9 @@ async function write(job: Job, go: Go): Promise<Outcome | Intent> {
   const { account } = go;
   const change = await job.change();
   const mustChange = mustChangeOf(claims, account);
-  if (executor.guard.dryRun) throw rehearsed(account);
-  const intent = await steps.intend(intentOf(job, go, mustChange));
+  if (executor.guard.dryRun) throw rehearsed(change, account);
+  const historyEnforced = isHeldToHistory(change, account);
+  const intent = await steps.intend(intentOf(job, go, { mustChange, historyEnforced }));
   checkStart(job, go);
   steps.began(account.controller);
   try {
@@ -118,9 +121,21 @@ async function write(job: Job, go: Go): Promise<Outcome | Intent> {
   }
 }
 
-/** Nothing is left to check: without the dry run the intent and the write would follow. */
-function rehearsed({ controller }: AccountReading): Refusal {
+/** Without the dry run the intent and the write would follow; what the directory would refuse is said as far as it shows. */
+function rehearsed(change: AccountChange, account: AccountReading): Error {
+  const { controller } = account;
+  if (change.op === 'reset' && change.policyHints === 'require' && !account.policyHints) {
+    return withoutPolicyHints(controller);
+  }
+  const rules = [...expectedToBreak(change, account)];
+  if (rules.length > 0) return new Refusal('PASSWORD_POLICY', { controller, rules, dryRun: true });
   return new Refusal('DRY_RUN', { controller, dryRun: true });
+}
+
+/** As `AppliedChange.historyEnforced` will say, should the answer be lost. */
+function isHeldToHistory(change: AccountChange, { policyHints }: AccountReading): boolean {
+  if (change.op !== 'reset') return change.op === 'change';
+  return policyHints && change.policyHints !== 'off';
 }
 
 function apply(
@@ -140,7 +155,7 @@ function apply(
 function intentOf(
   { claims, executor }: Job,
   { account, reapplied }: Go,
-  mustChange: Effect['mustChange'],
+  { mustChange, historyEnforced }: Pick<Effect, 'mustChange' | 'historyEnforced'>,
 ): PlannedIntent {
   const { objectGuid, controller, pwdLastSet, lockoutTime } = account;
   const { unicodePwd, usnChanged, invocationId } = account;
@@ -149,6 +164,7 @@ function intentOf(
     ...{ cmd, op, by, actor, unlock, mustChange, objectGuid },
     ...{ controller, pwdLastSet, lockoutTime, notAfter },
     controllerTime: timestamp(account.controllerTimeMs),
+    ...(historyEnforced && { historyEnforced }),
     ...(unicodePwd !== undefined && { unicodePwd }),
     ...(usnChanged !== undefined && { usnChanged }),
     ...(invocationId !== undefined && { invocationId }),

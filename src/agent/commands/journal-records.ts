@@ -45,6 +45,8 @@ export const JournalRecord = z.discriminatedUnion('type', [
     actor: Actor,
     unlock: z.boolean(),
     mustChange: MustChange,
+    /** The directory holds the password to the history. */
+    historyEnforced: z.literal(true).optional(),
     objectGuid: Uuid,
     controller: HostName,
     /** The controller's own clock when it was asked; no earlier change can be this write. */

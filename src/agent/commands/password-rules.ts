@@ -41,12 +41,7 @@ export function explainRefusal(
 ): unknown {
   if (!(error instanceof DirectoryError) || error.code !== 'PASSWORD_POLICY') return error;
   if (change.op === 'unlock') return error;
-  const refused = {
-    password: change.password.reveal(),
-    op: change.op,
-    historyEnforced: change.op === 'reset' && change.policyHints !== 'off',
-  };
-  const rules = brokenRules(refused, account, error.rules);
+  const rules = brokenRules(toRefused(change), account, error.rules);
   const notBefore = rules.find(({ worksFrom }) => worksFrom !== undefined)?.worksFrom;
   const hidden = error.rules.length === 0 && account.policy.source === 'unreadable';
   return new Refusal('PASSWORD_POLICY', {
@@ -55,6 +50,15 @@ export function explainRefusal(
     ...(notBefore !== undefined && { notBefore }),
     ...(hidden && { message: `${CODES.PASSWORD_POLICY.meaning} ${HIDDEN_POLICY}` }),
   });
+}
+
+/** What the policy, as the agent reads it, speaks against before the directory was asked; empty where nothing does. */
+export function expectedToBreak(
+  change: AccountChange,
+  account: RuledAccount,
+): readonly BrokenRule[] {
+  if (change.op === 'unlock') return [];
+  return suspected(toRefused(change), account).filter(({ confidence }) => confidence === 'likely');
 }
 
 /**
@@ -70,17 +74,29 @@ export function brokenRules(
   named: readonly BrokenRule[],
 ): readonly BrokenRule[] {
   if (named.length > 0) return named.map((rule) => completed(rule, account));
-  const suspects = [
-    ...lengthRule(refused, account),
-    ...complexityRule(refused, account),
-    ...nameRule(refused, account),
-    ...ageRule(refused, account),
-  ];
+  const suspects = suspected(refused, account);
   if (suspects.some(({ confidence }) => confidence === 'likely')) {
     return suspects.filter(({ confidence }) => confidence === 'likely');
   }
   const confidence = suspects.length === 0 ? 'likely' : 'unknown';
   return [...suspects, { rule: 'history-or-filter', confidence }];
+}
+
+function toRefused(change: Exclude<AccountChange, { op: 'unlock' }>): RefusedPassword {
+  return {
+    password: change.password.reveal(),
+    op: change.op,
+    historyEnforced: change.op === 'reset' && change.policyHints !== 'off',
+  };
+}
+
+function suspected(password: RefusedPassword, account: RuledAccount): readonly BrokenRule[] {
+  return [
+    ...lengthRule(password, account),
+    ...complexityRule(password, account),
+    ...nameRule(password, account),
+    ...ageRule(password, account),
+  ];
 }
 
 /** A rule that the server named, with the number or the time that it may have left out. */

@@ -35,11 +35,12 @@ export async function readOn(
   const policy =
     settingsDn === undefined ? domain.policy : await facts.fineGrainedPolicy(asking, settingsDn);
   const { ownSids } = profile;
+  const policyHints = profile.policyHints !== undefined;
   // All clocks are of one moment: from here on nothing is waited for.
   const readAtMs = clock.now();
   const { ms: controllerTimeMs, unsureMs: controllerTimeUnsureMs } = currentTime();
   const times = { controllerTimeMs, controllerTimeUnsureMs, readAtMs };
-  const known = { controller: name, ...times, invocationId, ownSids, policy };
+  const known = { controller: name, ...times, invocationId, ownSids, policyHints, policy };
   const reading = toReading(entry, known);
   const writer = reading.unicodePwd?.invocationId;
   const writerTime = writer === undefined ? undefined : clocks.of(writer);

@@ -50,6 +50,7 @@ export interface ReadingContext {
   readonly invocationId: string | undefined;
   /** The agent's own SIDs as the controller sees them. */
   readonly ownSids: readonly string[];
+  readonly policyHints: boolean;
   readonly policy: EffectivePolicy;
 }
 

@@ -35,7 +35,7 @@ export async function writeAccount(
     if (error instanceof ResultCodeError) throw refusalOn(asking, error, change.op);
     throw error;
   }
-  const applied = { historyEnforced: hints !== undefined };
+  const applied = { historyEnforced: change.op === 'change' || hints !== undefined };
   const pwdLastSet = await readBack(asking, objectGuid);
   return pwdLastSet === undefined ? applied : { ...applied, pwdLastSet };
 }
@@ -50,11 +50,15 @@ async function policyHints(
   const { policyHints: oid } = await beforehand(controller.facts.profile(asking));
   if (oid !== undefined) return new PolicyHintsControl(oid);
   if (change.policyHints === 'prefer') return undefined;
-  const { name } = controller;
-  throw new DirectoryError(
+  throw withoutPolicyHints(controller.name);
+}
+
+/** What a controller without the control is to a reset that requires it. */
+export function withoutPolicyHints(controller: string): DirectoryError {
+  return new DirectoryError(
     'DIRECTORY_CONFIG',
-    `${name} does not know the policy-hints control, and the configuration demands the password history: set guard.policyHints to prefer or off`,
-    { controller: name },
+    `${controller} does not know the policy-hints control, and the configuration demands the password history: set guard.policyHints to prefer or off`,
+    { controller },
   );
 }
 

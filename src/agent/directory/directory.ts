@@ -87,7 +87,7 @@ export type AccountChange =
 export interface AppliedChange {
   /** `pwdLastSet` as the same controller says after the write; absent when it could not be read. */
   readonly pwdLastSet?: string;
-  /** Whether the policy-hints control went with the write and was honoured. */
+  /** Whether the password was held to the history: a change always is, a reset by the policy-hints control. */
   readonly historyEnforced: boolean;
 }
 
@@ -142,6 +142,8 @@ export interface AccountReading {
   readonly usnChanged?: string;
   /** Which life of the controller's database `usnChanged` counts in; another one after a restore. */
   readonly invocationId?: string;
+  /** Whether the controller knows the policy-hints control. */
+  readonly policyHints: boolean;
   readonly policy: EffectivePolicy;
 }
 
