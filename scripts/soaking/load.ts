@@ -7,8 +7,9 @@ const ASKED_AGAIN = 30;
 export interface LoadOptions {
   readonly api: Api;
   readonly accounts: readonly string[];
-  /** Between two operations of one caller. */
+  /** Between two operations of one caller, once so many have been made in all. */
   readonly restMs: number;
+  readonly restAfter: number;
   readonly callers: number;
   readonly clock: Clock;
 }
@@ -55,7 +56,7 @@ export class Load {
 
   /** Each caller has accounts of its own: nobody waits for somebody else's. */
   async #call(lane: number, signal: AbortSignal): Promise<void> {
-    const { accounts, callers, clock, restMs } = this.#options;
+    const { accounts, callers, clock, restMs, restAfter } = this.#options;
     const own = accounts.filter((_, i) => i % callers === lane);
     for (let turn = 0; ; turn += 1) {
       const account = own[turn % own.length];
@@ -66,7 +67,7 @@ export class Load {
       this.#count(await this.#operation(account));
       this.#busy -= 1;
       if (this.#busy === 0) this.#onIdle();
-      await clock.sleep(restMs, signal);
+      if (this.#next >= restAfter) await clock.sleep(restMs, signal);
     }
   }
 
