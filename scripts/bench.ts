@@ -134,7 +134,7 @@ function aloneTable(alone: AgentAlone): string {
         ],
       ],
     ),
-    `Resident memory: ${alone.idleRssMb.toFixed(0)} MB ${alone.idleSeconds} s after hello, ${alone.busyRssMb.toFixed(0)} MB after ${alone.commands} commands.`,
+    `Resident memory: ${alone.idleRssMb.toFixed(0)} MB ${alone.idleSeconds} s after hello, ${alone.busyRssMb.toFixed(0)} MB after ${alone.commandsInAll} commands.`,
   ].join('\n\n');
 }
 

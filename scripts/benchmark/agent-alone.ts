@@ -15,11 +15,15 @@ import type { BaselineInput } from './baseline-child.ts';
 import { inParallel } from './work-pool.ts';
 
 const AT_ONCE = 16;
+/** Of both, before anything is measured: until the programs have been compiled as far as they will be. */
+const WARM_UP = 3_000;
 const NEVER = new AbortController().signal;
 setMaxListeners(0, NEVER); // one for each command in flight
 
 export interface AgentAlone {
+  /** Those that were measured, and with those that came before. */
   readonly commands: number;
+  readonly commandsInAll: number;
   readonly agentPerSecond: number;
   readonly baselinePerSecond: number;
   readonly agentCpuMs: number;
@@ -47,20 +51,22 @@ export async function measureAgentAlone(options: AgentAloneOptions): Promise<Age
   const folder = join(agent.stateFolder, '..');
   const configFile = join(folder, 'config.json');
   await writeFile(configFile, JSON.stringify(agent.config));
-  const child = startPinned('agent-child.js', [configFile, String(commands)]);
+  const child = startPinned('agent-child.js', [configFile, String(WARM_UP + commands)]);
   try {
     await eventually(() => service.sessions.some(({ hello }) => hello !== undefined), 20_000);
     progress(`agent: connected; ${idleSeconds} s of rest before its memory is read`);
     await delay(idleSeconds * 1000);
     const idle = await ask<Usage>(child, 'usage');
-    progress(`agent: signing ${commands} commands`);
-    const tokens = await makeTokens(service, commands);
+    progress(`agent: signing ${commands} commands, and ${WARM_UP} to warm up with`);
+    const tokens = await makeTokens(service, WARM_UP + commands);
     const outcomes: string[] = [];
-    const before = await ask<Usage>(child, 'usage');
-    const seconds = await inParallel(tokens, AT_ONCE, async (command) => {
+    const execute = async (command: string): Promise<void> => {
       const { outcome } = await service.session.peer.call('command.execute', { command }, NEVER);
       outcomes.push(outcome);
-    });
+    };
+    await inParallel(tokens.slice(0, WARM_UP), AT_ONCE, execute);
+    const before = await ask<Usage>(child, 'usage');
+    const seconds = await inParallel(tokens.slice(WARM_UP), AT_ONCE, execute);
     const after = await ask<Usage>(child, 'usage');
     await allApplied(service, outcomes, await ask<number>(child, 'writes'));
     child.send('stop');
@@ -70,6 +76,7 @@ export async function measureAgentAlone(options: AgentAloneOptions): Promise<Age
     const perCommandMs = (us: number): number => us / commands / 1000;
     return {
       commands,
+      commandsInAll: WARM_UP + commands,
       agentPerSecond: commands / seconds,
       baselinePerSecond: commands / baseline.seconds,
       agentCpuMs: perCommandMs(after.cpuUs - before.cpuUs),
@@ -138,6 +145,7 @@ async function runBaseline(
     sealing: sealing.keys[0].private,
     device: (await state('device-key.json')) as JWK,
     tokens,
+    warmUp: WARM_UP,
     atOnce: AT_ONCE,
   };
   const file = join(stateFolder, '..', 'baseline.json');

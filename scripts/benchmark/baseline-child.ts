@@ -20,6 +20,8 @@ export interface BaselineInput {
   readonly sealing: JWK;
   readonly device: JWK;
   readonly tokens: readonly string[];
+  /** How many of them come before anything is measured. */
+  readonly warmUp: number;
   readonly atOnce: number;
 }
 
@@ -72,11 +74,18 @@ async function one(token: string): Promise<void> {
   await journal.append({ type: 'outcome', ...answer });
 }
 
+async function run(): Promise<{ readonly seconds: number; readonly cpuUs: number }> {
+  const { tokens, warmUp, atOnce } = input;
+  await inParallel(tokens.slice(0, warmUp), atOnce, one);
+  const before = usage().cpuUs;
+  const seconds = await inParallel(tokens.slice(warmUp), atOnce, one);
+  return { seconds, cpuUs: usage().cpuUs - before };
+}
+
 process.on('message', (question) => {
   if (question !== 'run') return;
-  const before = usage().cpuUs;
-  void inParallel(input.tokens, input.atOnce, one).then((seconds) => {
-    process.send?.({ seconds, cpuUs: usage().cpuUs - before });
+  void run().then((measured) => {
+    process.send?.(measured);
     process.disconnect();
   });
 });

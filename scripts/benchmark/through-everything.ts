@@ -33,7 +33,7 @@ export interface ThroughOptions {
 const ROUNDS = 4;
 
 /** Resets of either kind that warm caches and compilers up before anything is measured. */
-const WARM_UP = 32;
+const WARM_UP = 400;
 
 /** The agent answers questions in turn; more at once would only wait. */
 const PREPARED_AT_ONCE = 4;
@@ -53,15 +53,15 @@ export async function measureThroughEverything(
   const api = await Api.open(stack);
   try {
     const each = Math.ceil(options.resets / ROUNDS);
-    progress(`making ${Math.max(each, WARM_UP)} accounts`);
-    const accounts = await makeAccounts(lab, Math.max(each, WARM_UP));
+    progress(`making ${each} accounts`);
+    const accounts = await makeAccounts(lab, each);
     progress(`warming up: ${WARM_UP} resets each way`);
-    await measure({ lab, api, callers: 2, accounts: accounts.slice(0, WARM_UP), rounds: 1 });
+    await measure({ lab, api, callers: 2, accounts, rounds: Math.ceil(WARM_UP / each) });
     const writesBefore = await countWrites(lab);
     const results: ThroughEverything[] = [];
     for (const callers of options.callers) {
       progress(`${callers} callers, ${each * ROUNDS} resets each way`);
-      const run = { lab, api, callers, accounts: accounts.slice(0, each), rounds: ROUNDS };
+      const run = { lab, api, callers, accounts, rounds: ROUNDS };
       results.push(await measure(run));
     }
     const measured = results.reduce((sum, { resets }) => sum + 2 * resets, 0);
