@@ -41,8 +41,8 @@ export interface ScriptedAccount {
   readonly cannotChange?: boolean;
   /** The agent has no rights on it: outside of what was delegated, or AdminSDHolder took them. */
   readonly denied?: boolean;
-  /** Inheritance is switched off at it. */
-  readonly cutOff?: boolean;
+  /** Inheritance is switched off at it, or at the unit that it is in. */
+  readonly cutOff?: boolean | 'unit';
   /** Name of the fine-grained policy that applies. */
   readonly policy?: string;
   /** Default is ten days: the minimum age is over. */

@@ -25,6 +25,7 @@ import { modify, type ScriptedPolicy } from './scripted-modify.ts';
 const INVOCATION_ID = '66666666-7777-4888-8999-aaaaaaaaaaaa';
 const POLICY_HINTS = ['1.2.840.113556.1.4.2239', '1.2.840.113556.1.4.2066'];
 const FIRST_RID = 1201;
+const PEOPLE_DN = `OU=People,${DOMAIN_DN}`;
 const PROTECTED_FROM_ABOVE = 0x9004;
 const INHERITED_BY_WHAT_IS_BELOW = 0x0a;
 const SERVICE_ACCOUNT_GUID = '00000000-0000-4000-8000-00000000ae17';
@@ -185,8 +186,8 @@ export class ScriptedDomain {
   }
 
   #isUnit(dn: string): boolean {
-    const units = ['OU=People', ...this.#accounts.map(({ facts }) => facts.ou)];
-    return units.some((ou) => dn === `${ou ?? ''},${DOMAIN_DN}`);
+    const units = this.#accounts.map(({ facts }) => `${facts.ou ?? ''},${DOMAIN_DN}`);
+    return [PEOPLE_DN, ...units].includes(dn);
   }
 
   #container(dn: string, scope: number): readonly LdapEntry[] | undefined {
@@ -194,7 +195,13 @@ export class ScriptedDomain {
     if (!this.#isUnit(dn)) return undefined;
     const { givenOnUnits = 'inherited', permissionsReadable = true } = this.#options;
     const flags = givenOnUnits === 'inherited' ? INHERITED_BY_WHAT_IS_BELOW : 0;
-    const list = permissions('resetPassword', givenOnUnits !== 'not-at-all', { flags });
+    const isCutOff = this.#accounts.some(
+      (account) => account.facts.cutOff === 'unit' && account.dn.endsWith(`,${dn}`),
+    );
+    const list = permissions('resetPassword', givenOnUnits !== 'not-at-all', {
+      flags,
+      ...(isCutOff && dn !== PEOPLE_DN && { control: PROTECTED_FROM_ABOVE }),
+    });
     return [{ dn, attributes: permissionsReadable ? { nTSecurityDescriptor: [list] } : {} }];
   }
 

@@ -194,9 +194,9 @@ export async function readSample(
   });
 }
 
-/** The permissions on the domain itself. */
-export function readDomainRights(asking: Asking, domainDn: string): Promise<DirectoryEntry> {
-  return one(asking, domainDn, { ...PERMISSIONS, controls: [new SdFlagsControl()] });
+/** The permissions on one object. */
+export function readPermissions(asking: Asking, dn: string): Promise<DirectoryEntry> {
+  return one(asking, dn, { ...PERMISSIONS, controls: [new SdFlagsControl()] });
 }
 
 /** How long the password of the account lasts that the agent binds as. */

@@ -8,7 +8,7 @@ import {
 } from './directory.ts';
 import type { DirectoryEntry } from './entry.ts';
 import { fromFiletime } from './filetime.ts';
-import { readDomainRights, readOwnExpiry, readSample, type Asking } from './queries.ts';
+import { readOwnExpiry, readPermissions, readSample, type Asking } from './queries.ts';
 import { accessList, CONTROL_RIGHTS, hasControlRight } from './security-descriptor.ts';
 
 /** Everyone, and Authenticated Users: whoever has bound is both, whether a controller lists it or not. */
@@ -26,7 +26,7 @@ export async function selfTestOn(
   const sids = new Set([...ALWAYS, ...ownSids]);
   const rights: RightFinding[] = [];
   for (const baseDn of baseDns) rights.push(...(await rightsBelow(asking, baseDn, sids)));
-  const head = await found(readDomainRights(asking, domainDn));
+  const head = await found(readPermissions(asking, domainDn));
   const { unexpirePassword } = CONTROL_RIGHTS;
   rights.push({
     right: 'unexpirePassword',

@@ -4,18 +4,19 @@ import {
   protectedAccountFilter,
 } from './account-lookup.ts';
 import { DirectoryError } from './directory.ts';
+import type { DirectoryEntry } from './entry.ts';
 import { guidDn } from './guid.ts';
 import {
   findAccount,
   one,
   readDomainNames,
   readFineGrainedPolicy,
+  readPermissions,
   readSample,
   search,
   type Asking,
 } from './queries.ts';
 import type { ControllerProfile } from './root-dse.ts';
-import { SdFlagsControl } from './sd-flags.ts';
 import {
   accessList,
   CONTROL_RIGHTS,
@@ -130,27 +131,45 @@ async function policiesBelow(asking: Asking, baseDn: string): Promise<readonly s
 
 /**
  * Why accounts below a unit do not have a right although somebody has given it: to the unit itself and not
- * to what is below (`not-inherited`), or to a unit whose accounts take over nothing (`cut-off`).
+ * to what is below (`not-inherited`), or to a unit with something below that takes over nothing (`cut-off`).
  */
+export type NotInherited =
+  | { readonly why: 'not-inherited' }
+  /** `at`: DN of what takes over nothing, an account or a unit. */
+  | { readonly why: 'cut-off'; readonly at: string };
+
 export async function whyNotInherited(
   asking: Asking,
   baseDn: string,
   sids: ReadonlySet<string>,
-): Promise<'not-inherited' | 'cut-off' | undefined> {
-  const descriptor = { attributes: ['nTSecurityDescriptor'], controls: [new SdFlagsControl()] };
-  const explicitBufferAttributes = ['nTSecurityDescriptor'];
-  const unit = await shownOrNot(() =>
-    one(asking, baseDn, { ...descriptor, explicitBufferAttributes }),
-  );
+): Promise<NotInherited | undefined> {
+  const unit = await shownOrNot(() => readPermissions(asking, baseDn));
+  const sample = await shownOrNot(() => readSample(asking, baseDn, sids));
+  const at = sample && (await cutOffAt(asking, sample, unit?.dn ?? baseDn));
+  if (at !== undefined) return { why: 'cut-off', at };
   const [ofUnit] = unit?.bytes('nTSecurityDescriptor') ?? [];
   const given = (ofUnit === undefined ? undefined : accessList(ofUnit))?.filter((entry) =>
     givesControlRight(entry, CONTROL_RIGHTS.resetPassword, sids),
   );
-  const sample = await shownOrNot(() => readSample(asking, baseDn, sids));
-  const [ofSample] = sample?.bytes('nTSecurityDescriptor') ?? [];
-  if (ofSample !== undefined && isProtectedFromAbove(ofSample)) return 'cut-off';
   if (given === undefined || given.length === 0) return undefined;
-  return given.some(({ inheritable }) => inheritable) ? undefined : 'not-inherited';
+  return given.some(({ inheritable }) => inheritable) ? undefined : { why: 'not-inherited' };
+}
+
+/** The nearest to an account, itself included, that takes over nothing; undefined: it has all from the unit. */
+async function cutOffAt(
+  asking: Asking,
+  account: DirectoryEntry,
+  unitDn: string,
+): Promise<string | undefined> {
+  let below: DirectoryEntry | undefined = account;
+  while (below !== undefined) {
+    const [permissions] = below.bytes('nTSecurityDescriptor');
+    if (permissions !== undefined && isProtectedFromAbove(permissions)) return below.dn;
+    const above = parentOf(below.dn);
+    if (!fold(above).endsWith(`,${fold(unitDn)}`)) return undefined;
+    below = await shownOrNot(() => readPermissions(asking, above));
+  }
+  return undefined;
 }
 
 /** What the directory refuses to show is undefined; what did not answer at all rejects. */
@@ -165,6 +184,11 @@ async function shownOrNot<T>(ask: () => Promise<T>): Promise<T | undefined> {
 
 function fold(dn: string): string {
   return dn.toLowerCase();
+}
+
+/** Empty for what has nothing above it. */
+function parentOf(dn: string): string {
+  return /^(?:\\.|[^,\\])*,(.*)$/.exec(dn)?.[1] ?? '';
 }
 
 /** The first name in a DN, without its type. */

@@ -12,6 +12,7 @@ import {
   readPolicyView,
   readProtectedAccounts,
   whyNotInherited,
+  type NotInherited,
   type OwnAccount,
   type PolicyView,
 } from './survey-queries.ts';
@@ -34,7 +35,7 @@ export interface Scope {
   readonly protectedAccounts: ReadonlyMap<string, readonly string[] | undefined>;
   readonly policies: PolicyView;
   /** By base DN, where there is such a reason. */
-  readonly notInherited: ReadonlyMap<string, 'not-inherited' | 'cut-off'>;
+  readonly notInherited: ReadonlyMap<string, NotInherited>;
 }
 
 /** Every controller of a domain, looked at one by one, on connections of its own. */
@@ -92,7 +93,7 @@ async function look(
   try {
     const sids = new Set([...ALWAYS, ...profile.ownSids]);
     const protectedAccounts = new Map<string, readonly string[] | undefined>();
-    const notInherited = new Map<string, 'not-inherited' | 'cut-off'>();
+    const notInherited = new Map<string, NotInherited>();
     for (const baseDn of baseDns) {
       protectedAccounts.set(baseDn, await readProtectedAccounts(asking, baseDn));
       const why = await whyNotInherited(asking, baseDn, sids);

@@ -28,7 +28,7 @@ const RIGHTS = {
 const USER_CLASS = 'bf967aba-0de6-11d0-a285-00aa003049e2';
 const UNEXPIRE = 'ccc2dc7d-a6ad-4a7a-8846-c04e3cc53501';
 
-export const ON_WINDOWS = 'on Windows, in a command prompt of a domain administrator';
+const ON_WINDOWS = 'on Windows, in a command prompt of a domain administrator';
 const ON_SAMBA = 'on a Samba domain controller, as root';
 
 /** How to give the missing rights on the accounts below a unit. */
@@ -73,6 +73,31 @@ export function grantPolicyRead(domainDn: string, grantee: Grantee): readonly Co
   return [
     { where: ON_WINDOWS, lines: [`dsacls ${quoted(container)} /I:T /G "${name}:GR"`] },
     { where: ON_SAMBA, lines: [...lookup, allow(container, `(A;CI;RPLCLORC;;;${sid})`)] },
+  ];
+}
+
+/** samba-tool changes single entries only: what it is made of can do more. */
+const INHERIT = [
+  'import sys',
+  'from samba.auth import system_session',
+  'from samba.dcerpc import security',
+  'from samba.param import LoadParm',
+  'from samba.samdb import SamDB',
+  'from samba.sd_utils import SDUtils',
+  'lp = LoadParm()',
+  'lp.load_default()',
+  'sd = SDUtils(SamDB(lp=lp, session_info=system_session(lp)))',
+  'only = ["sd_flags:1:4"]',
+  'acl = sd.read_sd_on_dn(sys.argv[1], only)',
+  'acl.type &= ~security.SEC_DESC_DACL_PROTECTED',
+  'sd.modify_sd_on_dn(sys.argv[1], acl, only)',
+].join('; ');
+
+/** How to let an object take over again what is given above it. */
+export function inheritAgain(dn: string): readonly Commands[] {
+  return [
+    { where: ON_WINDOWS, lines: [`dsacls ${quoted(dn)} /P:N`] },
+    { where: ON_SAMBA, lines: [`python3 -c '${INHERIT}' ${shellQuoted(dn)}`] },
   ];
 }
 

@@ -15,7 +15,7 @@ import {
   delegate,
   grantPolicyRead,
   grantUnexpire,
-  ON_WINDOWS,
+  inheritAgain,
   type Grantee,
 } from './delegation.ts';
 
@@ -23,7 +23,8 @@ const DAY_MS = 86_400_000;
 const WARN_BEFORE_MS = 30 * DAY_MS;
 
 /** Where the same is explained, and scripts that grant, verify and take back. */
-const SEE = 'service/DELEGATION.md has the scripts that do it, too';
+const SEE = 'DELEGATION.md has the scripts that do it, too';
+const VERIFY = 'passback-delegation verify (DELEGATION.md) lists every place like it';
 
 /** What the self-test and the survey of the scope have shown. */
 export function rightsResults(
@@ -77,15 +78,14 @@ function missingFinding(
 ): Finding {
   const names = missing.map((right) => RIGHT_NAMES[right]).join(', ');
   const lacks = `the service account lacks ${names} on accounts in it`;
-  switch (scope.notInherited.get(baseDn)) {
-    case 'cut-off': {
-      const lines = [`dsacls "<DN of the account or its unit>" /P:N`];
+  const reason = scope.notInherited.get(baseDn);
+  switch (reason?.why) {
+    case 'cut-off':
       return failed(
-        `${lacks}: inheritance is switched off at the account that was looked at`,
-        `Switch inheritance on again at the account, or at the unit between it and ${baseDn}:`,
-        { commands: [{ where: ON_WINDOWS, lines }, ...delegate(missing, baseDn, grantee)] },
+        `${lacks}: inheritance is switched off at the account that was looked at, or at a unit between it and this one`,
+        `Switch inheritance on again there, then run this again; ${VERIFY}:`,
+        { commands: inheritAgain(reason.at) },
       );
-    }
     case 'not-inherited':
       return failed(
         `${lacks}: they were given on the unit itself and are not inherited`,
