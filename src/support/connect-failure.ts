@@ -17,6 +17,8 @@ export interface ConnectFailure {
   readonly reason: string;
   /** The certificate may be good, but nobody who is trusted has signed it. */
   readonly isUnknownCa?: boolean;
+  /** One of the certificates shown has ended. */
+  readonly isExpired?: boolean;
 }
 
 /** No connection came about, and why in words. */
@@ -49,7 +51,11 @@ const BY_CODE: Readonly<Partial<Record<string, ConnectFailure>>> = {
   ETIMEDOUT: { kind: 'timeout', reason: 'no answer in time (a firewall may drop the packets)' },
   ECONNRESET: { kind: 'reset', reason: 'the connection was cut by the other side or on the way' },
   EPIPE: { kind: 'reset', reason: 'the connection was cut by the other side or on the way' },
-  CERT_HAS_EXPIRED: { kind: 'tls-untrusted', reason: 'the certificate has expired' },
+  CERT_HAS_EXPIRED: {
+    kind: 'tls-untrusted',
+    reason: 'the certificate has expired',
+    isExpired: true,
+  },
   CERT_NOT_YET_VALID: {
     kind: 'tls-untrusted',
     reason: 'the certificate is not valid yet; compare the clocks',

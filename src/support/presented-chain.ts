@@ -8,6 +8,17 @@ export interface PresentedChain {
   readonly topIssuer: string;
   /** SHA-256 of the topmost certificate shown. */
   readonly topFingerprint: string;
+  /** The one that ends first, which is the one that has expired where one has. */
+  readonly firstToEnd: Ending;
+}
+
+interface Ending {
+  /** Distinguished name of whose it is. */
+  readonly subject: string;
+  /** As Node shows it. */
+  readonly at: string;
+  /** It belongs to a CA above the server. */
+  readonly isOfCa: boolean;
 }
 
 /** Undefined when nothing was shown. Leaves what Node judges the certificate by as it is. */
@@ -15,30 +26,43 @@ export function presentedChain(socket: TLSSocket): PresentedChain | undefined {
   // Not getPeerX509Certificate(): in Node 20 the check of the host name fails after it.
   const leaf = socket.getPeerCertificate(true) as Partial<DetailedPeerCertificate>;
   if (leaf.issuer === undefined) return undefined;
-  const top = topOf(leaf);
+  const chain = upwards(leaf);
+  const top = chain.at(-1) ?? leaf;
   return {
     issuer: nameOf(leaf.issuer),
     topIssuer: nameOf(top.issuer ?? leaf.issuer),
     topFingerprint: top.fingerprint256 ?? 'unknown',
+    firstToEnd: firstToEnd(chain),
   };
 }
 
 /** More certificates than any honest chain has. */
 const LONGEST_CHAIN = 16;
 
-function topOf(leaf: Partial<DetailedPeerCertificate>): Partial<DetailedPeerCertificate> {
+type Shown = Partial<DetailedPeerCertificate>;
+
+function upwards(leaf: Shown): readonly Shown[] {
+  const chain = [leaf];
   let top = leaf;
-  for (let length = 1; length < LONGEST_CHAIN; length++) {
-    const above: Partial<DetailedPeerCertificate> | undefined = top.issuerCertificate;
+  while (chain.length < LONGEST_CHAIN) {
+    const above: Shown | undefined = top.issuerCertificate;
     if (above === undefined || above.fingerprint256 === top.fingerprint256) break;
+    chain.push(above);
     top = above;
   }
-  return top;
+  return chain;
+}
+
+function firstToEnd(chain: readonly Shown[]): Ending {
+  const endings = chain.map(({ subject, valid_to: at = 'an unknown date' }, i) => ({
+    ...{ subject: subject === undefined ? 'nobody' : nameOf(subject), at, isOfCa: i > 0 },
+  }));
+  return endings.reduce((first, one) => (Date.parse(one.at) < Date.parse(first.at) ? one : first));
 }
 
 /** `CN=…, O=…` on one line; whoever made the certificate chose every character of it. */
-function nameOf(issuer: Certificate): string {
-  const name = Object.entries(issuer)
+function nameOf(who: Certificate): string {
+  const name = Object.entries(who)
     .toReversed()
     .flatMap(([type, value]: [string, unknown]) =>
       [value].flat().map((one) => `${type}=${String(one)}`),

@@ -85,10 +85,15 @@ async function secured(
   return { socket, chain };
 }
 
-/** With who signed what was shown, where no CA that is trusted did. */
+/** With which certificate has ended and when, or who signed what was shown where no CA that is trusted did. */
 function explained(error: unknown, chain: PresentedChain | undefined): ConnectError {
   const failure = connectFailure(error);
-  if (failure.isUnknownCa !== true || chain === undefined) return new ConnectError(failure);
+  if (chain === undefined) return new ConnectError(failure);
+  if (failure.isExpired === true) {
+    const { subject, at } = chain.firstToEnd;
+    return new ConnectError({ ...failure, reason: `${failure.reason}: "${subject}" on ${at}` });
+  }
+  if (failure.isUnknownCa !== true) return new ConnectError(failure);
   const { issuer, topIssuer, topFingerprint } = chain;
   const under = topIssuer === issuer ? '' : `, under "${topIssuer}"`;
   const inspected = looksLikeInspection(chain)

@@ -16,7 +16,7 @@ export interface TestCertificate {
 }
 
 export interface CertificateOptions {
-  /** Default is in a week. */
+  /** Default is in a week; a CA's own, in a month. */
   readonly notAfter?: Date;
 }
 
@@ -30,13 +30,15 @@ export interface TestCa {
 }
 
 /** Makes a certificate authority that nothing but a test trusts. */
-export async function createTestCa(name = 'Passback Test CA'): Promise<TestCa> {
+export async function createTestCa(
+  name = 'Passback Test CA',
+  { notAfter = new Date(Date.now() + 30 * DAY_MS) }: CertificateOptions = {},
+): Promise<TestCa> {
   const keys = await generateKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
     name: `CN=${name}`,
-    notBefore: new Date(Date.now() - DAY_MS),
-    notAfter: new Date(Date.now() + 30 * DAY_MS),
+    ...validity(notAfter),
     keys,
     signingAlgorithm: ALGORITHM,
     extensions: [
@@ -69,13 +71,11 @@ async function issue(
   options: CertificateOptions,
 ): Promise<Omit<TestCertificate, 'ca'>> {
   const keys = await generateKeys();
-  const notAfter = options.notAfter ?? new Date(Date.now() + 7 * DAY_MS);
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
     subject: `CN=${names[0] ?? 'nobody'}`,
     issuer: issuer.subject,
-    notBefore: new Date(Math.min(Date.now(), notAfter.getTime()) - DAY_MS),
-    notAfter,
+    ...validity(options.notAfter ?? new Date(Date.now() + 7 * DAY_MS)),
     publicKey: keys.publicKey,
     signingKey: issuer.keys.privateKey,
     signingAlgorithm: ALGORITHM,
@@ -91,6 +91,10 @@ async function issue(
     ],
   });
   return { cert: certificate.toString('pem'), key: await privateKeyPem(keys.privateKey) };
+}
+
+function validity(notAfter: Date): { readonly notBefore: Date; readonly notAfter: Date } {
+  return { notBefore: new Date(Math.min(Date.now(), notAfter.getTime()) - DAY_MS), notAfter };
 }
 
 function generateKeys(): Promise<webcrypto.CryptoKeyPair> {

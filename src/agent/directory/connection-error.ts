@@ -5,7 +5,7 @@
 export type Stage = 'busy' | 'connect' | 'tls' | 'bind' | 'operation' | 'unsuitable';
 
 /** What is wrong with a certificate where a person has to set something right about it. */
-export type CertificateFault = 'untrusted' | 'other-name';
+export type CertificateFault = 'untrusted' | 'other-name' | 'expired' | 'ca-expired' | 'too-early';
 
 interface ConnectionErrorDetails {
   readonly cause?: unknown;

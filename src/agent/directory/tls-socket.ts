@@ -64,14 +64,12 @@ export async function connectTls(
 /** The certificate that a controller has shown, before anybody believes it. */
 interface Shown extends PresentedChain {
   readonly validFrom: string;
-  readonly validTo: string;
 }
 
 function shownBy(socket: tls.TLSSocket): Shown | undefined {
   const chain = presentedChain(socket);
   if (chain === undefined) return undefined;
-  const { valid_from: validFrom, valid_to: validTo } = socket.getPeerCertificate();
-  return { ...chain, validFrom, validTo };
+  return { ...chain, validFrom: socket.getPeerCertificate().valid_from };
 }
 
 const SILENT = 'silent';
@@ -117,6 +115,8 @@ const UNREACHED: Readonly<Partial<Record<string, string>>> = {
 };
 
 const OTHER_NAME = 'ERR_TLS_CERT_ALTNAME_INVALID';
+const EXPIRED = 'CERT_HAS_EXPIRED';
+const TOO_EARLY = 'CERT_NOT_YET_VALID';
 
 interface Attempt {
   readonly where: string;
@@ -130,7 +130,7 @@ function explain(cause: unknown, attempt: Attempt): ConnectionError {
     cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : '';
   const sentence = tlsSentence(code, attempt, messageOf(cause));
   if (sentence !== undefined) {
-    const certificate = certificateFault(code);
+    const certificate = certificateFault(code, attempt);
     return new ConnectionError('tls', sentence, { cause, ...(certificate && { certificate }) });
   }
   const message = messageOf(cause);
@@ -138,8 +138,10 @@ function explain(cause: unknown, attempt: Attempt): ConnectionError {
   return new ConnectionError('connect', `${where}: ${why}`, { cause });
 }
 
-function certificateFault(code: string): CertificateFault | undefined {
+function certificateFault(code: string, { shown }: Attempt): CertificateFault | undefined {
   if (UNTRUSTED.has(code)) return 'untrusted';
+  if (code === EXPIRED) return shown?.firstToEnd.isOfCa === true ? 'ca-expired' : 'expired';
+  if (code === TOO_EARLY) return 'too-early';
   return code === OTHER_NAME ? 'other-name' : undefined;
 }
 
@@ -150,16 +152,22 @@ function tlsSentence(code: string, { where, shown }: Attempt, message: string): 
   if (code === OTHER_NAME) {
     return `the certificate of ${where} is for another name: configure the domain controller by a name in its certificate. ${message}`;
   }
-  if (code === 'CERT_HAS_EXPIRED') {
-    return `the certificate of ${where} has expired${shown === undefined ? '' : ` on ${shown.validTo}`}: renew it on the domain controller`;
-  }
-  if (code === 'CERT_NOT_YET_VALID') {
+  if (code === EXPIRED) return expiredIn(where, shown);
+  if (code === TOO_EARLY) {
     return `the certificate of ${where} is not valid yet${shown === undefined ? '' : ` (from ${shown.validFrom} on)`}: compare the clocks of this machine and the domain controller`;
   }
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
     return `${where} does not speak TLS 1.2 or newer there: give the LDAPS port, usually 636`;
   }
   return undefined;
+}
+
+function expiredIn(where: string, shown: Shown | undefined): string {
+  const { subject = '', at, isOfCa } = shown?.firstToEnd ?? {};
+  const when = at === undefined ? '' : ` on ${at}`;
+  return isOfCa === true
+    ? `the certificate of the CA "${subject}", above that of ${where}, has expired${when}: renew it at the CA`
+    : `the certificate of ${where} has expired${when}: renew it on the domain controller`;
 }
 
 /** Which CA is missing: by name, and by what whoever runs it can confirm. */

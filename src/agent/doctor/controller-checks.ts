@@ -70,7 +70,9 @@ function connectFinding({ failedAt, problem = '', where, tookMs }: Examination):
 function tlsFinding(examination: Examination, { now }: Judging): Finding {
   const { failedAt, problem = '', why, where, certificateExpiresAt: end } = examination;
   if (failedAt === 'connect') return skipped('it was not reached');
-  if (failedAt === 'tls') return failed(problem, tlsCure(why), { commands: tlsCommands(where) });
+  if (failedAt === 'tls') {
+    return failed(problem, tlsCure(why, examination.name), { commands: tlsCommands(where) });
+  }
   if (end === undefined) return passed('certificate and name are good');
   const date = timestamp(end).slice(0, 10);
   return end - now < RENEW_MS
@@ -78,14 +80,23 @@ function tlsFinding(examination: Examination, { now }: Judging): Finding {
     : passed(`certificate and name are good, until ${date}`);
 }
 
-function tlsCure(why: Examination['why']): string {
+function tlsCure(why: Examination['why'], name: string): string {
   if (why === 'untrusted') {
     return 'Get the certificate of that CA from whoever runs it (certutil -ca.cert on the CA; Samba: private/tls/ca.pem), compare the fingerprint, and put it (PEM) into the file of directory.caFile. To see what is shown:';
   }
   if (why === 'other-name') {
     return 'Give directory.domainControllers the name in the certificate, and address where that name does not lead here. To see it:';
   }
-  return 'Correct what it says; service/OPERATING.md says where certificates come from. To see it:';
+  if (why === 'expired') {
+    return `Have the CA issue ${name} a new one, put it in the place of the old one there (Windows: certlm.msc, Personal; Samba: the files of tls certfile and tls keyfile, then restart it), and run this again. To see what is shown:`;
+  }
+  if (why === 'ca-expired') {
+    return `Renew that CA's certificate, have it issue ${name} a new one, and put the CA's new certificate (PEM) into the file of directory.caFile. To see what is shown:`;
+  }
+  if (why === 'too-early') {
+    return `Set the clock that is wrong, here or at ${name}; a certificate from tomorrow has to be issued anew. To see what is shown:`;
+  }
+  return 'Correct what it says: directory.domainControllers has to name the port that speaks LDAPS. To see what is shown:';
 }
 
 function tlsCommands(where: string): NonNullable<Finding['commands']> {

@@ -100,7 +100,7 @@ const CURES: Readonly<Partial<Record<ConnectError['kind'], string>>> = {
   reset: OPEN_THE_WAY,
   tls: 'Look at service.url: port and host have to be those of the service, which speaks TLS 1.2 or newer.',
   'tls-untrusted':
-    'Renew the certificate of the service for the name in service.url; compare the clocks if it is new.',
+    'Renew the certificate for the name in service.url where TLS ends: in listen.certificateFile and listen.keyFile of the service (taken within a minute), or at the proxy in front of it. Compare the clocks if it is new.',
 };
 
 const PROXY_CURES: Readonly<Partial<Record<ConnectError['kind'], string>>> = {
