@@ -64,11 +64,11 @@ function accessProblem(
       commands,
     });
   }
-  if (uid === owner) return undefined;
-  if (uid !== 0) return otherOwner(folder, owner, uid);
+  if (uid !== owner && uid !== 0) return otherOwner(folder, owner, uid);
   if ((mode & 0o700) === 0o700) return undefined;
-  return failed(`${folder} is closed to the account that owns it (uid ${owner})`, 'Open it:', {
-    commands: [{ where: 'as root', lines: [`chmod 700 ${shellWord(folder)}`] }],
+  const found = `${folder} is closed to the account that owns it (uid ${owner}), so that nothing can be kept there`;
+  return failed(found, 'Open it:', {
+    commands: [{ where: 'as its owner, or root', lines: [`chmod 700 ${shellWord(folder)}`] }],
   });
 }
 
