@@ -23,6 +23,7 @@ export async function addWindowsFiles(root: string, folder: string): Promise<voi
   }
   await mkdir(join(folder, 'delegation'));
   for (const file of BESIDE) await copyFile(join(root, 'service', file), join(folder, file));
+  await copyFile(join(root, 'config/REFERENCE.md'), join(folder, 'REFERENCE.md'));
   const readme = await readFile(join(root, 'service/windows/README.md'), 'utf8');
   // What is one folder above in the repository stands beside it here.
   await writeFile(join(folder, 'README.md'), readme.replaceAll('](../', ']('));

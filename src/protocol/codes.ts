@@ -268,7 +268,7 @@ export const CODES = {
     event: 33004,
     meaning: 'The directory does not allow the service account to do this.',
     action:
-      'Run `passback-delegation verify` with the unit of the account, then `grant` for what is missing (service/DELEGATION.md).',
+      'Run `passback-delegation verify` with the unit of the account, then `grant` for what is missing (DELEGATION.md).',
   },
   DIRECTORY_CONFIG: {
     status: 'failed',

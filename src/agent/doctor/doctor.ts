@@ -108,7 +108,7 @@ async function lookAtConfig({ file, env }: Pick<DoctorOptions, 'file' | 'env'>):
     const hint =
       file === undefined
         ? 'Name the file with --config, or correct it.'
-        : 'Correct it; config/REFERENCE.md has every setting.';
+        : 'Correct it; REFERENCE.md has every setting.';
     const results = error.problems.map(({ key, problem }) =>
       result('config.settings', failed(problem, hint), key),
     );

@@ -52,7 +52,7 @@ async function lookAtConfig(
     return { config, results: [result('config.settings', passed(`${file} is good`))] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const remedy = 'Correct it; config/REFERENCE.md has every setting.';
+    const remedy = 'Correct it; REFERENCE.md has every setting.';
     const results = error.problems.map(({ key, problem }) =>
       result('config.settings', failed(problem, remedy), key),
     );
