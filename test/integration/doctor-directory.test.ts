@@ -14,7 +14,6 @@ import {
   type DoctorRigOptions,
 } from '../support/doctor-rig.ts';
 import { SERVICE_ACCOUNT } from '../support/scripted-domain.ts';
-import { createTestCa } from '../support/test-ca.ts';
 
 const PEOPLE = 'OU=People,DC=corp,DC=test';
 const DAY_MS = 86_400_000;
@@ -87,13 +86,26 @@ test('rights on the unit alone are told from rights that are missing', async () 
   );
 });
 
-test('inheritance that is switched off at the account is named', async () => {
-  const { run } = await rig({ accounts: [{ ...ANNA, denied: true, cutOff: true }] });
-  expect(only(await run(), 'directory.rights')).toMatchObject({
-    standing: 'fail',
-    found: expect.stringContaining('inheritance is switched off') as string,
-  });
-});
+test.each([
+  ['the account', true, `CN=anna,OU=Berlin,${PEOPLE}`],
+  ['the unit that it is in', 'unit', `OU=Berlin,${PEOPLE}`],
+] as const)(
+  'inheritance that is switched off at %s is named, and where only in what may not leave the machine',
+  async (_, cutOff, at) => {
+    const ou = 'OU=Berlin,OU=People';
+    const { run } = await rig({ accounts: [{ ...ANNA, ou, denied: true, cutOff }] });
+    const { commands, ...said } = only(await run(), 'directory.rights');
+    expect(said).toMatchObject({
+      standing: 'fail',
+      found: expect.stringContaining('inheritance is switched off') as string,
+    });
+    expect(JSON.stringify(said)).not.toContain('Berlin');
+    expect(commands).toMatchObject([
+      { lines: [`dsacls "${at}" /P:N`] },
+      { lines: [expect.stringMatching(new RegExp(`^python3 -c '[^']+' '${at}'$`)) as string] },
+    ]);
+  },
+);
 
 test('Unexpire Password that was taken from everybody is a warning with the command', async () => {
   const { run } = await rig({ unexpire: false });
@@ -157,19 +169,6 @@ test.each([
 ] as const)('a password of the service account with %i days left is %s', async (days, standing) => {
   const { run } = await rig({ servicePasswordExpires: toFiletime(Date.now() + days * DAY_MS) });
   expect(only(await run(), 'directory.password').standing).toBe(standing);
-});
-
-test('a CA that is not trusted is named, with the fingerprint to compare', async () => {
-  const ca = await createTestCa('Corp Issuing CA 7');
-  const { run, path } = await rig({ certificate: { ca } });
-  const found = only(await run(), 'directory.tls');
-  expect(found.standing).toBe('fail');
-  expect(found.found).toMatch(
-    /issued by "CN=Corp Issuing CA 7", SHA-256 of .* shown ([0-9A-F]{2}:){31}/,
-  );
-  expect(found.remedy).toContain('directory.caFile');
-  await writeFile(join(path, 'dc-ca.pem'), ca.ca); // as the remedy says
-  expect(only(await run(), 'directory.tls').standing).toBe('pass');
 });
 
 test.each([

@@ -12,7 +12,6 @@ import { breakerFile, writeTrips } from '../../src/agent/commands/guard/breaker-
 import { writeOrders } from '../../src/agent/commands/guard/local-orders.ts';
 import { LocalStatus } from '../../src/agent/health/local-status.ts';
 import { loadIdentity } from '../../src/agent/identity/load-identity.ts';
-import { lockStateFolder } from '../../src/agent/identity/state-lock.ts';
 import { ConnectProxy } from '../support/connect-proxy.ts';
 import {
   only,
@@ -61,27 +60,6 @@ describe('before enrolment', () => {
     const before = await snapshot();
     expect(only(await run(), 'state.folder')).toMatchObject({ standing: 'pass' });
     expect(await snapshot()).toEqual(before);
-  });
-
-  test('an enrolment whose token was refused is told from none', async () => {
-    const { path, config, run } = await rig();
-    await using desk = await openEnrollmentDesk({ statuses: [410] });
-    await writeFile(join(path, 'token'), desk.token);
-    await writeFile(join(path, 'ca.pem'), desk.ca);
-    const token = ['--token-file', join(path, 'token'), '--ca-file', join(path, 'ca.pem')];
-    const enrolled = await passback(['enroll', '--url', desk.url, ...token, '--config', config]);
-    expect(enrolled.code).toBe(1);
-    const found = only(await run(), 'state.enrolment');
-    expect(found).toMatchObject({ standing: 'fail' });
-    expect(found.found).toContain('used up');
-    expect(JSON.stringify(found.commands)).toContain('passback-cloud token');
-    // The remedy, as it says: a new token, and enrol again.
-    await using again = await openEnrollmentDesk();
-    await writeFile(join(path, 'token'), again.token);
-    await writeFile(join(path, 'ca.pem'), again.ca);
-    const cured = await passback(['enroll', '--url', again.url, ...token, '--config', config]);
-    expect(cured).toMatchObject({ err: '', code: 0 });
-    expect(only(await run(), 'state.enrolment').found).toContain(`agent ${again.agent} of corp`);
   });
 });
 
@@ -202,42 +180,11 @@ describe('the state folder', () => {
     expect(new Set(rest.map(({ standing }) => standing))).toEqual(new Set(['skip']));
   });
 
-  test.skipIf(process.geteuid?.() === 0)(
-    'with a journal that is closed to who asks: it is not to be given up for that',
-    async () => {
-      const { run, state } = await rig();
-      await writeFile(join(state, 'journal.jsonl'), '', { mode: 0 });
-      expect(only(await run(), 'state.journal')).toMatchObject({
-        standing: 'fail',
-        remedy: expect.stringContaining('chown') as string,
-      });
-    },
-  );
-
-  test.skipIf(process.geteuid?.() === 0)('that cannot be written to fails', async () => {
-    const { run, state } = await rig();
-    await chmod(state, 0o500);
-    expect(only(await run(), 'state.folder').found).toContain('nothing can be kept there');
-  });
-
   test('that is a file fails', async () => {
     const { run, state } = await rig();
     await rm(state, { recursive: true });
     await writeFile(state, '');
     expect(only(await run(), 'state.folder').found).toContain('is a file');
-  });
-
-  test('in which another process works that does not answer fails, until it ends', async () => {
-    const { run, state } = await rig();
-    {
-      await using _lock = await lockStateFolder(state);
-      const found = only(await run(), 'state.agent');
-      expect(found.standing).toBe('fail');
-      expect(found.found).toContain(`process ${process.pid} works in`);
-      const second = await lockStateFolder(state).catch((error: unknown) => error);
-      expect(second).toBeInstanceOf(Error);
-    }
-    expect(only(await run(), 'state.agent').standing).toBe('skip');
   });
 
   test('in which two processes work fails', async () => {
@@ -368,18 +315,6 @@ describe('the way to the service', () => {
     });
   });
 
-  test('fails for a clock that is off, because commands are refused then', async () => {
-    await using cloud = await startTestCloud();
-    const { path, run } = await rig(settings({}));
-    await writeFile(join(path, 'ca.pem'), cloud.tls.ca);
-    const env = { PASSBACK_SERVICE_CA_FILE: join(path, 'ca.pem') };
-    const clock = { ...systemClock, now: () => Date.now() + 60_000 };
-    expect(only(await run({ url: cloud.address, env, clock }), 'service.clock')).toMatchObject({
-      standing: 'fail',
-      found: expect.stringMatching(/differ by (59|60) s: this machine .*, the service /) as string,
-    });
-  });
-
   test('warns of a service that is not ready', async () => {
     await using desk = await openEnrollmentDesk({ statuses: [503, 503] });
     const { path, run } = await rig();
@@ -389,35 +324,6 @@ describe('the way to the service', () => {
       standing: 'warn',
       found: expect.stringContaining('not ready') as string,
     });
-  });
-
-  test('names the CA that is missing, and passes once it is given', async () => {
-    await using cloud = await startTestCloud();
-    const { path, run } = await rig(settings({ systemCa: false }));
-    const found = only(await run({ url: cloud.address }), 'service.connect');
-    expect(found).toMatchObject({ standing: 'fail', about: cloud.address });
-    expect(found.found).toContain('"CN=Passback Test CA"');
-    expect(found.remedy).toContain('service.caFile');
-    await writeFile(join(path, 'ca.pem'), cloud.tls.ca);
-    const env = { PASSBACK_SERVICE_CA_FILE: join(path, 'ca.pem') };
-    expect(only(await run({ url: cloud.address, env }), 'service.connect').standing).toBe('pass');
-  });
-
-  test('says what a proxy refuses, and passes with its login', async () => {
-    await using cloud = await startTestCloud();
-    await using proxy = await ConnectProxy.start({ login: 'joe:Planted-Proxy-1' });
-    const { path, run } = await rig(settings({ proxy: { url: proxy.url } }));
-    await writeFile(join(path, 'ca.pem'), cloud.tls.ca);
-    const env = { PASSBACK_SERVICE_CA_FILE: join(path, 'ca.pem') };
-    const refused = only(await run({ url: cloud.address, env }), 'service.connect');
-    expect(refused).toMatchObject({ standing: 'fail' });
-    expect(refused.found).toContain('407');
-    expect(refused.remedy).toContain('service.proxy.credentialsFile');
-    await writeFile(join(path, 'login'), 'joe:Planted-Proxy-1', { mode: 0o600 });
-    const cure = { ...env, PASSBACK_SERVICE_PROXY_CREDENTIALS_FILE: join(path, 'login') };
-    const results = await run({ url: cloud.address, env: cure });
-    expect(only(results, 'service.connect')).toMatchObject({ standing: 'pass' });
-    expect(JSON.stringify(results)).not.toContain('Planted');
   });
 
   test('tells something else at that address from a Passback service', async () => {

@@ -29,6 +29,10 @@ export interface DoctorRig extends AsyncDisposable {
   readonly state: string;
   readonly domain: ScriptedDomain;
   readonly servers: readonly LdapServer[];
+  /** Writes the configuration again, with these settings of `directory` instead. */
+  readonly configure: (directory: Readonly<Record<string, unknown>>) => Promise<void>;
+  /** Gives the first controller a good certificate. */
+  readonly renew: () => void;
   readonly run: (more?: Partial<DoctorOptions>) => Promise<readonly CheckResult[]>;
   /** Operations other than bind and search that any controller was asked for. */
   readonly writes: () => number;
@@ -65,26 +69,29 @@ export async function openDoctorRig(options: DoctorRigOptions = {}): Promise<Doc
   await writeFile(join(path, 'dc-ca.pem'), ca.ca);
   await mkdir(state, { mode: 0o700 });
   const { guard, ...settings } = options.settings ?? {};
-  await writeFile(
-    config,
-    stringify({
-      directory: {
-        domain: 'corp.test',
-        domainControllers: servers.map(({ port }, i) => ({
-          ...{ name: `dc${i + 1}.corp.test`, address: '127.0.0.1', port },
-        })),
-        caFile: join(path, 'dc-ca.pem'),
-        bind: { user: SERVICE_ACCOUNT.user, passwordFile: join(path, 'bind-password') },
-        ...options.directory,
-      },
-      guard: { baseDns: ['OU=People,DC=corp,DC=test'], ...(guard as object | undefined) },
-      stateFolder: state,
-      health: { port: 0 }, // the usual one may be somebody's on this machine
-      ...settings,
-    }),
-  );
+  const configure: DoctorRig['configure'] = (directory) =>
+    writeFile(
+      config,
+      stringify({
+        directory: {
+          domain: 'corp.test',
+          domainControllers: servers.map(({ port }, i) => ({
+            ...{ name: `dc${i + 1}.corp.test`, address: '127.0.0.1', port },
+          })),
+          caFile: join(path, 'dc-ca.pem'),
+          bind: { user: SERVICE_ACCOUNT.user, passwordFile: join(path, 'bind-password') },
+          ...directory,
+        },
+        guard: { baseDns: ['OU=People,DC=corp,DC=test'], ...(guard as object | undefined) },
+        stateFolder: state,
+        health: { port: 0 }, // the usual one may be somebody's on this machine
+        ...settings,
+      }),
+    );
+  await configure(options.directory ?? {});
   return {
-    ...{ path, config, state, domain, servers },
+    ...{ path, config, state, domain, servers, configure },
+    renew: () => servers[0]?.renew(good),
     run: (more = {}) =>
       examine(
         {

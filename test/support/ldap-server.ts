@@ -36,8 +36,12 @@ export interface LdapServer extends AsyncDisposable {
   readonly open: number;
   /** Cuts every connection and goes on listening. */
   cutAll(): void;
+  /** Shows another certificate from the next connection on. */
+  renew(certificate: LdapServerOptions['certificate']): void;
   /** Cuts every connection and takes no more. Idempotent. */
   stop(): Promise<void>;
+  /** Takes connections again after `stop`, at the same port. */
+  start(): Promise<void>;
 }
 
 export interface LdapServerOptions {
@@ -69,8 +73,12 @@ export async function startLdapServer(options: LdapServerOptions): Promise<LdapS
   });
   // A client that does not like our certificate is a test, too.
   server.on('tlsClientError', () => undefined);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const start = async (at: number): Promise<void> => {
+    server.listen(at, '127.0.0.1');
+    await once(server, 'listening');
+  };
+  await start(0);
+  const { port } = server.address() as AddressInfo;
   const stop = async (): Promise<void> => {
     if (!server.listening) return;
     for (const socket of sockets) socket.destroy();
@@ -78,7 +86,7 @@ export async function startLdapServer(options: LdapServerOptions): Promise<LdapS
     await once(server, 'close');
   };
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     requests,
     get connections() {
       return connections;
@@ -89,7 +97,11 @@ export async function startLdapServer(options: LdapServerOptions): Promise<LdapS
     cutAll: () => {
       for (const socket of sockets) socket.destroy();
     },
+    renew: ({ cert, key }) => {
+      server.setSecureContext({ cert, key });
+    },
     stop,
+    start: () => start(port),
     [Symbol.asyncDispose]: stop,
   };
 }

@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-const MAIN = {
+/** Where each of them begins, below a checkout that is built. */
+export const MAIN = {
   agent: 'dist/src/agent/main.js',
   cloud: 'dist/src/cloud/main.js',
 } as const;
