@@ -5,8 +5,8 @@ import { Unresolved } from '../../src/agent/commands/outcomes.ts';
 import type { CommandClaims } from '../../src/protocol/command.ts';
 import type { OutcomeClaims } from '../../src/protocol/outcome.ts';
 import { timestamp } from '../../src/protocol/shapes.ts';
-import { signToken } from '../../src/protocol/tokens.ts';
 import { CommandRig, type Order } from '../support/command-rig.ts';
+import { crash } from '../support/crash.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { DC1, DC2, FakeDomain, type Mishap } from '../support/fake-domain.ts';
@@ -33,31 +33,12 @@ beforeEach(async () => {
 
 afterEach(() => rig[Symbol.asyncDispose]());
 
-/** The same operation in a dispatch of its own, as the service makes it. */
-async function send(
-  claims: CommandClaims,
-  change: Partial<CommandClaims> = {},
-): Promise<OutcomeClaims> {
-  const iat = Math.floor(clock.now() / 1000);
-  const signedAt = timestamp(clock.now());
-  const envelope = { jti: randomUUID(), sid: rig.session.id, agent: rig.agentId };
-  const times = { iat, exp: iat + 60, signedAt, monotonicMs: clock.monotonic() };
-  const again = { ...claims, ...envelope, ...times, ...change } as CommandClaims;
-  return rig.send(await signToken('command', again, rig.keys.service));
+function send(claims: CommandClaims, change: Partial<CommandClaims> = {}): Promise<OutcomeClaims> {
+  return rig.dispatch(claims, change);
 }
 
-/** Cuts the answer off and takes the agent down before it can find anything out; then starts it again. */
 async function crashDuring(claims: CommandClaims, mishap: Mishap): Promise<void> {
-  domain.befall(mishap);
-  const apply = domain.apply.bind(domain);
-  domain.apply = async (...args) => {
-    await apply(...args).catch(() => undefined);
-    rig.abort.abort();
-    await rig.stop();
-    throw new Error('the process is gone');
-  };
-  await expect(send(claims)).rejects.toThrow();
-  domain.apply = apply;
+  await crash({ rig, domain }, claims, mishap);
   await restart();
 }
 

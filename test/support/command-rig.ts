@@ -234,6 +234,19 @@ export class CommandRig implements AsyncDisposable {
     return this.send(await this.token(order));
   }
 
+  /** Sends the same operation in a dispatch of its own, as the service makes it. */
+  async dispatch(
+    claims: CommandClaims,
+    change: Partial<CommandClaims> = {},
+  ): Promise<OutcomeClaims> {
+    const iat = Math.floor(this.#clock.now() / 1000);
+    const signedAt = timestamp(this.#clock.now());
+    const envelope = { jti: randomUUID(), sid: this.session.id, agent: this.agentId };
+    const times = { iat, exp: iat + 60, signedAt, monotonicMs: this.#clock.monotonic() };
+    const again = { ...claims, ...envelope, ...times, ...change } as CommandClaims;
+    return this.send(await signToken('command', again, this.keys.service));
+  }
+
   async send(token: string, session: CommandSession = this.session): Promise<OutcomeClaims> {
     return this.verify(await this.commander.execute(token, session));
   }

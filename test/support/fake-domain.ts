@@ -27,10 +27,11 @@ type Name = keyof typeof INVOCATIONS;
 
 const NAMES = [DC1, DC2] as const;
 
-type Copy = Pick<AccountReading, 'pwdLastSet' | 'lockoutTime' | 'locked' | 'usnChanged'> & {
-  readonly password: string;
-  readonly metadata: NonNullable<AccountReading['unicodePwd']>;
-};
+type Copy = Pick<AccountReading, 'pwdLastSet' | 'lockoutTime' | 'locked' | 'usnChanged'> &
+  Partial<Pick<AccountReading, 'adminCount' | 'distinguishedName'>> & {
+    readonly password: string;
+    readonly metadata: NonNullable<AccountReading['unicodePwd']>;
+  };
 
 /** What happens to the next write: the answer is lost, it is carried out late, or it never arrives. */
 export type Mishap = 'answer-lost' | 'never-arrives' | { readonly lateByMs: number };
