@@ -61,12 +61,28 @@ export async function makeKeyPair(use: 'sig' | 'enc'): Promise<KeyPair> {
   return { key: privateKey, publicKey: pub, jwk, kid: jwk.kid };
 }
 
+export interface RigKeys {
+  readonly service: KeyPair;
+  readonly device: KeyPair;
+  readonly sealing: KeyPair;
+}
+
+export async function makeRigKeys(): Promise<RigKeys> {
+  return {
+    service: await makeKeyPair('sig'),
+    device: await makeKeyPair('sig'),
+    sealing: await makeKeyPair('enc'),
+  };
+}
+
 export interface RigOptions {
   readonly directory: Directory;
   readonly guard?: GuardSettings;
   readonly clock?: Clock;
   readonly log?: Logger;
   readonly disk?: Disk;
+  /** Default is new ones. */
+  readonly keys?: RigKeys;
   /** An earlier rig whose keys and state folder this one goes on with, as after a restart. */
   readonly after?: CommandRig;
 }
@@ -88,7 +104,7 @@ export class CommandRig implements AsyncDisposable {
   readonly unasked: number[] = [];
   readonly agentId: string;
   readonly folder: string;
-  readonly keys: { service: KeyPair; device: KeyPair; sealing: KeyPair };
+  readonly keys: RigKeys;
   readonly journal: Journal;
   readonly admission: Admission;
   readonly toggle: Toggle;
@@ -157,11 +173,7 @@ export class CommandRig implements AsyncDisposable {
   static async open(options: RigOptions): Promise<CommandRig> {
     const { after, clock = systemClock, log = new MemoryLog() } = options;
     const folder = after?.folder ?? (await mkdtemp(join(tmpdir(), 'passback-rig-')));
-    const keys = after?.keys ?? {
-      service: await makeKeyPair('sig'),
-      device: await makeKeyPair('sig'),
-      sealing: await makeKeyPair('enc'),
-    };
+    const keys = options.keys ?? after?.keys ?? (await makeRigKeys());
     const journal = await openJournal({
       path: join(folder, 'journal.jsonl'),
       now: () => clock.now(),

@@ -8,6 +8,12 @@ import type { PowerCutDisk } from './power-cut-disk.ts';
  * before and after everything that the command core waits for or tells: each question to the
  * directory, each write, each record on the disk, each sleep, each notice; with a disk that can lose
  * power, each thing that is done to it as well.
+ *
+ * What else is awaited has no step of its own: `verifyCommand`, `changeOf` (the secret is opened),
+ * signing an outcome, `outcomeOf` (one is read back), `nextTurn` and `admission.refresh` (it is
+ * looked for orders of this machine). None of them changes anything outside, on the disk or in the
+ * directory, so a death there leaves the world as a death at the step before does: after the record
+ * or the reading before it, and before the next. Only the memory differs, and that is gone.
  */
 export class Stepper {
   readonly #fatal: number;
