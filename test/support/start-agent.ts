@@ -6,6 +6,7 @@ import type { GuardSettings } from '../../src/agent/commands/guard/guard-setting
 import type { Disk } from '../../src/agent/commands/journal-disk.ts';
 import type { AgentConfig } from '../../src/agent/config/agent-config.ts';
 import type { Directory } from '../../src/agent/directory/directory.ts';
+import type { startSchedule } from '../../src/agent/health/schedule.ts';
 import { enroll } from '../../src/agent/identity/enroll.ts';
 import { openOutbound } from '../../src/agent/outbound.ts';
 import { systemClock, type Clock } from '../../src/support/clock.ts';
@@ -24,6 +25,8 @@ export interface AgentOptions {
   readonly health?: Partial<AgentConfig['health']>;
   /** Default is this machine's. */
   readonly clock?: Clock;
+  /** Default is this machine's calendar. */
+  readonly schedule?: typeof startSchedule;
   /** Where it dials; default is the issuer that it was enrolled with. */
   readonly url?: string;
   /** How it gets there, at enrolment already; replaces members of the usual settings. */
@@ -98,13 +101,14 @@ export class StartedAgent implements AsyncDisposable {
     this.#drain = new AbortController();
     this.#abort = new AbortController();
     const stop = { drain: this.#drain.signal, abort: this.#abort.signal };
-    const { directory, log = this.log, disk, clock = systemClock } = this.#options;
+    const { directory, log = this.log, disk, schedule, clock = systemClock } = this.#options;
     this.#ended = runAgent(this.config, stop, {
       log,
       clock,
       random: () => 0,
       openDirectory: () => Promise.resolve(directory),
       ...(disk !== undefined && { disk }),
+      ...(schedule !== undefined && { schedule }),
     });
     this.#ended.catch(() => undefined); // `stop` hears of it
   }
