@@ -5,7 +5,7 @@ import type { CommandClaims } from '../../src/protocol/command.ts';
 import { CommandRig, OPEN_GUARD } from '../support/command-rig.ts';
 import { crash } from '../support/crash.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { DC1, FakeDomain } from '../support/fake-domain.ts';
+import { DC1, DC2, FakeDomain, type Mishap } from '../support/fake-domain.ts';
 
 const OLD_PASSWORD = 'Old-Password-1';
 const NEW_PASSWORD = 'Correct-Horse-7';
@@ -16,14 +16,12 @@ let domain: FakeDomain;
 let ann: string;
 let rig: CommandRig;
 
-async function start(guard?: GuardSettings): Promise<void> {
+beforeEach(async () => {
   clock = new FakeClock();
-  domain = new FakeDomain({ clock });
+  domain = new FakeDomain({ clock, controllers: [DC1, DC2] });
   ann = domain.add();
-  rig = await CommandRig.open({ directory: domain, clock, ...(guard && { guard }) });
-}
-
-beforeEach(() => start());
+  rig = await CommandRig.open({ directory: domain, clock });
+});
 
 afterEach(() => rig[Symbol.asyncDispose]());
 
@@ -43,14 +41,17 @@ function writesSentAt(): readonly number[] {
   return sentAt;
 }
 
-/** The controller says nothing between these two moments, counted from now. */
+/** No controller says anything between these two moments, counted from now. */
 function silentBetween(fromMs: number, untilMs: number): void {
   const startedAt = clock.monotonic();
   const read = domain.read.bind(domain);
   domain.read = (...args) => {
     const passedMs = clock.monotonic() - startedAt;
-    if (passedMs >= fromMs && passedMs < untilMs) domain.silent.add(DC1);
-    else domain.silent.delete(DC1);
+    const silent = passedMs >= fromMs && passedMs < untilMs;
+    for (const name of [DC1, DC2]) {
+      if (silent) domain.silent.add(name);
+      else domain.silent.delete(name);
+    }
     return read(...args);
   };
 }
@@ -163,4 +164,76 @@ describe('a second operation right after a restart waits for what the first one 
     expect((await rig.dispatch(second)).outcome.code).toBe('APPLIED');
     expect(domain.written).toEqual([{ controller: DC1, password: 'Another-Horse-8' }]);
   });
+});
+
+describe('a write that was made anew on a second controller, and cut off there,', () => {
+  async function cutOffTwice(second: Mishap): Promise<CommandClaims> {
+    const claims = await rig.claims({ objectGuid: ann });
+    await crash({ rig, domain }, claims, 'never-arrives');
+    domain.silent.add(DC1);
+    await restart();
+    await crash({ rig, domain }, claims, second);
+    await restart();
+    return claims;
+  }
+
+  test('is found out there, and told as one that may have been made twice', async () => {
+    const claims = await cutOffTwice('answer-lost');
+    expect((await rig.dispatch(claims)).outcome).toMatchObject({
+      code: 'APPLIED',
+      inferred: true,
+      reapplied: true,
+      controller: DC2,
+    });
+    expect(domain.written).toEqual([{ controller: DC2, password: NEW_PASSWORD }]);
+  });
+
+  test('is unknown once its time is over: the first one may have been made', async () => {
+    const { cmd } = await cutOffTwice('never-arrives');
+    clock.advance(330_000);
+    await rig.commander.settleLeftOvers();
+    const { outcome } = await rig.verify(await rig.journal.outcomeOf(cmd));
+    expect(outcome).toMatchObject({ code: 'INDETERMINATE', status: 'unknown', controller: DC2 });
+  });
+});
+
+describe('what became of a write to an account that was deleted since is unknown for good', () => {
+  let claims: CommandClaims;
+
+  beforeEach(async () => {
+    claims = await rig.claims({ objectGuid: ann });
+    await crash({ rig, domain }, claims, 'answer-lost');
+    domain.remove(ann);
+    await restart();
+  });
+
+  test('to the service that asks', async () => {
+    expect((await rig.dispatch(claims)).outcome.code).toBe('INDETERMINATE');
+    expect(rig.journal.open).toBe(0);
+  });
+
+  test('to the agent that settles it by itself', async () => {
+    clock.advance(28_000);
+    await rig.commander.settleLeftOvers();
+    const { outcome } = await rig.verify(await rig.journal.outcomeOf(claims.cmd));
+    expect(outcome).toMatchObject({ code: 'INDETERMINATE', controller: DC1 });
+  });
+});
+
+test('a controller that was put back to before the intent says nothing of its write', async () => {
+  const { unicodePwd: before } = await domain.read(
+    { objectGuid: ann },
+    new AbortController().signal,
+  );
+  if (before === undefined) throw new Error('metadata is readable here');
+  domain.resetByAdmin(ann, OLD_PASSWORD);
+  const claims = await rig.claims({ objectGuid: ann });
+  await crash({ rig, domain }, claims, 'answer-lost');
+  domain.replicates = false;
+  domain.touch(ann, { metadata: before });
+  await restart();
+  await expect(rig.dispatch(claims)).rejects.toBeInstanceOf(Unresolved);
+  domain.replicate();
+  expect((await rig.dispatch(claims)).outcome).toMatchObject({ code: 'APPLIED', inferred: true });
+  expect(domain.written).toHaveLength(1);
 });

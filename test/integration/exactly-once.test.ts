@@ -510,6 +510,11 @@ describe('with two controllers', () => {
     return rig.claims({ objectGuid: ann, baseline });
   }
 
+  test('a baseline whose metadata still hold is written on', async () => {
+    expect((await send(await claimsByMetadata())).outcome.code).toBe('APPLIED');
+    expect(domain.written).toHaveLength(1);
+  });
+
   /** Never said to have begun anywhere: the agent's session was lost before. */
   function lostAttempt(fromMs: number, untilMs: number): CommandClaims['attempts'][0] {
     const { controller: _, ...lost } = attempt(fromMs, untilMs);

@@ -100,6 +100,10 @@ export class FakeDomain implements Directory {
     this.#store(on, objectGuid, facts);
   }
 
+  remove(objectGuid: string): void {
+    for (const copies of this.#copies.values()) copies.delete(objectGuid);
+  }
+
   passwordOf(objectGuid: string, on: Name = DC1): string {
     this.#carryOutLate();
     return this.#copy(on, objectGuid).password;
