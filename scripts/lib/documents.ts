@@ -7,7 +7,14 @@ import { CHECKS as SERVICE_CHECKS } from '../../src/cloud/doctor/check-list.ts';
 import { checkTable } from '../../src/support/checks.ts';
 import { openApiDocument } from '../../src/cloud/api/openapi.ts';
 import { asyncApiDocument } from '../../src/protocol/asyncapi.ts';
-import { closeCodeTable, eventTable, outcomeCodeTable, serviceConfigTable } from './tables.ts';
+import {
+  closeCodeTable,
+  eventTable,
+  linkRefusalTable,
+  outcomeCodeTable,
+  serviceCodeTable,
+  serviceConfigTable,
+} from './tables.ts';
 
 /** A checked-in file that is made from the code. */
 export interface GeneratedDocument {
@@ -19,6 +26,8 @@ export interface GeneratedDocument {
 /** What may stand between `<!-- generated: NAME -->` and `<!-- end -->` in a text. */
 const TABLES: Readonly<Record<string, () => string>> = {
   'outcome codes': outcomeCodeTable,
+  'service codes': serviceCodeTable,
+  'refusals of agents': linkRefusalTable,
   'log events': eventTable,
   'close codes': closeCodeTable,
   'agent configuration': configReference,

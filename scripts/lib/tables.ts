@@ -1,5 +1,11 @@
 import { meaningOf } from '../../src/agent/link/close-codes.ts';
 import { SETTINGS } from '../../src/cloud/config/schema.ts';
+import {
+  LINK_REFUSALS,
+  SERVICE_CODES,
+  serviceFactsOf,
+  type ServiceCode,
+} from '../../src/cloud/writeback/service-codes.ts';
 import { CLOSE_MEANINGS } from '../../src/protocol/asyncapi-texts.ts';
 import { factsOf, operationEvents, OUTCOME_CODES } from '../../src/protocol/codes.ts';
 import { CLOSE_CODES } from '../../src/protocol/messages.ts';
@@ -24,6 +30,29 @@ function appliedEvents(): string {
   const { applied: change } = operationEvents('change', 'self');
   const { applied: unlock } = operationEvents('unlock', 'self');
   return `${reset} reset, ${byAdmin} by admin, ${change} change, ${unlock} unlock`;
+}
+
+/** Every code that the service itself refuses a request with. */
+export function serviceCodeTable(): string {
+  return markdownTable(
+    ['code', 'HTTP', 'retry', 'meaning', 'what to do'],
+    Object.keys(SERVICE_CODES).map((code) => {
+      const { status, retry, meaning, action } = serviceFactsOf(code as ServiceCode);
+      return [`\`${code}\``, String(status), retry, meaning, action];
+    }),
+  );
+}
+
+/** Every code that an agent is turned away with. */
+export function linkRefusalTable(): string {
+  return markdownTable(
+    ['code', 'meaning', 'what to do'],
+    Object.entries(LINK_REFUSALS).map(([code, { meaning, action }]) => [
+      `\`${code}\``,
+      meaning,
+      action,
+    ]),
+  );
 }
 
 /** Every line that either program logs. */
@@ -55,15 +84,32 @@ function isOutcome(name: EventName): name is OutcomeEvent {
 const DIALS_AGAIN = 'dials again, with growing breaks';
 const ASKS_RARELY = 'stays up, says so, and asks again every 10 to 15 minutes';
 
+/** What a person has to do about each close code that the service closes with. */
+const CLOSE_ACTIONS: Readonly<Record<keyof typeof CLOSE_CODES, string>> = {
+  drain: 'Nothing to do.',
+  revoked:
+    'Nothing to do if that is wished: stop the agent. Else enrol it anew with a token of `passback-cloud token`.',
+  superseded:
+    'Nothing to do once. If it repeats, stop the machine that runs a copy of the state folder, and enrol it on its own.',
+  upgradeRequired:
+    'Update the agent, or the service where the message says so; `passback-cloud status` shows the versions.',
+  protocolError:
+    'Update the older of the two programs. If the versions match, look for `cloud.link_refused` and `cloud.agent_alarm` of that time in the log of the service.',
+  wrongJournal:
+    'Enrol the agent anew with an empty state folder and revoke the old one; stop the copy if there is one.',
+  tooSlow:
+    'Nothing to do once. If it repeats, look at the load of the machine of the agent, its disk, and the way to the service.',
+};
+
 /** Why either side closes the socket. */
 export function closeCodeTable(): string {
   const names = Object.keys(CLOSE_CODES) as (keyof typeof CLOSE_CODES)[];
   return markdownTable(
-    ['close code', 'meaning', 'when the service closes with it, the agent'],
+    ['close code', 'meaning', 'when the service closes with it, the agent', 'what to do'],
     names.map((name) => {
       const code = CLOSE_CODES[name];
       const next = meaningOf(code).refused ? ASKS_RARELY : DIALS_AGAIN;
-      return [String(code), CLOSE_MEANINGS[name], next];
+      return [String(code), CLOSE_MEANINGS[name], next, CLOSE_ACTIONS[name]];
     }),
   );
 }

@@ -36,6 +36,8 @@ function expectProblem(answer: ApiAnswer, status: number, code: string): void {
       title: expect.any(String) as unknown,
       status,
       code,
+      retry: expect.stringMatching(/^(later|user|admin|never)$/) as unknown,
+      action: expect.stringMatching(/^[A-Z].*\.$/) as unknown,
       requestId: answer.headers['x-request-id'],
     },
   });

@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest';
 import {
   closeCodeTable,
   eventTable,
+  linkRefusalTable,
   outcomeCodeTable,
+  serviceCodeTable,
   serviceConfigTable,
 } from '../../scripts/lib/tables.ts';
 import { runProgram as runAgent } from '../../src/agent/cli/program.ts';
@@ -12,6 +14,7 @@ import { configReference } from '../../src/agent/config/reference.ts';
 import { runProgram as runCloud } from '../../src/cloud/cli/program.ts';
 import { loadConfig } from '../../src/cloud/config/load-config.ts';
 import type { Terminal } from '../../src/cloud/cli/terminal.ts';
+import { CLOSE_CODES } from '../../src/protocol/messages.ts';
 import { EVENTS } from '../../src/support/events.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -96,7 +99,14 @@ describe('no text sends anybody to a command that does not exist', () => {
   });
 
   test('the tables and the help pages', async () => {
-    const tables = [outcomeCodeTable(), eventTable(), closeCodeTable(), configReference()];
+    const tables = [
+      outcomeCodeTable(),
+      serviceCodeTable(),
+      linkRefusalTable(),
+      eventTable(),
+      closeCodeTable(),
+      configReference(),
+    ];
     expect(await unknownIn(tables.join('\n'))).toEqual([]);
     for (const program of ['passback', 'passback-cloud'] as const) {
       const pages = [await helpOf(program, [])];
@@ -111,6 +121,12 @@ describe('no text sends anybody to a command that does not exist', () => {
       );
     }
   });
+});
+
+test('every close code says what to do', () => {
+  const rows = closeCodeTable().split('\n').slice(2);
+  expect(rows).toHaveLength(Object.keys(CLOSE_CODES).length);
+  for (const row of rows) expect(row).toMatch(/^(\| [^|]+){3}\| [A-Z][^|]*\. \|$/);
 });
 
 test('every event says what it means and what to do', () => {

@@ -110,6 +110,8 @@ test('a table that nobody makes, or that has no end, is an error', async () => {
 
 test.each([
   'outcome codes',
+  'service codes',
+  'refusals of agents',
   'log events',
   'close codes',
   'agent configuration',

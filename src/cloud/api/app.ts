@@ -39,16 +39,14 @@ export function createApp(options: ApiOptions): OpenAPIHono<ApiEnv> {
   operationRoutes(app, options);
   agentRoutes(app, options);
   directoryRoutes(app, options);
-  app.notFound((c) =>
-    problem(c, 404, { code: 'NOT_FOUND', detail: 'there is nothing at this path' }),
-  );
+  app.notFound((c) => problem(c, { code: 'NOT_FOUND', detail: 'there is nothing at this path' }));
   app.onError(onError(options));
   return app;
 }
 
 const invalid: Hook<unknown, ApiEnv, string, unknown> = (result, c) => {
   if (result.success) return undefined;
-  return problem(c, 400, {
+  return problem(c, {
     code: 'INVALID_REQUEST',
     detail: `look at \`errors\`: what is wrong in ${PLACES[result.target] ?? result.target}`,
     errors: result.error.issues.map(({ path, message }) => ({
@@ -111,7 +109,7 @@ const endWithoutKey: MiddlewareHandler<ApiEnv> = async (c, next) => {
 function refuseWhileDraining(draining: AbortSignal): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     if (draining.aborted) {
-      return problem(c, 503, { code: 'STOPPING', detail: 'the service is stopping; try again' });
+      return problem(c, { code: 'STOPPING', detail: 'the service is stopping' });
     }
     await next();
     return undefined;
@@ -121,7 +119,7 @@ function refuseWhileDraining(draining: AbortSignal): MiddlewareHandler<ApiEnv> {
 /** Node itself sees to it that a body is not longer than its Content-Length says. */
 const limitBody: MiddlewareHandler = async (c, next) => {
   if (c.req.header('transfer-encoding') !== undefined) {
-    return problem(c, 411, { code: 'LENGTH_REQUIRED', detail: 'send a Content-Length' });
+    return problem(c, { code: 'LENGTH_REQUIRED', detail: 'the body has no Content-Length' });
   }
   if (Number(c.req.header('content-length') ?? 0) > MAX_BODY_BYTES) return tooLarge(c);
   await next();
@@ -129,7 +127,7 @@ const limitBody: MiddlewareHandler = async (c, next) => {
 };
 
 function tooLarge(c: Context): Response {
-  return problem(c, 413, {
+  return problem(c, {
     code: 'TOO_LARGE',
     detail: `a request has at most ${MAX_BODY_BYTES} bytes`,
   });
@@ -150,7 +148,7 @@ function onError({ core }: ApiOptions): ErrorHandler<ApiEnv> {
       const key = c.get('apiKey') as ApiKeyRecord | undefined; // enrolment comes without one
       return serviceProblem(c, key === undefined ? error : maskError(callerOf(key), error));
     }
-    if (error instanceof ProblemError) return problem(c, error.status, error.facts);
+    if (error instanceof ProblemError) return problem(c, error.facts);
     if (error instanceof HTTPException) return fromHono(c, error);
     core.log.error('cloud.request_failed', {
       requestId: c.get('requestId'),
@@ -158,7 +156,8 @@ function onError({ core }: ApiOptions): ErrorHandler<ApiEnv> {
       code: isFault(error) ? error.code : undefined,
       where: (error.stack ?? '').split('\n    at ').slice(1, 6),
     });
-    return problem(c, isFault(error) && error.retryable ? 503 : 500, {
+    return problem(c, {
+      ...(isFault(error) && error.retryable && { status: 503, retry: 'later' }),
       code: 'INTERNAL',
       detail: 'the service failed; its log has this request id',
     });
@@ -168,8 +167,11 @@ function onError({ core }: ApiOptions): ErrorHandler<ApiEnv> {
 /** What the framework itself refuses: its messages may quote the body, so they are not passed on. */
 function fromHono(c: Context, error: HTTPException): Response {
   if (error.status === 415) {
-    return problem(c, 415, { code: 'UNSUPPORTED_MEDIA_TYPE', detail: 'send application/json' });
+    return problem(c, {
+      code: 'UNSUPPORTED_MEDIA_TYPE',
+      detail: 'the body is not said to be application/json',
+    });
   }
   if (error.status === 413) return tooLarge(c);
-  return problem(c, 400, { code: 'INVALID_REQUEST', detail: 'the body is not valid JSON' });
+  return problem(c, { code: 'INVALID_REQUEST', detail: 'the body is not valid JSON' });
 }

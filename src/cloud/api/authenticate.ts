@@ -15,18 +15,18 @@ export function authenticate(core: Core): MiddlewareHandler<ApiEnv> {
     const key = await findKey(core, c.req.header('authorization'));
     if (key === undefined) {
       core.log.warn('cloud.request_refused', { status: 401, requestId: c.get('requestId') });
-      return problem(c, 401, {
+      return problem(c, {
         code: 'UNAUTHENTICATED',
-        detail: 'send `Authorization: Bearer pbk_…` with a key of `passback-cloud key add`',
+        detail: 'there is no API key with the request, or none that is good',
       });
     }
     if (c.req.param('directory') !== key.directory) {
       // The same answer whether that directory exists or not.
-      return problem(c, 403, { code: 'FORBIDDEN', detail: 'this key is for another directory' });
+      return problem(c, { code: 'FORBIDDEN', detail: 'this key is for another directory' });
     }
     const count = inFlight.get(key.id) ?? 0;
     if (count >= MAX_IN_FLIGHT) {
-      return problem(c, 429, {
+      return problem(c, {
         code: 'TOO_MANY_REQUESTS',
         detail: `more than ${MAX_IN_FLIGHT} requests of this key at one time`,
       });
@@ -55,7 +55,7 @@ export function requireScope(scope: Scope): MiddlewareHandler<ApiEnv> {
 /** Throws the problem when the key lacks a scope that only the request's content names. */
 export function assertScope(key: ApiKeyRecord, scope: Scope): void {
   if (hasScope(key, scope)) return;
-  throw new ProblemError(403, {
+  throw new ProblemError({
     code: 'FORBIDDEN',
     detail: `this key does not have the scope \`${scope}\``,
   });

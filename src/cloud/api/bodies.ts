@@ -15,6 +15,7 @@ import {
 } from '../../protocol/shapes.ts';
 import { GuardSummary, StatusReport } from '../../protocol/status.ts';
 import { CONNECTIVITY } from '../writeback/connectivity.ts';
+import { SERVICE_CODES } from '../writeback/service-codes.ts';
 
 export const DirectoryParam = z.object({ directory: DirectoryId });
 
@@ -191,6 +192,13 @@ export const AuditView = z
   .meta({ id: 'AuditPage' });
 
 /** Every outcome code with its meaning, for the document. */
-export const CODE_LIST = Object.entries(CODES)
-  .map(([code, { meaning }]) => `- \`${code}\`: ${meaning}`)
-  .join('\n');
+export const CODE_LIST = codeList(CODES);
+
+/** What else stands as `code` in a problem. */
+export const SERVICE_CODE_LIST = codeList(SERVICE_CODES);
+
+function codeList(codes: Readonly<Record<string, { readonly meaning: string }>>): string {
+  return Object.entries(codes)
+    .map(([code, { meaning }]) => `- \`${code}\`: ${meaning}`)
+    .join('\n');
+}

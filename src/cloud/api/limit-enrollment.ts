@@ -35,7 +35,7 @@ export function limitEnrollment({ core }: ApiOptions): MiddlewareHandler<ApiEnv>
     const count = (asked.get(address) ?? 0) + 1;
     total += 1;
     if (count > PER_ADDRESS || total > IN_TOTAL || asked.size >= MAX_ADDRESSES) {
-      return problem(c, 429, {
+      return problem(c, {
         code: 'TOO_MANY_REQUESTS',
         detail: 'too many enrolments in a minute; try again in the next one',
       });

@@ -1,7 +1,7 @@
 import { systemClock } from '../../support/clock.ts';
 import { packageVersion } from '../../support/version.ts';
 import { createApp } from './app.ts';
-import { CODE_LIST } from './bodies.ts';
+import { CODE_LIST, SERVICE_CODE_LIST } from './bodies.ts';
 import type { ApiOptions } from './context.ts';
 
 /** The OpenAPI 3.1 document of the HTTP API, from the very routes and schemas that serve it. */
@@ -20,7 +20,7 @@ export function openApiDocument(): object {
       title: 'Passback reset service',
       version: packageVersion(),
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
-      description: `Resets and unlocks Active Directory accounts through agents. Passwords travel sealed to the agents and are never seen here.\n\nOutcome codes:\n\n${CODE_LIST}`,
+      description: `Resets and unlocks Active Directory accounts through agents. Passwords travel sealed to the agents and are never seen here.\n\nOutcome codes:\n\n${CODE_LIST}\n\nCodes of the service's own:\n\n${SERVICE_CODE_LIST}`,
     },
     servers: [{ url: '/' }],
     tags: [{ name: 'Operations' }, { name: 'Agents' }, { name: 'Directory' }],

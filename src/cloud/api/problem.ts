@@ -1,13 +1,14 @@
 import type { Context } from 'hono';
-import { factsOf } from '../../protocol/codes.ts';
+import type { OutcomeCode } from '../../protocol/codes.ts';
 import { z } from '@hono/zod-openapi';
 import { BrokenRule } from '../../protocol/account.ts';
 import { Timestamp } from '../../protocol/shapes.ts';
 import {
-  isOutcomeCode,
-  type ServiceError,
-  type ServiceErrorCode,
-} from '../writeback/service-error.ts';
+  serviceFactsOf,
+  type ProblemStatus,
+  type ServiceCode,
+} from '../writeback/service-codes.ts';
+import { isOutcomeCode, type ServiceError } from '../writeback/service-error.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -31,15 +32,11 @@ export const Problem = z
 
 export type Problem = z.infer<typeof Problem>;
 
-type ProblemStatus =
-  400 | 401 | 403 | 404 | 405 | 409 | 411 | 413 | 415 | 422 | 429 | 500 | 502 | 503 | 504;
-
 const TITLES = {
   400: 'The request is not valid',
   401: 'No valid API key',
   403: 'Not allowed',
   404: 'Not found',
-  405: 'Method not allowed',
   409: 'Conflict',
   411: 'Length required',
   413: 'The request is too large',
@@ -52,21 +49,9 @@ const TITLES = {
   504: 'No answer',
 } as const satisfies Record<ProblemStatus, string>;
 
-/** Refusals that are not 422. */
-const STATUSES: Partial<Record<ServiceErrorCode, ProblemStatus>> = {
-  NO_AGENT: 503,
-  NO_ANSWER: 504,
-  AGENT_MISBEHAVED: 502,
-  INVALID_OPTIONS: 400,
-  INVALID_PAUSE: 400,
-  UNKNOWN_OPERATION: 404,
-  OPERATION_CONFLICT: 409,
+/** Refusals of the agents' that are not 422. */
+const STATUSES: Partial<Record<OutcomeCode, ProblemStatus>> = {
   EXPIRED: 409,
-  UNKNOWN_AGENT: 404,
-  WRONG_FINGERPRINT: 409,
-  TOO_MANY_AGENTS: 409,
-  AGENT_REVOKED: 409,
-  ENROLLMENT_REFUSED: 403,
   PAUSED: 503,
   DRAINING: 503,
   BUSY: 503,
@@ -77,30 +62,54 @@ const STATUSES: Partial<Record<ServiceErrorCode, ProblemStatus>> = {
 
 const RETRY_AFTER_S = 5;
 
-export interface ProblemFacts extends Partial<Omit<Problem, 'status' | 'code' | 'type'>> {
-  readonly code: string;
+export interface ProblemFacts extends Partial<Omit<Problem, 'code' | 'type'>> {
+  readonly code: ServiceCode;
+  /** Where it is not that of the code. */
+  readonly status?: ProblemStatus;
 }
 
 /** Thrown by a route, it becomes that problem. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
-  readonly status: ProblemStatus;
   readonly facts: ProblemFacts;
 
-  constructor(status: ProblemStatus, facts: ProblemFacts) {
+  constructor(facts: ProblemFacts) {
     super(facts.detail ?? facts.code);
-    this.status = status;
     this.facts = facts;
   }
 }
 
-/** A problem as a response. */
-export function problem(c: Context, status: ProblemStatus, facts: ProblemFacts): Response {
+/** A problem as a response, with what its code says of it. */
+export function problem(c: Context, facts: ProblemFacts): Response {
+  const { status, retry, action } = serviceFactsOf(facts.code);
+  return respond(c, { status, retry, action, ...facts });
+}
+
+/** What the service declines, as a response. */
+export function serviceProblem(c: Context, error: ServiceError): Response {
+  const { code, message, retry, action, details } = error;
+  return respond(c, {
+    status: isOutcomeCode(code) ? (STATUSES[code] ?? 422) : serviceFactsOf(code).status,
+    code,
+    detail: message,
+    ...(retry !== undefined && { retry }),
+    action,
+    ...(details.rules !== undefined && { rules: [...details.rules] }),
+    ...(details.notBefore !== undefined && { notBefore: details.notBefore }),
+  });
+}
+
+interface Answer extends Omit<Problem, 'type' | 'title' | 'status'> {
+  readonly status: ProblemStatus;
+}
+
+function respond(c: Context, { status, code, ...facts }: Answer): Response {
   const requestId = c.get('requestId') as string | undefined;
   const body: Problem = {
-    type: `urn:passback:problem:${facts.code.toLowerCase().replaceAll('_', '-')}`,
+    type: `urn:passback:problem:${code.toLowerCase().replaceAll('_', '-')}`,
     title: TITLES[status],
     status,
+    code,
     ...facts,
     ...(requestId !== undefined && { requestId }),
   };
@@ -108,19 +117,6 @@ export function problem(c: Context, status: ProblemStatus, facts: ProblemFacts):
   if (status === 401) headers['www-authenticate'] = 'Bearer';
   if (status === 503 || status === 429) headers['retry-after'] = retryAfter(facts.notBefore);
   return c.body(JSON.stringify(body), status, headers);
-}
-
-/** What the service declines, as a response. */
-export function serviceProblem(c: Context, error: ServiceError): Response {
-  const { code, message, retry, details } = error;
-  return problem(c, STATUSES[code] ?? 422, {
-    code,
-    detail: message,
-    ...(retry !== undefined && { retry }),
-    ...(isOutcomeCode(code) && { action: details.action ?? factsOf(code).action }),
-    ...(details.rules !== undefined && { rules: [...details.rules] }),
-    ...(details.notBefore !== undefined && { notBefore: details.notBefore }),
-  });
 }
 
 function retryAfter(notBefore: string | undefined): string {

@@ -7,6 +7,7 @@ import type { Entrance, PeerAddress } from '../entrance.ts';
 import type { AgentIdentity } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
+import { LINK_REFUSALS, type LinkRefusalCode } from '../writeback/service-codes.ts';
 import { admit } from './admission.ts';
 import { LinkSession, type SessionDuties } from './link-session.ts';
 import type { LiveSessions } from './live-sessions.ts';
@@ -93,7 +94,7 @@ interface UpgradeRefusal {
   /** For whoever was refused because of its clock. */
   readonly serverTime?: string;
   readonly status: number;
-  readonly code: string;
+  readonly code: LinkRefusalCode;
   readonly detail: string;
 }
 
@@ -169,6 +170,7 @@ function refuse(socket: Duplex, { status, code, detail, serverTime }: UpgradeRef
     status,
     code,
     detail,
+    action: LINK_REFUSALS[code].action,
     serverTime,
   });
   const headers = [

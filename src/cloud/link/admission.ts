@@ -1,16 +1,17 @@
 import { decodeJwt, errors } from 'jose';
 import { CLOCK_TOLERANCE_S, TOKEN_LIFETIME_S } from '../../protocol/command.ts';
 import { timestamp } from '../../protocol/shapes.ts';
-import { TokenError, verifyToken } from '../../protocol/tokens.ts';
+import { TokenError, verifyToken, type TokenErrorCode } from '../../protocol/tokens.ts';
 import type { AgentIdentity } from '../store/records.ts';
 import type { Core } from '../writeback/core.ts';
+import type { LinkRefusalCode } from '../writeback/service-codes.ts';
 import type { ReplayCache } from './replay-cache.ts';
 
 export type Admission =
   | { readonly agent: AgentIdentity }
   | {
       readonly status: 401 | 403;
-      readonly code: string;
+      readonly code: LinkRefusalCode;
       readonly detail: string;
       /** For our own log. */
       readonly reason?: string;
@@ -70,7 +71,7 @@ const REVOKED = {
   detail: 'this agent was revoked; enrol it again if that is not wanted',
 } as const;
 
-const DETAILS: Partial<Record<string, string>> = {
+const DETAILS: Partial<Record<TokenErrorCode, string>> = {
   EXPIRED: 'the token is too old: compare the clocks of agent and service',
   NOT_YET_VALID: 'the token is from the future: compare the clocks of agent and service',
   WRONG_AUDIENCE: 'the token is for another service than this URL',

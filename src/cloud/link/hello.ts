@@ -9,6 +9,7 @@ import type { Core } from '../writeback/core.ts';
 import { resumeTrail } from '../writeback/outcome-trail.ts';
 import { isHealthy } from '../writeback/routing.ts';
 import { takeSealingKey } from '../writeback/sealing-key.ts';
+import type { LinkRefusalCode } from '../writeback/service-codes.ts';
 import { announce, renewSession, saysMore, standingOf } from '../writeback/standing.ts';
 import type { LinkSession } from './link-session.ts';
 import type { LiveSessions } from './live-sessions.ts';
@@ -198,7 +199,7 @@ async function catchUp(
   }
 }
 
-function notAccepted(session: LinkSession, code: string, message?: string): RpcError {
+function notAccepted(session: LinkSession, code: LinkRefusalCode, message?: string): RpcError {
   return refused(session, CLOSE_CODES.protocolError, code, message);
 }
 
@@ -206,7 +207,7 @@ function notAccepted(session: LinkSession, code: string, message?: string): RpcE
 function refused(
   session: LinkSession,
   closeCode: number,
-  code: string,
+  code: LinkRefusalCode,
   message = MESSAGES[code] ?? 'the hello was not accepted',
 ): RpcError {
   setImmediate(() => {
@@ -215,7 +216,7 @@ function refused(
   return new RpcError(RPC_ERRORS.notAccepted, message, code);
 }
 
-const MESSAGES: Partial<Record<string, string>> = {
+const MESSAGES: Partial<Record<LinkRefusalCode, string>> = {
   AGENT_REVOKED: 'this agent was revoked',
   SECOND_SESSION:
     'this agent is connected already: two machines may be running copies of one state folder',

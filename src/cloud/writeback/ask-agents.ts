@@ -75,7 +75,7 @@ async function ask(
   if (verified?.jti !== claims.jti) {
     await raiseAlarm(core, agent, 'INSPECTION_NOT_AUTHENTIC');
     return new ServiceError('AGENT_MISBEHAVED', {
-      detail: 'an agent gave an answer that it did not sign for this question; look at the audit',
+      detail: 'an agent gave an answer that it did not sign for this question',
     });
   }
   return toAnswer(verified);
@@ -133,7 +133,7 @@ function toAnswer({ verdict, account }: InspectionClaims): AccountState | Servic
 
 function noAnswer(): ServiceError {
   return new ServiceError('NO_ANSWER', {
-    detail: 'the agent did not answer; try again, and look at its log if this repeats',
+    detail: 'the agent did not answer',
   });
 }
 

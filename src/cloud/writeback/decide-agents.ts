@@ -52,19 +52,18 @@ async function mustBeApprovable(
   const agent = await mustFind(store, directory, id);
   if (agent.deviceKey.kid !== fingerprint) {
     throw new ServiceError('WRONG_FINGERPRINT', {
-      detail:
-        'the fingerprint is not the one of this agent; compare it with what `passback enroll` printed on the machine',
+      detail: 'the fingerprint is not the one of this agent',
     });
   }
   if (agent.state !== 'revoked') return agent;
-  throw new ServiceError('AGENT_REVOKED', { detail: 'this agent was revoked; enrol it again' });
+  throw new ServiceError('AGENT_REVOKED', { detail: 'this agent was revoked' });
 }
 
 async function mustFind(store: Store, directory: string, id: string): Promise<AgentRecord> {
   const agent = await store.agents.find(id);
   if (agent?.directory === directory) return agent;
   throw new ServiceError('UNKNOWN_AGENT', {
-    detail: 'there is no such agent; `passback-cloud agent list` shows all',
+    detail: 'there is no such agent',
   });
 }
 
@@ -73,7 +72,7 @@ async function refuseTooMany(store: Store, directory: string): Promise<void> {
   const agents = await store.agents.list(directory);
   if (agents.filter(({ state }) => state === 'approved').length < MAX_RECIPIENTS) return;
   throw new ServiceError('TOO_MANY_AGENTS', {
-    detail: `a directory has at most ${MAX_RECIPIENTS} approved agents; revoke one first`,
+    detail: `a directory has at most ${MAX_RECIPIENTS} approved agents`,
   });
 }
 

@@ -138,7 +138,7 @@ async function register(
 function refused({ log }: Core, reason: string): ServiceError {
   log.warn('cloud.enrollment_refused', { reason });
   return new ServiceError('ENROLLMENT_REFUSED', {
-    detail: 'this token is unknown, was used, or has expired; make a new one',
+    detail: 'this token is unknown, was used, or has expired',
   });
 }
 

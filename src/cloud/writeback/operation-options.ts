@@ -24,7 +24,7 @@ function fixed(op: Operation, wished: WishedOptions, only: OperationOptions): Op
   for (const name of ['unlock', 'mustChange'] as const) {
     if ((wished[name] ?? only[name]) === only[name]) continue;
     throw new ServiceError('INVALID_OPTIONS', {
-      detail: `options.${name} cannot be ${String(wished[name])} for ${op}; leave it out`,
+      detail: `options.${name} cannot be ${String(wished[name])} for ${op}`,
     });
   }
   return only;

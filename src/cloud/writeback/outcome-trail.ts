@@ -7,12 +7,10 @@ const MAX_AHEAD = 256;
 /** One that a later one has overtaken is on its way; after this long it was lost, and has to be asked for. */
 const LOST_AFTER_MS = 30_000;
 
-export type TrailAlarm =
-  | 'JOURNAL_REPLACED'
-  | 'JOURNAL_WENT_BACKWARDS'
-  | 'JOURNAL_FORKED'
-  | 'OUTCOME_CHAIN_BROKEN'
-  | 'OUTCOME_GAP';
+/** The state folder was restored, copied or replaced: such an agent is not let in. */
+export type ResumeAlarm = 'JOURNAL_REPLACED' | 'JOURNAL_WENT_BACKWARDS' | 'JOURNAL_FORKED';
+
+export type TrailAlarm = ResumeAlarm | 'OUTCOME_CHAIN_BROKEN' | 'OUTCOME_GAP';
 
 export interface JournalPosition {
   readonly epoch: string;
@@ -34,7 +32,7 @@ export function resumeTrail(
   trail: OutcomeTrail | undefined,
   journal: JournalPosition,
   known = trail?.seen ?? 0,
-): TrailStep {
+): TrailStep & { readonly alarm?: ResumeAlarm } {
   const { epoch, seq, head } = journal;
   if (trail === undefined) return { trail: { epoch, seq, head, seen: seq, ahead: [] } };
   if (epoch !== trail.epoch) return { trail, alarm: 'JOURNAL_REPLACED' };

@@ -23,7 +23,7 @@ export async function findOperation(
     return operation;
   }
   throw new ServiceError('UNKNOWN_OPERATION', {
-    detail: 'there is no such operation; prepare one first',
+    detail: 'there is no such operation',
   });
 }
 
@@ -132,7 +132,7 @@ function assertSame(operation: OperationRecord, content: string): void {
   throw operation.content === undefined
     ? new ServiceError('EXPIRED', { detail: 'prepared too long ago; prepare again' })
     : new ServiceError('OPERATION_CONFLICT', {
-        detail: 'this operation was submitted with other content; prepare a new one',
+        detail: 'this operation was submitted with other content',
       });
 }
 
@@ -148,7 +148,7 @@ function check(operation: OperationRecord, secret: SealedSecret | undefined): vo
   }
   if (secret.aad !== base64url.encode(bindingText(bindingOf(operation)))) {
     throw new ServiceError('WRONG_BINDING', {
-      detail: 'the secret is not bound to this operation; seal with the `aad` that prepare gave',
+      detail: 'the secret is not bound to this operation',
     });
   }
   const kids = secret.recipients.map(({ header }) => header.kid);
