@@ -8,6 +8,7 @@ import { makeDeb } from './packaging/deb.ts';
 import { PROGRAM_NAMES } from './packaging/programs.ts';
 import { makeRpm } from './packaging/rpm.ts';
 import { npmSbom } from './packaging/sbom.ts';
+import { sumPackages } from './packaging/settle.ts';
 import { sourceDate } from './packaging/source-date.ts';
 
 const values = optionsOf('scripts/package', {
@@ -30,6 +31,7 @@ try {
     if (values.format !== 'rpm') console.log(await makeDeb(wish));
     if (values.format !== 'deb') console.log(await makeRpm(wish));
   }
+  console.log(await sumPackages(resolve(values.out)));
 } finally {
   await rm(made, { recursive: true, force: true });
 }

@@ -12,6 +12,7 @@ import { makeDeb } from './packaging/deb.ts';
 import type { ProgramName } from './packaging/programs.ts';
 import { makeRpm } from './packaging/rpm.ts';
 import { npmSbom } from './packaging/sbom.ts';
+import { sumPackages } from './packaging/settle.ts';
 import { sourceDate } from './packaging/source-date.ts';
 
 const values = optionsOf('scripts/try-package', { keep: { takes: 'nothing' } });
@@ -60,7 +61,8 @@ async function trial(): Promise<boolean> {
       service: await inside(made.service[format]),
     });
     const [debs, rpms] = [await all('deb'), await all('rpm')];
-    await tryPackages({ lab, system, steps, debs, rpms, newerVersion });
+    const sums = await inside(await sumPackages(out));
+    await tryPackages({ sums, lab, system, steps, debs, rpms, newerVersion });
   } finally {
     if (!values.keep || steps.failed === 0) await system[Symbol.asyncDispose]();
   }

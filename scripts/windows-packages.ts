@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path';
 import { packageVersion } from '../src/support/version.ts';
 import { optionsOf } from './lib/options.ts';
 import { fileId, guidOf, installerFiles } from './packaging/installer-files.ts';
-import { CHECKSUMS, filesBelow } from './packaging/settle.ts';
+import { CHECKSUMS, filesBelow, sumPackages } from './packaging/settle.ts';
 import { sourceDate } from './packaging/source-date.ts';
 
 // Makes the zip and the MSI of a bundle that is there already; the same bundle gives the same bytes.
@@ -55,6 +55,7 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 console.log(msi);
+console.log(await sumPackages(out));
 
 /** What the file says of itself, with a code and times (properties 9, 12 and 13) that are not made up anew. */
 function settledSummary(file: string, code: string, epoch: number): string {

@@ -1,3 +1,4 @@
+import { basename, dirname } from 'node:path';
 import type { BootedSystem } from '../../test/lab/booted-system.ts';
 import type { Lab } from '../../test/lab/lab.ts';
 import { createTestCa } from '../../test/support/test-ca.ts';
@@ -14,6 +15,8 @@ export interface TrialParts {
   /** Inside the system. */
   readonly debs: { readonly agent: string; readonly newerAgent: string; readonly service: string };
   readonly rpms: Rpms;
+  /** Inside the system, beside the packages. */
+  readonly sums: string;
   readonly newerVersion: string;
 }
 
@@ -29,6 +32,7 @@ const PASSWORDS = [
 export async function tryPackages(parts: TrialParts): Promise<void> {
   const { steps } = parts;
   const all: readonly (readonly [string, () => Promise<void>])[] = [
+    ['what was downloaded is what was packed', () => compare(parts)],
     ['installed: accounts, private state folders, nothing started yet', () => install(parts)],
     ['exposure of both units at most 1.3, with the drop-in at most 1.2', () => exposure(parts)],
     ['the reset service starts, and systemd knows that it is up', () => startService(parts)],
@@ -53,6 +57,18 @@ export async function tryPackages(parts: TrialParts): Promise<void> {
     ['the RPMs on a clean machine: accounts, modes, nothing started', () => cleanRpm(parts)],
   ];
   for (const [what, prove] of all) await steps.step(what, prove);
+}
+
+async function compare({ system, sums, debs, rpms }: TrialParts): Promise<void> {
+  const checked = await system.run(`cd ${dirname(sums)} && sha256sum --strict --check ${sums}`);
+  for (const path of [debs, rpms].flatMap(({ agent, newerAgent, service }) => [
+    agent,
+    newerAgent,
+    service,
+  ])) {
+    const isSound = checked.split('\n').includes(`${basename(path)}: OK`);
+    if (!isSound) throw new Error(`${basename(path)} is not in it:\n${checked}`);
+  }
 }
 
 async function install({ system, debs }: TrialParts): Promise<void> {

@@ -21,20 +21,32 @@ export async function sha256Of(path: string): Promise<string> {
     .digest('hex');
 }
 
+async function sumsOf(folder: string, files: readonly string[]): Promise<string> {
+  const sums = await Promise.all(
+    files.map(async (file) => `${await sha256Of(join(folder, file))}  ${file}\n`),
+  );
+  return sums.join('');
+}
+
 /** Writes the checksums of all files (for `sha256sum --check`), then gives everything one time and plain modes. */
 export async function settle(
   folder: string,
   { programs, epoch }: { readonly programs: readonly string[]; readonly epoch: number },
 ): Promise<void> {
   const files = (await filesBelow(folder)).filter((file) => file !== CHECKSUMS);
-  const sums = await Promise.all(
-    files.map(async (file) => `${await sha256Of(join(folder, file))}  ${file}\n`),
-  );
-  await writeFile(join(folder, CHECKSUMS), sums.join(''));
+  await writeFile(join(folder, CHECKSUMS), await sumsOf(folder, files));
   for (const file of [...files, CHECKSUMS]) {
     await chmod(join(folder, file), programs.includes(file) ? 0o755 : 0o644);
   }
   await settleTimes(folder, epoch);
+}
+
+/** Writes the checksums of all packages of a folder beside them, for `sha256sum --check`. Resolves with the path. */
+export async function sumPackages(folder: string): Promise<string> {
+  const packages = (await readdir(folder)).filter((name) => /\.(?:deb|rpm|zip|msi)$/.test(name));
+  const path = join(folder, CHECKSUMS);
+  await writeFile(path, await sumsOf(folder, packages.sort()));
+  return path;
 }
 
 /** Gives everything below a path one time, and folders plain modes; folders last, because what is written into them changes their time. */

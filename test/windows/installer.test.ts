@@ -31,6 +31,9 @@ beforeAll(async () => {
   await windowsBundle(folder);
   const script = join(repositoryRoot(), 'dist/scripts/windows-packages.js');
   await run(process.execPath, [script, '--out', folder], { cwd: repositoryRoot() });
+  // Beside what is downloaded; it rejects when one does not match.
+  const { stdout } = await run('sha256sum', ['--strict', '--check', 'SHA256SUMS'], { cwd: folder });
+  expect(stdout).toMatch(/win-x64\.msi: OK\n[^]*win-x64\.zip: OK\n/);
   await copyFile(
     join(folder, `passback-${packageVersion()}-win-x64.msi`),
     join(exchange, 'passback.msi'),
