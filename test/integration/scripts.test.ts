@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const SCRIPTS = join(import.meta.dirname, '../../scripts');
 /** What a person runs: neither a folder nor a module. */
@@ -15,9 +17,10 @@ interface Ran {
   readonly err: string;
 }
 
-function run(script: string, ...args: string[]): Promise<Ran> {
+function run(script: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ran> {
   return new Promise((resolve) => {
-    execFile(join(SCRIPTS, script), args, { timeout: 5_000 }, (error, out, err) => {
+    const options = { timeout: 5_000, ...(env !== undefined && { env }) };
+    execFile(join(SCRIPTS, script), args, options, (error, out, err) => {
       resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err });
     });
   });
@@ -25,7 +28,7 @@ function run(script: string, ...args: string[]): Promise<Ran> {
 
 test.each(NAMES)('scripts/%s explains itself, wherever --help stands', async (script) => {
   for (const args of [['--help'], ['-h'], ['--whatever', '--help']]) {
-    const ran = await run(script, ...args);
+    const ran = await run(script, args);
     expect(ran).toMatchObject({ code: 0, err: '' });
     expect(ran.out).toMatch(new RegExp(`^Usage: scripts/${script}`));
   }
@@ -59,11 +62,36 @@ test.each<[string, string[], string]>([
 ])(
   'scripts/%s %j ends with 2 after one sentence, and starts nothing',
   async (script, args, words) => {
-    const ran = await run(script, ...args);
+    const ran = await run(script, args);
     expect(ran).toMatchObject({ code: 2, out: '' });
     expect(ran.err).toContain(words);
     expect(ran.err).toMatch(
       new RegExp(`^[^\\n]+ \\(scripts/${script} --help says what there is\\)\\n$`),
     );
+  },
+);
+
+/** A PATH of somebody who may install nothing and has these commands of the system only, besides bash. */
+async function poorPath(...commands: readonly string[]): Promise<string> {
+  const folder = await temporaryFolder();
+  onTestFinished(() => folder[Symbol.asyncDispose]());
+  for (const name of ['bash', 'dirname', ...commands]) {
+    await symlink(`/usr/bin/${name}`, join(folder.path, name));
+  }
+  await writeFile(join(folder.path, 'id'), '#!/bin/sh\necho 1000\n', { mode: 0o755 });
+  return folder.path;
+}
+
+test.each<[string, string[], string[], string]>([
+  ['package', [], [], 'dpkg-deb is missing: install it (on Debian: dpkg rpm)'],
+  ['package', [], ['dpkg-deb'], 'rpmbuild is missing: install it (on Debian: dpkg rpm)'],
+  ['package', ['--format=deb'], [], 'dpkg-deb is missing: install it (on Debian: dpkg)'],
+  ['package', ['--format', 'rpm'], [], 'rpmbuild is missing: install it (on Debian: rpm)'],
+  ['windows-packages', [], [], 'zip is missing: install it (on Debian: zip wixl msitools)'],
+])(
+  'scripts/%s %j names the tool that is missing, before anything is built',
+  async (script, args, tools, words) => {
+    const ran = await run(script, args, { PATH: await poorPath(...tools), HOME: '/nonexistent' });
+    expect(ran).toEqual({ code: 1, out: '', err: `${words}, then run this again.\n` });
   },
 );
