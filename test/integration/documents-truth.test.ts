@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
   closeCodeTable,
@@ -17,6 +19,7 @@ import type { Terminal } from '../../src/cloud/cli/terminal.ts';
 import { CLOSE_CODES } from '../../src/protocol/messages.ts';
 import { EVENTS } from '../../src/support/events.ts';
 
+const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '..', '..');
 const TEXTS = [
   'README.md',
@@ -85,6 +88,118 @@ async function unknownIn(text: string): Promise<string[]> {
   }
   return unknown;
 }
+
+/** What a shell is given in a text: lines of its blocks, and code in sentences, each with its words. */
+function shellWordsIn(text: string): string[][] {
+  const blocks = [...text.matchAll(/^```sh\n([^]*?)^```/gm)].map(([, block = '']) => block);
+  const spans = [...text.matchAll(/`((?:sudo )?(?:passback|passback-cloud|\.\/scripts\/)[^`]*)`/g)];
+  return [...blocks, ...spans.map(([, span = '']) => span)].flatMap((code) => {
+    const whole = code.replaceAll(/\\\n */g, ' ').replaceAll(/(?:^|\s)#.*$/gm, '');
+    const lists = new Map(
+      [...whole.matchAll(/^(\w+)=\((.*)\)$/gm)].map(([, name = '', list = '']) => [name, list]),
+    );
+    const filled = whole.replaceAll(/"\$\{(\w+)\[@\]\}"/g, (all, name: string) => {
+      return lists.get(name) ?? all;
+    });
+    return filled.split(/\n|&&|\|+|;/).map((line) => line.split(/\s+/).filter(Boolean));
+  });
+}
+
+function optionsIn(words: readonly string[]): string[] {
+  return words.flatMap((word) => /^--?[a-z][\w-]*/.exec(word) ?? []);
+}
+
+/** Every option that stands behind a command of ours, or a script, that does not have it. */
+async function strayOptionsIn(text: string): Promise<{ seen: number; stray: string[] }> {
+  const stray: string[] = [];
+  let seen = 0;
+  for (const words of shellWordsIn(text)) {
+    const [program, path, rest] = await commandIn(words);
+    if (program === undefined) continue;
+    const help = program.startsWith('./')
+      ? await usageOf(program)
+      : await helpOf(program as Mention['program'], path);
+    for (const option of optionsIn(rest)) {
+      seen += 1;
+      const isThere = new RegExp(`(?:^|[\\s[|(])${option}(?![\\w-])`, 'm').test(optionsOf(help));
+      if (!isThere) stray.push([program, ...path, option].join(' '));
+    }
+  }
+  return { seen, stray };
+}
+
+/** The usage of a script is short and has its options everywhere; of a command they have a place. */
+function optionsOf(help: string): string {
+  const [, list] = /\nOptions:\n([^]*?)(?:\n\n|$)/.exec(help) ?? [];
+  return list === undefined ? help : list.replaceAll(/(?<=^ .*?\S) {2,}.*$/gm, '');
+}
+
+/** The program or script among the words, its commands, and what stands behind them. */
+async function commandIn(
+  words: readonly string[],
+): Promise<[string | undefined, readonly string[], readonly string[]]> {
+  for (const [at, program] of words.entries()) {
+    if (program.startsWith('./scripts/')) return [program, [], words.slice(at + 1)];
+    if (!Object.hasOwn(PROGRAMS, program)) continue;
+    const path: string[] = [];
+    let known = commandsIn(await helpOf(program as Mention['program'], []));
+    for (const word of words.slice(at + 1)) {
+      if (!known.includes(word)) break;
+      path.push(word);
+      known = commandsIn(await helpOf(program as Mention['program'], path));
+    }
+    if (path.length > 0) return [program, path, words.slice(at + 1 + path.length)];
+  }
+  return [undefined, [], []];
+}
+
+const usages = new Map<string, Promise<string>>();
+
+function usageOf(script: string): Promise<string> {
+  const said =
+    usages.get(script) ?? run(join(ROOT, script), ['--help']).then(({ stdout }) => stdout);
+  usages.set(script, said);
+  return said;
+}
+
+describe('no text gives a command or a script an option that it does not have', () => {
+  test('the search for them finds some, in blocks, lists and sentences, and those that are not there', async () => {
+    const text = [
+      '```sh',
+      'to=(--directory corp --uri x)',
+      'sudo -u passback-cloud passback-cloud init --url x \\',
+      '  --daat /var && passback-cloud token --out x "${to[@]}"   # --not-this',
+      '```',
+      'run `passback pause --reason x --for 2h`, `passback resume --for 2h` and `./scripts/bench --reset 96`,',
+      'or `./scripts/demo --once`',
+    ].join('\n');
+    expect(await strayOptionsIn(text)).toEqual({
+      seen: 10,
+      stray: [
+        'passback-cloud init --daat',
+        'passback-cloud token --uri',
+        'passback resume --for',
+        './scripts/bench --reset',
+      ],
+    });
+  });
+
+  test.each(TEXTS.filter((path) => path.endsWith('.md')))('%s', async (path) => {
+    const { seen, stray } = await strayOptionsIn(await readFile(join(ROOT, path), 'utf8'));
+    expect(stray).toEqual([]);
+    if (path === 'README.md') expect(seen).toBeGreaterThan(30);
+  });
+});
+
+test.for(['bash', 'zsh'])('what README keeps in a list is words in %s', async (shell, { skip }) => {
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+  const [, block = ''] = /```sh\n(to=[^]*?)```/.exec(readme) ?? [];
+  const counted = `passback-cloud() { printf '%s\\n' $#; }\n${block}`;
+  const said = await run(shell, ['-c', counted]).catch((error: unknown) => error);
+  const isAbsent = said instanceof Error && 'code' in said && said.code === 'ENOENT';
+  skip(isAbsent, `${shell} is not installed`);
+  expect(said).toMatchObject({ stdout: '11\n10\n' });
+});
 
 describe('no text sends anybody to a command that does not exist', () => {
   test('the search for them finds some, and finds one that is not there', async () => {
