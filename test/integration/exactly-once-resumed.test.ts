@@ -41,14 +41,14 @@ function writesSentAt(): readonly number[] {
   return sentAt;
 }
 
-/** No controller says anything between these two moments, counted from now. */
-function silentBetween(fromMs: number, untilMs: number): void {
+/** These say nothing between two moments, counted from now. */
+function silentBetween(fromMs: number, untilMs: number, names = [DC1, DC2]): void {
   const startedAt = clock.monotonic();
   const read = domain.read.bind(domain);
   domain.read = (...args) => {
     const passedMs = clock.monotonic() - startedAt;
     const silent = passedMs >= fromMs && passedMs < untilMs;
-    for (const name of [DC1, DC2]) {
+    for (const name of names) {
       if (silent) domain.silent.add(name);
       else domain.silent.delete(name);
     }
@@ -124,6 +124,26 @@ describe('a controller that falls silent while it settles', () => {
     expect(outcome).toMatchObject({ code: 'APPLIED', inferred: true });
     expect(domain.written).toHaveLength(1);
   });
+});
+
+test('a controller that is silent for less than a settle time is waited for: nothing is written elsewhere', async () => {
+  clock.advance(60_000); // of the process, which is of no account
+  const claims = await rig.claims({ objectGuid: ann });
+  domain.befall({ lateByMs: 3_000 });
+  silentBetween(1_000, 9_000, [DC1]);
+  const { outcome } = await rig.dispatch(claims);
+  expect(outcome).toMatchObject({ code: 'APPLIED', inferred: true, controller: DC1 });
+  expect(outcome.reapplied).toBeUndefined();
+  expect(domain.written).toEqual([{ controller: DC1, password: NEW_PASSWORD }]);
+});
+
+test('a password without must-change is not taken for a write with it that never arrived', async () => {
+  const claims = await rig.claims({ objectGuid: ann, claims: { mustChange: true } });
+  await crash({ rig, domain }, claims, 'never-arrives');
+  domain.resetByAdmin(ann, 'Another-Horse-8');
+  await restart();
+  expect((await rig.dispatch(claims)).outcome.code).toBe('SUPERSEDED');
+  expect(domain.written).toEqual([]);
 });
 
 test('a write whose answer nobody would hear any more is left to the next dispatch', async () => {

@@ -479,6 +479,16 @@ describe('with two controllers', () => {
     expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED', controller: DC1 });
   });
 
+  test('a baseline that the usual controller has not heard of is written on where it was taken', async () => {
+    domain.replicates = false;
+    domain.resetByAdmin(ann, 'Before-Baseline-1', false, DC2);
+    domain.silent.add(DC1);
+    const claims = await rig.claims({ objectGuid: ann });
+    domain.silent.clear();
+    expect((await send(claims)).outcome).toMatchObject({ code: 'APPLIED', controller: DC2 });
+    expect(domain.written).toEqual([{ controller: DC2, password: NEW_PASSWORD }]);
+  });
+
   test('a second agent asks the controller that the first one wrote on', async () => {
     domain.replicates = false;
     const claims = await rig.claims({ objectGuid: ann });
