@@ -104,6 +104,17 @@ describe('a write that a crash kept from arriving is looked at anew before it is
   });
 });
 
+test('wrong old passwords whose answers were lost count, and are not offered past the limit', async () => {
+  await restart({ ...OPEN_GUARD, limits: { ...OPEN_GUARD.limits, wrongPasswords: 3 } });
+  const wrong = { objectGuid: ann, ...CHANGE, oldPassword: 'Not-hers-1' };
+  domain.befall('answer-lost');
+  expect((await rig.order(wrong)).outcome.code).toBe('WRONG_PASSWORD');
+  expect(domain.wrongPasswords).toBe(2);
+  domain.befall('answer-lost');
+  expect((await rig.order(wrong)).outcome.code).toBe('RATE_LIMITED');
+  expect(domain.wrongPasswords).toBe(3);
+});
+
 describe('a controller that falls silent while it settles', () => {
   test('is not written to again before a whole settle time after it is back', async () => {
     const claims = await rig.claims({ objectGuid: ann });

@@ -48,6 +48,8 @@ export class FakeDomain implements Directory {
   /** Every password that was written, with where. */
   readonly written: { readonly controller: string; readonly password: string }[] = [];
   unlocks = 0;
+  /** How many wrong old passwords were offered: in a domain they lock an account out. */
+  wrongPasswords = 0;
   readonly silent = new Set<string>();
   /** Replicates at once, as a healthy domain nearly does. */
   replicates = true;
@@ -170,14 +172,19 @@ export class FakeDomain implements Directory {
     const run = (nowMs: number): void => {
       this.#carryOut(name, { objectGuid, change, nowMs });
     };
+    if (mishap === undefined) {
+      run(this.#clock.now());
+      const { pwdLastSet } = this.#copy(name, objectGuid);
+      return { pwdLastSet, historyEnforced: change.op === 'change' };
+    }
     if (typeof mishap === 'object') {
       this.#late.push({ at: this.#clock.monotonic() + mishap.lateByMs, run });
-    } else if (mishap !== 'never-arrives') {
-      run(this.#clock.now());
+    } else if (mishap === 'answer-lost') {
+      unheard(() => {
+        run(this.#clock.now());
+      });
     }
-    if (mishap !== undefined) throw new DirectoryError('INDETERMINATE', 'cut', { controller });
-    const { pwdLastSet } = this.#copy(name, objectGuid);
-    return { pwdLastSet, historyEnforced: change.op === 'change' };
+    throw new DirectoryError('INDETERMINATE', 'cut', { controller });
   }
 
   check(): Promise<readonly ControllerHealth[]> {
@@ -202,7 +209,11 @@ export class FakeDomain implements Directory {
     const now = this.#clock.monotonic();
     const due = this.#late.filter(({ at }) => at <= now);
     this.#late = this.#late.filter(({ at }) => at > now);
-    for (const { at, run } of due) run(this.#clock.now() - (now - at));
+    for (const { at, run } of due) {
+      unheard(() => {
+        run(this.#clock.now() - (now - at));
+      });
+    }
   }
 
   #carryOut(
@@ -219,6 +230,7 @@ export class FakeDomain implements Directory {
       change.op === 'change' &&
       change.oldPassword.reveal() !== this.#copy(name, objectGuid).password
     ) {
+      this.wrongPasswords += 1;
       throw new DirectoryError('WRONG_PASSWORD', 'the old password is wrong', { controller: name });
     }
     const password = change.password.reveal();
@@ -272,6 +284,15 @@ function isNewer(a: Copy, b: Copy): boolean {
   const rank = ({ metadata, usnChanged }: Copy): string =>
     [String(metadata.version).padStart(9, '0'), metadata.changedAt, usnChanged].join();
   return rank(a) > rank(b);
+}
+
+/** Carries something out; a refusal of it gets lost with the answer. */
+function unheard(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof DirectoryError)) throw error;
+  }
 }
 
 function unreachable(controller: string | undefined): DirectoryError {

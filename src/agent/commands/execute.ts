@@ -52,6 +52,7 @@ export async function execute(
       ({ mayBeMade } = next);
       const ended = await write(job, next);
       if ('code' in ended) return ended;
+      executor.admission.unheard(job.claims);
       mayBeMade = true;
       next = await resume(job, ended);
     }

@@ -127,6 +127,11 @@ export class Admission implements AsyncDisposable {
     this.#limits.checkChange(account.objectGuid, account.policy);
   }
 
+  /** Hears that the answer to a write was lost: an old password may have been wrong. */
+  unheard(claims: CommandClaims): void {
+    this.#limits.unheard(toOperated(claims));
+  }
+
   /** Hears what became of an operation. */
   ended(claims: CommandClaims, code: OutcomeCode): void {
     this.#limits.ended(toOperated(claims), code);

@@ -110,6 +110,11 @@ export class Limits {
     this.#ended(operation, code, this.#now);
   }
 
+  /** Hears that the answer to a write of one was lost. */
+  unheard(operation: Operated): void {
+    this.#ended(operation, undefined, this.#now);
+  }
+
   #count(operation: Operated, at: number): void {
     const { cmd, objectGuid } = operation;
     this.#accounts.add(objectGuid, cmd, at);
@@ -117,10 +122,16 @@ export class Limits {
     this.#overall.add(EVERYTHING, cmd, at);
   }
 
-  /** A change whose answer was lost may have been a wrong password. */
+  /**
+   * A change whose answer was lost may have been a wrong password, and the same one may be sent once
+   * more and be another.
+   */
   #ended({ cmd, op, objectGuid }: Operated, code: OutcomeCode | undefined, at: number): void {
-    const mayBeWrong = code === undefined || code === 'WRONG_PASSWORD' || code === 'INDETERMINATE';
-    if (op === 'change' && mayBeWrong) this.#wrongPasswords.add(objectGuid, cmd, at);
+    if (op !== 'change') return;
+    if (code === 'WRONG_PASSWORD') this.#wrongPasswords.add(objectGuid, cmd, at);
+    if (code === undefined || code === 'INDETERMINATE') {
+      this.#wrongPasswords.add(objectGuid, `${cmd} unheard`, at);
+    }
   }
 
   #callerQuotas({ by, actor }: Caller): readonly Quota[] {
