@@ -6,7 +6,8 @@ export default defineConfig({
     include: [
       'test/unit/agent/commands/**/*.test.ts',
       'test/integration/{commander,journal}*.test.ts',
-      'test/integration/{attacks-agent,exactly-once,full-disk,trail}.test.ts',
+      'test/integration/{attacks-agent,full-disk,password-rules,trail}.test.ts',
+      'test/integration/{agent-admission,agent-guard,exactly-once}*.test.ts',
     ],
     restoreMocks: true,
     testTimeout: 30_000,
