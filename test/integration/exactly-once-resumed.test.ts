@@ -219,6 +219,13 @@ describe('a write that was made anew on a second controller, and cut off there,'
     expect(domain.written).toEqual([{ controller: DC2, password: NEW_PASSWORD }]);
   });
 
+  test('is unknown to the service that asks when its time is over', async () => {
+    const claims = await cutOffTwice('never-arrives');
+    clock.advance(330_000);
+    const { outcome } = await rig.dispatch(claims);
+    expect(outcome).toMatchObject({ code: 'INDETERMINATE', controller: DC2 });
+  });
+
   test('is unknown once its time is over: the first one may have been made', async () => {
     const { cmd } = await cutOffTwice('never-arrives');
     clock.advance(330_000);
