@@ -151,7 +151,7 @@ async function fillDatabase(path: string, clock: Clock): Promise<string> {
   await using store = await openSqliteStore(path);
   await addDirectory(store, DIRECTORY, clock.now());
   const wish = { directory: DIRECTORY, scopes: SCOPES, actor: 'soak' };
-  return (await createApiKey(store, wish, clock.now())).reveal();
+  return (await createApiKey(store, wish, clock.now())).key.reveal();
 }
 
 function agentConfig(

@@ -314,8 +314,23 @@ test.skipIf(process.platform === 'win32').each(['install', 'uninstall', 'status'
     const { code, err } = await passback(['service', command]);
     expect(code).toBe(1);
     expect(err).toMatch(/the package brings a systemd unit: systemctl \w+.* passback/);
+    const forPrograms = await passback(['service', command, '--json']);
+    expect(forPrograms).toMatchObject({ code: 1, err: '' });
+    expect(JSON.parse(forPrograms.out)).toEqual({
+      name: 'passback',
+      supported: false,
+      instead: expect.stringMatching(/^systemctl \w+.* passback/) as string,
+    });
   },
 );
+
+test('the version is there for people and for programs', async () => {
+  const { out: version } = await passback(['version']);
+  expect(version).toMatch(/^\d+\.\d+\.\d+/);
+  const { out, code } = await passback(['version', '--json']);
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toEqual({ name: 'passback', version, node: process.versions.node });
+});
 
 test.runIf(process.geteuid?.() === 0)(
   'root does not run the agent on the state of another account',

@@ -339,6 +339,43 @@ test('no rotation goes well while a key beside it is damaged', async () => {
   }
 });
 
+test('what is made is told to programs, too, and no secret with it', async () => {
+  const data = join(folder, 'data');
+  await run(['init', '--url', 'https://reset.example', '--data', data]);
+  const json = async (...args: readonly string[]): Promise<Record<string, unknown>> => {
+    const ran = await run([...args, '--data', data, '--json']);
+    expect(ran).toMatchObject({ code: 0, err: '' });
+    expect(ran.out).not.toMatch(/pbk_|"d"|PRIVATE/);
+    return JSON.parse(ran.out) as Record<string, unknown>;
+  };
+  const added = await json('directory', 'add', 'corp');
+  expect((await json('directory', 'list')).directories).toMatchObject([added]);
+  const out = join(folder, 'admin.key');
+  const add = ['key', 'add', '--directory', 'corp', '--scopes', 'admin,reset', '--actor', 'anna'];
+  const { out: path, ...made } = await json(...add, '--out', out);
+  expect(path).toBe(out);
+  expect((await json('key', 'list')).keys).toMatchObject([made]);
+  expect(await json('keys', 'rotate')).toEqual({
+    number: 2,
+    expiresAt: expect.stringMatching(/^\d{4}-\S+Z$/) as string,
+  });
+  expect(JSON.parse((await run(['version', '--json'])).out)).toMatchObject({
+    name: 'passback-cloud',
+  });
+});
+
+test.each(['install', 'uninstall', 'status'])(
+  'passback-cloud service %s says what of systemd does it',
+  async (verb) => {
+    const ran = await run(['service', verb]);
+    expect(ran).toMatchObject({ code: 1, out: '' });
+    expect(ran.err).toMatch(/the package brings a systemd unit: systemctl \w+.* passback-cloud/);
+    const forPrograms = await run(['service', verb, '--json']);
+    expect(forPrograms).toMatchObject({ code: 1, err: '' });
+    expect(JSON.parse(forPrograms.out)).toMatchObject({ name: 'passback-cloud', supported: false });
+  },
+);
+
 test('directories are listed with their writeback', async () => {
   const data = join(folder, 'data');
   await run(['init', '--url', 'https://reset.example', '--data', data]);

@@ -57,8 +57,8 @@ async function helpOf(program: keyof typeof PROGRAMS, words: readonly string[]):
 
 /** The commands that a help page lists. */
 function commandsIn(help: string): readonly string[] {
-  const [, list = ''] = help.split('\nCommands:\n');
-  return [...list.matchAll(/^ {2}([a-z]+)/gm)].map(([, name = '']) => name);
+  const [, list = ''] = /\nCommands:\n([^]*?)(?:\n\n|$)/.exec(help) ?? [];
+  return [...list.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map(([, name = '']) => name);
 }
 
 interface Mention {
@@ -69,7 +69,7 @@ interface Mention {
 /** What a text gives to be typed: at the beginning of a line, of code, or behind a prompt's `Next:`. */
 function mentionsIn(text: string): Mention[] {
   const found = text.matchAll(
-    /(?:^|`|: |\()(?:sudo )?(passback|passback-cloud) +([a-z]+)(?: ([a-z]+))?/gm,
+    /(?:^|`|: |\()(?:sudo )?(passback|passback-cloud) +([a-z][a-z-]*)(?: ([a-z][a-z-]*))?/gm,
   );
   return [...found].map(([, program = '', first = '', second]) => ({
     program: program as Mention['program'],
@@ -237,6 +237,23 @@ describe('no text sends anybody to a command that does not exist', () => {
     }
   });
 });
+
+test.each(['passback', 'passback-cloud'] as const)(
+  'every command of %s that can be run shows how in its help',
+  async (program) => {
+    const withoutExample: string[] = [];
+    const look = async (path: readonly string[]): Promise<void> => {
+      const help = await helpOf(program, path);
+      const inner = commandsIn(help).filter((name) => name !== 'help');
+      for (const name of inner) await look([...path, name]);
+      const example = new RegExp(`^ +(source <\\()?${[program, ...path].join(' ')}( |$)`, 'm');
+      if (inner.length === 0 && !/^Examples?[:,]/m.test(help)) withoutExample.push(path.join(' '));
+      else if (inner.length === 0) expect(help).toMatch(example);
+    };
+    await look([]);
+    expect(withoutExample).toEqual([]);
+  },
+);
 
 test('every close code says what to do', () => {
   const rows = closeCodeTable().split('\n').slice(2);

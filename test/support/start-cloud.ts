@@ -216,7 +216,7 @@ async function populate(
   await addDirectory(store, TEST_DIRECTORY, clock.now());
   const make = async (scopes: readonly Scope[], actor: string): Promise<string> => {
     const wish = { directory: TEST_DIRECTORY, scopes, actor };
-    return (await createApiKey(store, wish, clock.now())).reveal();
+    return (await createApiKey(store, wish, clock.now())).key.reveal();
   };
   const keys = {} as Record<Scope, string>;
   for (const scope of SCOPES) keys[scope] = await make([scope], `only-${scope}`);

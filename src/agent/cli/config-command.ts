@@ -64,6 +64,7 @@ export function addConfigCommand(program: Command, terminal: Terminal): void {
   config
     .command('reference')
     .description('print all settings as a Markdown table')
+    .addHelpText('after', '\nExample:\n  passback config reference | less')
     .action(() => {
       terminal.print(configReference().trimEnd());
     });

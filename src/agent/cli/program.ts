@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { createCommandLine, reportEnd } from '../../support/command-line.ts';
 import { addCompletionCommand } from '../../support/completion/completion-command.ts';
 import type { Terminal } from '../../support/terminal.ts';
-import { packageVersion } from '../../support/version.ts';
+import { addVersionCommand } from '../../support/version-command.ts';
 import { addBundleCommand } from './bundle-command.ts';
 import { addConfigCommand } from './config-command.ts';
 import { addDoctorCommand } from './doctor-command.ts';
@@ -52,12 +52,7 @@ function createProgram(terminal: Terminal): Command {
   addBundleCommand(program, terminal);
   addServiceCommand(program, terminal);
   addSecretCommand(program, terminal);
-  program
-    .command('version')
-    .description('print the version')
-    .action(() => {
-      terminal.print(packageVersion());
-    });
+  addVersionCommand(program, terminal);
   addCompletionCommand(program, terminal);
   return program;
 }

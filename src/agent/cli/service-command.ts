@@ -1,5 +1,6 @@
 import { type Command } from 'commander';
 import { askHidden } from '../../support/ask-hidden.ts';
+import { pointToSystemd, type ServiceVerb } from '../../support/by-systemd.ts';
 import { EXIT } from '../../support/command-line.ts';
 import { standardInput } from '../../support/standard-input.ts';
 import type { Terminal } from '../../support/terminal.ts';
@@ -23,6 +24,22 @@ Start and stop it as any other service: Start-Service passback, Stop-Service pas
 On Linux the package brings a unit for systemd, and these commands say which of systemctl's does the
 same, and end with 1.`;
 
+const INSTALL_EXAMPLES = `
+Examples:
+  passback service install --config C:\\ProgramData\\Passback\\passback.yaml
+  passback service install --config C:\\ProgramData\\Passback\\passback.yaml --account CORP\\svc-agent$`;
+
+const UNINSTALL_EXAMPLE = `
+Example:
+  passback service uninstall`;
+
+const STATUS_EXAMPLES = `
+Examples:
+  passback service status
+  passback service status --json
+
+On Linux, where systemd has the services, --json prints { "name", "supported": false, "instead" }.`;
+
 interface NameFlags {
   readonly name: string;
   readonly json?: true;
@@ -35,19 +52,23 @@ export function addServiceCommand(program: Command, terminal: Terminal): void {
     .description('make the agent a service of Windows, or none')
     .addHelpText('after', NOTES);
   const named = (command: Command): Command =>
-    command.option('--name <name>', 'of the service', SERVICE_NAME);
+    command
+      .option('--name <name>', 'of the service', SERVICE_NAME)
+      .option('--json', 'print the result as JSON');
   named(service.command('install'))
     .description('create the service, or renew its settings')
     .option(CONFIG_FLAG, 'configuration file that the service runs with')
     .option('--account <name>', 'whom it runs as (default: NT SERVICE and its own name)')
     .option('--account-password-file <file>', 'password of that account; - reads standard input')
+    .addHelpText('after', INSTALL_EXAMPLES)
     .action((flags: Partial<InstallFlags> & NameFlags & PasswordFlags) => install(flags, terminal));
   named(service.command('uninstall'))
     .description('stop and remove the service; configuration and state stay')
+    .addHelpText('after', UNINSTALL_EXAMPLE)
     .action((flags: NameFlags) => uninstall(flags, terminal));
   named(service.command('status'))
     .description('say whether it is there and runs; ends with 0 when it runs, else with 1')
-    .option('--json', 'print the result as JSON')
+    .addHelpText('after', STATUS_EXAMPLES)
     .action((flags: NameFlags) => status(flags, terminal));
 }
 
@@ -59,7 +80,8 @@ async function install(
   given: Partial<InstallFlags> & NameFlags & PasswordFlags,
   terminal: Terminal,
 ): Promise<void> {
-  const native = await windows('install');
+  const native = await windows('install', given, terminal);
+  if (native === undefined) return;
   const { config } = given;
   if (config === undefined) {
     throw new UsageError('--config is missing: the configuration file that the service runs with');
@@ -71,7 +93,7 @@ async function install(
     env: terminal.env,
     password: (account) => accountPassword(account, flags),
   });
-  terminal.print(done.join('\n'));
+  sayDone(terminal, given, done);
 }
 
 async function accountPassword(
@@ -89,14 +111,17 @@ async function accountPassword(
   throw new UsageError(`${account} needs its password: give --account-password-file, or type it`);
 }
 
-async function uninstall({ name }: NameFlags, terminal: Terminal): Promise<void> {
-  const native = await windows('uninstall');
+async function uninstall(flags: NameFlags, terminal: Terminal): Promise<void> {
+  const native = await windows('uninstall', flags, terminal);
+  if (native === undefined) return;
   const { uninstallService } = await import('./service-install.ts');
-  terminal.print((await uninstallService(native, name)).join('\n'));
+  sayDone(terminal, flags, await uninstallService(native, flags.name));
 }
 
-async function status({ name, json }: NameFlags, terminal: Terminal): Promise<void> {
-  const native = await windows('status');
+async function status(flags: NameFlags, terminal: Terminal): Promise<void> {
+  const { name, json } = flags;
+  const native = await windows('status', flags, terminal);
+  if (native === undefined) return;
   const { findService } = await import('../windows/service-manager.ts');
   const found = findService(native, name);
   if (found?.state !== 'running') terminal.setExitCode(EXIT.failed);
@@ -131,20 +156,21 @@ function statusText(name: string, found: InstalledService | undefined): string {
   ].join('\n');
 }
 
-/** What does the same where systemd has the services. */
-const BY_SYSTEMD = {
-  install: 'systemctl enable --now passback',
-  uninstall: 'systemctl disable --now passback (apt or dnf remove passback takes the program, too)',
-  status: 'systemctl status passback',
-} as const;
-
-/** Loaded here and not before: no other command speaks to Windows. */
-async function windows(command: keyof typeof BY_SYSTEMD): Promise<Native> {
+/** Loaded here and not before: no other command speaks to Windows. Undefined elsewhere, where it has been said. */
+async function windows(
+  verb: ServiceVerb,
+  { json }: NameFlags,
+  terminal: Terminal,
+): Promise<Native | undefined> {
   if (process.platform !== 'win32') {
-    throw new UsageError(
-      `passback service ${command} is for Windows; on Linux the package brings a systemd unit: ${BY_SYSTEMD[command]}`,
-    );
+    pointToSystemd(terminal, { program: 'passback', verb, json: json === true });
+    return undefined;
   }
   const { loadNative } = await import('../../support/windows/native.ts');
   return loadNative();
+}
+
+/** What was done, line by line, or for programs. */
+function sayDone(terminal: Terminal, { name, json }: NameFlags, done: readonly string[]): void {
+  terminal.print(json === true ? JSON.stringify({ name, done }) : done.join('\n'));
 }

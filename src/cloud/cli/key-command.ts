@@ -26,6 +26,11 @@ Examples:
   passback-cloud key add --directory corp --scopes admin,status --actor anna --out ./admin.key --data /var/lib/passback-cloud
   passback-cloud key add --directory corp --scopes inspect,reset,unlock --actor helpdesk --out ./helpdesk.key --data /var/lib/passback-cloud`;
 
+const LIST_EXAMPLES = `
+Examples:
+  passback-cloud key list --data /var/lib/passback-cloud
+  passback-cloud key list --json --data /var/lib/passback-cloud`;
+
 const REVOKE_EXAMPLE = `
 Example:
   passback-cloud key list --data /var/lib/passback-cloud     (shows the ids)
@@ -36,6 +41,7 @@ interface KeyAddFlags extends PlaceFlags {
   readonly scopes: readonly Scope[];
   readonly actor: string;
   readonly out: string;
+  readonly json?: true;
 }
 
 /** Adds `key add`, `key list`, `key revoke`. */
@@ -50,16 +56,23 @@ export function addKeyCommand(program: Command, terminal: Terminal): void {
     .requiredOption('--out <file>', 'new file for the key, readable by you only')
     .option(DATA_FLAG, DATA_HELP)
     .option(CONFIG_FLAG, CONFIG_HELP)
+    .option('--json', 'print what was made, without the key, as JSON')
     .addHelpText('after', ADD_EXAMPLES)
     .action(async (flags: KeyAddFlags) => {
       const { directory, scopes, actor } = flags;
       const out = resolve(flags.out);
       const config = await readConfig(flags, terminal);
       await using store = await openMadeStore(config);
+      let id = '';
       await writeNewFile(out, '--out', async () => {
         const made = await createApiKey(store, { directory, scopes, actor }, systemClock.now());
-        return `${made.reveal()}\n`;
+        ({ id } = made);
+        return `${made.key.reveal()}\n`;
       });
+      if (flags.json === true) {
+        terminal.print(JSON.stringify({ id, directory, actor, scopes, out }));
+        return;
+      }
       terminal.print(`Wrote a key for ${actor} (${scopes.join(', ')}) to ${out}.`);
       if (!scopes.includes('admin')) return;
       const api = `--directory ${directory} --url ${shellWord(config.url)} --key-file ${shellWord(flags.out)}`;
@@ -80,6 +93,7 @@ function addListAndRevoke(key: Command, terminal: Terminal): void {
     .option(DATA_FLAG, DATA_HELP)
     .option(CONFIG_FLAG, CONFIG_HELP)
     .option('--json', 'print the list as JSON')
+    .addHelpText('after', LIST_EXAMPLES)
     .action(async (flags: PlaceFlags & { readonly json?: true }) => {
       await using store = await openMadeStore(await readConfig(flags, terminal));
       const keys = await store.apiKeys.list();

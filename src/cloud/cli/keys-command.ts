@@ -28,6 +28,26 @@ import { parseJson } from '../../support/parse-json.ts';
 const COMPROMISED_FLAG = '--compromised';
 const COMPROMISED_HELP = 'take no key over from the set before: somebody may have a copy';
 
+const JSON_FLAG = '--json';
+const JSON_HELP = 'print number and end of the key set as JSON';
+
+const ROTATE_EXAMPLES = `
+Examples:
+  passback-cloud keys rotate --data /var/lib/passback-cloud
+  passback-cloud keys rotate --compromised --data /var/lib/passback-cloud     (after a theft)`;
+
+const DRAFT_EXAMPLE = `
+Example:
+  passback-cloud keys draft --out draft.json --data /var/lib/passback-cloud`;
+
+const SIGN_EXAMPLE = `
+Example:
+  passback-cloud keys sign --root root.json --in draft.json --out signed.json`;
+
+const INSTALL_EXAMPLE = `
+Example:
+  passback-cloud keys install --in signed.json --data /var/lib/passback-cloud`;
+
 const NOTES = `
 With the root key off line:
   passback-cloud keys draft --out draft.json --data …      (on the service)
@@ -37,6 +57,7 @@ A running service finds the new set within seconds and tells its agents; no rest
 
 interface RotateFlags extends PlaceFlags {
   readonly compromised?: true;
+  readonly json?: true;
 }
 
 /** Adds `keys rotate`, and its three steps for a root key that is kept off line. */
@@ -51,9 +72,11 @@ export function addKeysCommand(program: Command, terminal: Terminal): void {
     .option(DATA_FLAG, DATA_HELP)
     .option(CONFIG_FLAG, CONFIG_HELP)
     .option(COMPROMISED_FLAG, COMPROMISED_HELP)
+    .option(JSON_FLAG, JSON_HELP)
+    .addHelpText('after', ROTATE_EXAMPLES)
     .action(async (flags: RotateFlags) => {
       const { folder, ...rotation } = await rotationOf(flags, terminal);
-      terminal.print(inWords(await rotateKeys(folder, rotation)));
+      say(terminal, flags, await rotateKeys(folder, rotation));
     });
   addDraft(keys, terminal);
   addSign(keys, terminal);
@@ -68,6 +91,7 @@ function addDraft(keys: Command, terminal: Terminal): void {
     .option(DATA_FLAG, DATA_HELP)
     .option(CONFIG_FLAG, CONFIG_HELP)
     .option(COMPROMISED_FLAG, COMPROMISED_HELP)
+    .addHelpText('after', DRAFT_EXAMPLE)
     .action(async (flags: RotateFlags & { readonly out: string }) => {
       const { folder, ...rotation } = await rotationOf(flags, terminal);
       const out = resolve(flags.out);
@@ -94,6 +118,7 @@ function addSign(keys: Command, terminal: Terminal): void {
     .requiredOption('--root <file>', 'the private root key, root.json')
     .requiredOption('--in <file>', 'what `keys draft` wrote')
     .requiredOption('--out <file>', 'new file for the signed key set')
+    .addHelpText('after', SIGN_EXAMPLE)
     .action(async (flags: Readonly<Record<'root' | 'in' | 'out', string>>) => {
       const root = await readRootKey(resolve(flags.root));
       const draft: unknown = parseJson(await textOf(flags.in, '--in'));
@@ -111,7 +136,9 @@ function addInstall(keys: Command, terminal: Terminal): void {
     .requiredOption('--in <file>', 'what `keys sign` wrote')
     .option(DATA_FLAG, DATA_HELP)
     .option(CONFIG_FLAG, CONFIG_HELP)
-    .action(async (flags: PlaceFlags & { readonly in: string }) => {
+    .option(JSON_FLAG, JSON_HELP)
+    .addHelpText('after', INSTALL_EXAMPLE)
+    .action(async (flags: PlaceFlags & { readonly in: string; readonly json?: true }) => {
       const { folder } = await rotationOf(flags, terminal);
       const token = (await textOf(flags.in, '--in')).trim();
       if (!CompactJws.safeParse(token).success) {
@@ -119,7 +146,7 @@ function addInstall(keys: Command, terminal: Terminal): void {
           `--in: ${flags.in} holds no signed key set, which \`keys sign\` writes`,
         );
       }
-      terminal.print(inWords(await installKeySet(folder, token)));
+      say(terminal, flags, await installKeySet(folder, token));
     });
 }
 
@@ -132,6 +159,17 @@ async function rotationOf(
   return { folder, issuer, now: systemClock.now(), compromised: flags.compromised === true };
 }
 
-function inWords({ number, expiresAt }: KeySetSummary): string {
-  return `Key set ${number}, good until ${timestamp(expiresAt)}. A running service takes it within seconds.`;
+function say(
+  terminal: Terminal,
+  { json }: { readonly json?: true },
+  { number, expiresAt }: KeySetSummary,
+): void {
+  const until = timestamp(expiresAt);
+  terminal.print(
+    json === true ? JSON.stringify({ number, expiresAt: until }) : inWords(number, until),
+  );
+}
+
+function inWords(number: number, until: string): string {
+  return `Key set ${number}, good until ${until}. A running service takes it within seconds.`;
 }

@@ -4,7 +4,7 @@ import { createCommandLine, reportEnd } from '../../support/command-line.ts';
 import { FolderError } from '../../support/files.ts';
 import { FolderVersionError } from '../../support/folder-version.ts';
 import { addCompletionCommand } from '../../support/completion/completion-command.ts';
-import { packageVersion } from '../../support/version.ts';
+import { addVersionCommand } from '../../support/version-command.ts';
 import { nodeDebugProblem, tlsVerificationProblem } from '../../support/environment-problems.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import { KeyFolderError } from '../keys/key-folder-error.ts';
@@ -19,6 +19,7 @@ import { addKeysCommand } from './keys-command.ts';
 import { addOperateCommand } from './operate-command.ts';
 import { addRemoteCommands } from './remote-commands.ts';
 import { addServeCommand } from './serve-command.ts';
+import { addServiceCommand } from './service-command.ts';
 import { addSetupCommands } from './setup-commands.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -64,17 +65,13 @@ function createProgram(terminal: Terminal): Command {
   addKeysCommand(program, terminal);
   addKeyCommand(program, terminal);
   addServeCommand(program, terminal);
+  addServiceCommand(program, terminal);
   addRemoteCommands(program, terminal);
   addOperateCommand(program, terminal);
   addDoctorCommand(program, terminal);
   addConfigCommand(program, terminal);
   addBundleCommand(program, terminal);
-  program
-    .command('version')
-    .description('print the version')
-    .action(() => {
-      terminal.print(packageVersion());
-    });
+  addVersionCommand(program, terminal);
   addCompletionCommand(program, terminal);
   return program;
 }

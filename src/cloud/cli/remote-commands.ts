@@ -35,6 +35,19 @@ const TOKEN_EXAMPLE = `
 Example:
   passback-cloud token --out ./enroll.token ${API}`;
 
+const LIST_EXAMPLES = `
+Examples:
+  passback-cloud agent list ${API}
+  passback-cloud agent list --all --json ${API}`;
+
+const REVOKE_EXAMPLE = `
+Example:
+  passback-cloud agent revoke AGENT-ID ${API}`;
+
+const RESUME_EXAMPLE = `
+Example:
+  passback-cloud resume ${API}`;
+
 const APPROVE_EXAMPLE = `
 Example:
   passback-cloud agent approve AGENT-ID --fingerprint FINGERPRINT ${API}`;
@@ -47,6 +60,10 @@ Example:
 the service then. Ordered again, it has the new reason and the new end. What is being written is finished. A pause that was ordered at an agent's machine is another one.`;
 
 const STATUS_NOTES = `
+Examples:
+  passback-cloud status ${API}
+  passback-cloud status --json ${API}
+
 Connected is: up, outdated (up, and an agent should be updated), degraded (something is wrong), paused,
 too-old (an agent is not served before it is updated), cannot-connect (none is connected),
 waiting-for-approval, not-configured (no agent yet), service-at-fault (this service is not ready). What
@@ -100,6 +117,7 @@ function addAgent(program: Command, terminal: Terminal): void {
   withApiFlags(agent.command('list'))
     .description('list the agents with their fingerprints')
     .option('--all', 'revoked ones, too')
+    .addHelpText('after', LIST_EXAMPLES)
     .action(async (flags: Flags & Wanted) => {
       const list = await (await ApiClient.open(flags)).call('GET', 'agents', AgentList);
       say(terminal, flags, list, agentTable(list.agents, flags));
@@ -126,6 +144,7 @@ function addAgent(program: Command, terminal: Terminal): void {
   withApiFlags(agent.command('revoke'))
     .description('end an agent for good and close its connection')
     .argument('<id>', 'the agent')
+    .addHelpText('after', REVOKE_EXAMPLE)
     .action(async (id: string, flags: Flags) => {
       const client = await ApiClient.open(flags);
       const revoked = await client.call('DELETE', `agents/${encodeURIComponent(id)}`, AgentView);
@@ -155,6 +174,7 @@ function addToggle(program: Command, terminal: Terminal): void {
     });
   withApiFlags(program.command('resume'))
     .description('turn writeback on again')
+    .addHelpText('after', RESUME_EXAMPLE)
     .action((flags: Flags) => set(flags, { enabled: true }));
 }
 

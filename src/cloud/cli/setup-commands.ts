@@ -16,9 +16,14 @@ import { isPaused } from '../writeback/pause.ts';
 import { addInitCommand } from './init-command.ts';
 import type { Terminal } from './terminal.ts';
 
-const DIRECTORY_EXAMPLES = `
+const ADD_EXAMPLE = `
 Example:
   passback-cloud directory add corp --data /var/lib/passback-cloud`;
+
+const LIST_EXAMPLES = `
+Examples:
+  passback-cloud directory list --data /var/lib/passback-cloud
+  passback-cloud directory list --json --data /var/lib/passback-cloud`;
 
 export const DATA_FLAG = '--data <folder>';
 export const DATA_HELP = 'the data folder that `init` made';
@@ -80,6 +85,10 @@ export function configFileOf({ config, data }: PlaceFlags): string {
   throw new UsageError('say where the service is: --data <folder> or --config <file>');
 }
 
+interface JsonFlags extends PlaceFlags {
+  readonly json?: true;
+}
+
 function addDirectoryCommand(program: Command, terminal: Terminal): void {
   const directory = program.command('directory').description('directories of the service');
   directory
@@ -88,11 +97,17 @@ function addDirectoryCommand(program: Command, terminal: Terminal): void {
     .argument('<id>', 'short name, such as corp', directoryId)
     .option(DATA_FLAG, DATA_HELP)
     .option(CONFIG_FLAG, CONFIG_HELP)
-    .addHelpText('after', DIRECTORY_EXAMPLES)
-    .action(async (id: string, flags: PlaceFlags) => {
+    .option('--json', 'print what was made as JSON')
+    .addHelpText('after', ADD_EXAMPLE)
+    .action(async (id: string, flags: JsonFlags) => {
       const config = await readConfig(flags, terminal);
       await using store = await openMadeStore(config);
-      await addDirectory(store, id, systemClock.now());
+      const createdAt = systemClock.now();
+      await addDirectory(store, id, createdAt);
+      if (flags.json === true) {
+        terminal.print(JSON.stringify({ id, createdAt }));
+        return;
+      }
       terminal.print(
         [
           `Added directory ${id}; writeback is on.`,
@@ -106,7 +121,8 @@ function addDirectoryCommand(program: Command, terminal: Terminal): void {
     .option(DATA_FLAG, DATA_HELP)
     .option(CONFIG_FLAG, CONFIG_HELP)
     .option('--json', 'print the list as JSON')
-    .action(async (flags: PlaceFlags & { readonly json?: true }) => {
+    .addHelpText('after', LIST_EXAMPLES)
+    .action(async (flags: JsonFlags) => {
       await using store = await openMadeStore(await readConfig(flags, terminal));
       const directories = await store.directories.list();
       if (flags.json === true) {

@@ -17,7 +17,7 @@ export async function createApiKey(
   store: Store,
   { directory, scopes, actor }: KeyWish,
   now: number,
-): Promise<Secret> {
+): Promise<{ readonly id: string; readonly key: Secret }> {
   const key = `pbk_${base64url.encode(crypto.getRandomValues(new Uint8Array(32)))}`;
   const hash = sha256(key);
   const id = randomUUID();
@@ -38,7 +38,7 @@ export async function createApiKey(
       detail: { actor, scopes: scopes.join(' ') },
     });
   });
-  return new Secret(key);
+  return { id, key: new Secret(key) };
 }
 
 /** Ends an API key for good: the next request with it is refused. */
