@@ -1,4 +1,7 @@
 import type { BootedSystem } from '../../test/lab/booted-system.ts';
+import { completionFiles, type Family } from '../packaging/linux-tree.ts';
+import { PROGRAM_NAMES } from '../packaging/programs.ts';
+import { expect } from './steps.ts';
 
 /** Everything of the agent's state that stays between two runs. */
 export const STATE_FILES = 'cd /var/lib/passback && ls -A | grep -v -e ^lock -e sock$ | sort';
@@ -7,6 +10,20 @@ export const STATE_FILES = 'cd /var/lib/passback && ls -A | grep -v -e ^lock -e 
 export async function facts(system: BootedSystem): Promise<string> {
   const identity = 'sha256sum /var/lib/passback/identity* /etc/passback/*';
   return (await system.run(`${STATE_FILES}; ${identity}`)).trim();
+}
+
+/** Rejects where a shell does not find the completion that the package of this family brings. */
+export async function completes(system: BootedSystem, family: Family): Promise<void> {
+  for (const program of PROGRAM_NAMES) {
+    const files = completionFiles(program, family);
+    for (const [shell, path] of Object.entries(files)) {
+      const found = await system.run(`stat --format '%U:%G %a' ${path} && head -n 2 ${path}`);
+      expect(found, /^root:root 644\n/, path);
+      expect(found, new RegExp(`# ${shell} completion for ${program};`), path);
+    }
+    const known = await system.run(`bash -c 'source ${files.bash} && complete -p ${program}'`);
+    expect(known, `complete -F _${program.replaceAll('-', '_')} ${program}`, 'bash');
+  }
 }
 
 /** Rejects, with the last words of its journal, when the unit does not come up with that status. */

@@ -4,7 +4,7 @@ import type { Lab } from '../../test/lab/lab.ts';
 import { createTestCa } from '../../test/support/test-ca.ts';
 import { agentConfig } from './agent-config.ts';
 import { encrypt } from './encrypted-password.ts';
-import { facts, isUp, mainPid, STATE_FILES, until } from './machine.ts';
+import { completes, facts, isUp, mainPid, STATE_FILES, until } from './machine.ts';
 import { cleanRpm, eraseRpm, takeOver, upgradeRpm, type Rpms } from './rpm-steps.ts';
 import { expect, type Steps } from './steps.ts';
 
@@ -34,6 +34,7 @@ export async function tryPackages(parts: TrialParts): Promise<void> {
   const all: readonly (readonly [string, () => Promise<void>])[] = [
     ['what was downloaded is what was packed', () => compare(parts)],
     ['installed: accounts, private state folders, nothing started yet', () => install(parts)],
+    ['bash, zsh and fish complete both programs', () => completes(parts.system, 'deb')],
     ['exposure of both units at most 1.3, with the drop-in at most 1.2', () => exposure(parts)],
     ['the reset service starts, and systemd knows that it is up', () => startService(parts)],
     ['the agent enrols as root, and its state is its own', () => enrol(parts)],
@@ -47,6 +48,7 @@ export async function tryPackages(parts: TrialParts): Promise<void> {
     ['a reset by the new version', () => reset(parts, PASSWORDS[1])],
     ['removed: not running, state and configuration kept', () => remove(parts)],
     ['the RPMs go on with what was kept: same identity, same configuration', () => takeOver(parts)],
+    ['the shells complete their programs', () => completes(parts.system, 'rpm')],
     ['a reset by them', () => reset(parts, PASSWORDS[2])],
     [
       'RPM upgraded: restarted with a drain, configuration and identity kept',

@@ -36,7 +36,7 @@ export async function makeDeb(wish: PackageWish): Promise<string> {
   const { root, program, version, epoch, out, isForTrial = false } = wish;
   const tree = await mkdtemp(join(tmpdir(), 'passback-deb-'));
   try {
-    await layOut(wish, tree);
+    await layOut({ ...wish, family: 'deb' }, tree);
     await mkdir(join(tree, 'DEBIAN'));
     await writeFile(join(tree, 'DEBIAN/control'), control(program, version));
     const conffiles = CONFIGURATION[program].map((path) => `${path}\n`).join('');

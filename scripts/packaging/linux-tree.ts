@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process';
 import { chmod, cp, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { PROGRAMS, type ProgramName } from './programs.ts';
+
+const run = promisify(execFile);
 
 /** What a Linux package says of itself. */
 export interface PackageText {
@@ -58,9 +62,31 @@ export function linuxVersion(version: string): string {
   return version.replaceAll('-', '~');
 }
 
+export type Family = 'deb' | 'rpm';
+
+/** Where shells look for what packages bring: zsh of each family at another place. */
+export function completionFiles(
+  program: ProgramName,
+  family: Family,
+): Readonly<Record<'bash' | 'zsh' | 'fish', string>> {
+  const zsh = { deb: 'vendor-completions', rpm: 'site-functions' }[family];
+  return {
+    bash: `/usr/share/bash-completion/completions/${program}`,
+    zsh: `/usr/share/zsh/${zsh}/_${program}`,
+    fish: `/usr/share/fish/vendor_completions.d/${program}.fish`,
+  };
+}
+
+interface TreeWish {
+  readonly root: string;
+  readonly program: ProgramName;
+  readonly bundle: string;
+  readonly family: Family;
+}
+
 /** Lays out the files of a package below `tree`, as they will stand on the machine. */
 export async function layOut(
-  { root, program, bundle }: { root: string; program: ProgramName; bundle: string },
+  { root, program, bundle, family }: TreeWish,
   tree: string,
 ): Promise<void> {
   const put = async (from: string, to: string): Promise<void> => {
@@ -83,6 +109,11 @@ export async function layOut(
   await put('LICENSE', `${doc}/copyright`);
   for (const path of CONFIGURATION[program]) await put(exampleConfig, path);
   await addCommand(root, program, tree);
+  for (const [shell, path] of Object.entries(completionFiles(program, family))) {
+    const { stdout } = await run(join(bundle, program), ['completion', shell]);
+    await mkdir(dirname(join(tree, path)), { recursive: true });
+    await writeFile(join(tree, path), stdout, { mode: 0o644 });
+  }
 }
 
 async function addCommand(root: string, program: ProgramName, tree: string): Promise<void> {

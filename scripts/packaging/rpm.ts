@@ -4,7 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { PackageWish } from './deb.ts';
-import { CONFIGURATION, layOut, linuxVersion, PACKAGE_TEXTS } from './linux-tree.ts';
+import {
+  completionFiles,
+  CONFIGURATION,
+  layOut,
+  linuxVersion,
+  PACKAGE_TEXTS,
+} from './linux-tree.ts';
 import { settleTimes } from './settle.ts';
 
 const run = promisify(execFile);
@@ -15,7 +21,7 @@ export async function makeRpm(wish: PackageWish): Promise<string> {
   const top = await mkdtemp(join(tmpdir(), 'passback-rpm-'));
   try {
     const tree = join(top, 'tree');
-    await layOut(wish, tree);
+    await layOut({ ...wish, family: 'rpm' }, tree);
     await settleTimes(tree, epoch);
     const spec = join(top, `${program}.spec`);
     await writeFile(spec, await specText(wish, tree));
@@ -53,6 +59,7 @@ async function specText(
     `/usr/bin/${program}`,
     `/usr/lib/systemd/system/${program}.service`,
     `%doc /usr/share/doc/${program}`,
+    ...Object.values(completionFiles(program, 'rpm')),
     ...CONFIGURATION[program].map((path) => `%config(noreplace) ${path}`),
   ];
   return [
