@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { packageScript } from '../../scripts/packaging/linux-tree.ts';
 import { PROGRAM_NAMES } from '../../scripts/packaging/programs.ts';
 import { environmentName, SETTINGS } from '../../src/agent/config/settings.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const run = promisify(execFile);
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -27,6 +29,27 @@ test.skipIf(!hasSystemd).each(PROGRAM_NAMES)(
     await run('systemd-analyze', ['security', '--offline=true', '--threshold=13', path]);
   },
 );
+
+test.skipIf(!hasSystemd)('the exposure with each drop-in is what the page says of it', async () => {
+  const page = readFileSync(join(ROOT, 'service/LINUX.md'), 'utf8').replaceAll(/\s+/g, ' ');
+  const [, both, withPort] =
+    /rates both units ([\d.]+), and `passback-cloud` with `port-443.conf` \(below\) ([\d.]+)\./.exec(
+      page,
+    ) ?? [];
+  await using folder = await temporaryFolder();
+  const copy = join(folder.path, 'passback-cloud.service');
+  await cp(join(UNITS, 'passback-cloud.service'), copy);
+  // Another version of systemd weighs a little differently.
+  const isRated = async (said: string | undefined): Promise<void> => {
+    const args = ['security', '--offline=true', '--no-pager', copy];
+    const { stdout } = await run('systemd-analyze', args);
+    const rating = /exposure level for \S+: ([\d.]+)/.exec(stdout)?.[1];
+    expect(Math.abs(Number(rating) - Number(said))).toBeLessThan(0.25);
+  };
+  await isRated(both);
+  await cp(join(UNITS, 'examples/port-443.conf'), join(`${copy}.d`, 'port-443.conf'));
+  await isRated(withPort);
+});
 
 test('what units and drop-ins put into the environment are settings, and no secrets', () => {
   const known = SETTINGS.map(({ key }) => environmentName(key));
