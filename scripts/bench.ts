@@ -1,5 +1,7 @@
 import { cpus, release } from 'node:os';
+import { resolve } from 'node:path';
 import { measureAgentAlone, type AgentAlone } from './benchmark/agent-alone.ts';
+import { measureAgentStart, type AgentStart } from './benchmark/agent-start.ts';
 import { measureAtScale } from './benchmark/at-scale.ts';
 import { measureReconnect } from './benchmark/reconnect.ts';
 import {
@@ -17,7 +19,8 @@ import { measureTwoNodes, type TwoNodes } from './benchmark/two-nodes.ts';
 import { optionsOf } from './lib/options.ts';
 
 const values = optionsOf('scripts/bench', {
-  only: { takes: 'choice', of: ['through', 'alone', 'scale', 'reconnect', 'nodes'] },
+  only: { takes: 'choice', of: ['through', 'alone', 'scale', 'reconnect', 'nodes', 'start'] },
+  bundle: { takes: 'text', default: 'dist/bundles/passback-linux-x64' },
   commands: { takes: 'number', from: 1, default: 1500 },
   resets: { takes: 'number', from: 1, default: 200 },
   idle: { takes: 'number', from: 0, default: 60 },
@@ -67,9 +70,10 @@ const nodes =
   values.only === 'nodes'
     ? await measureTwoNodes({ callers: values.callers, operations: values.operations, progress })
     : undefined;
+const start = values.only === 'start' ? await measureAgentStart(resolve(values.bundle)) : undefined;
 if (scale !== undefined) progress(`drawn: ${await drawMemory(scale)}`);
 if (reconnect !== undefined) progress(`drawn: ${await drawReconnect(reconnect)}`);
-const all = { machine: machine(), through, alone, scale, reconnect, nodes };
+const all = { machine: machine(), through, alone, scale, reconnect, nodes, start };
 console.log(values.json ? JSON.stringify(all) : tables());
 
 function machine(): string {
@@ -84,7 +88,12 @@ function tables(): string {
   if (scale !== undefined) parts.push(...scaleTables(scale));
   if (reconnect !== undefined) parts.push(reconnectTable(reconnect));
   if (nodes !== undefined) parts.push(nodesTable(nodes));
+  if (start !== undefined) parts.push(startLine(start));
   return parts.join('\n\n');
+}
+
+function startLine({ linkedMs, versionMs }: AgentStart): string {
+  return `From the start of its process the agent is linked to its service after ${ms(linkedMs)}; \`passback version\` takes ${ms(versionMs)}.`;
 }
 
 function throughTable(rows: readonly ThroughEverything[]): string {

@@ -45,6 +45,7 @@ test.each<[string, string[], string]>([
   ['lab', ['engine', '--controllers', '2'], 'there is no option --controllers'],
   ['bench', ['--resets', 'many'], "--resets: expected a whole number, found 'many'"],
   ['bench', ['--resets'], '--resets: a value is missing'],
+  ['bench', ['--only', 'start', '--bundle'], '--bundle: a value is missing'],
   ['bench', ['--only', 'nothing'], '--only: expected one of through or alone'],
   ['chaos', ['--seed', '-1'], "--seed: expected a whole number, found '-1'"],
   ['chaos', ['--kills=1.5'], "--kills: expected a whole number, found '1.5'"],
