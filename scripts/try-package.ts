@@ -5,6 +5,7 @@ import { packageVersion } from '../src/support/version.ts';
 import { BootedSystem } from '../test/lab/booted-system.ts';
 import { startLab } from '../test/lab/start-lab.ts';
 import { optionsOf } from './lib/options.ts';
+import type { Packages } from './package-trial/machine.ts';
 import { Steps } from './package-trial/steps.ts';
 import { tryPackages } from './package-trial/trial.ts';
 import { makeBundle } from './packaging/bundle.ts';
@@ -26,7 +27,7 @@ interface Made {
   readonly rpm: string;
 }
 
-async function makePackages(): Promise<Readonly<Record<'agent' | 'newerAgent' | 'service', Made>>> {
+async function makePackages(): Promise<Readonly<Record<keyof Packages, Made>>> {
   const [epoch, sbom] = [sourceDate(root), await npmSbom(root)];
   const make = async (program: ProgramName, as: string): Promise<Made> => {
     const from = { root, program, epoch, version: as };
@@ -38,6 +39,7 @@ async function makePackages(): Promise<Readonly<Record<'agent' | 'newerAgent' | 
     agent: await make('passback', version),
     newerAgent: await make('passback', newerVersion),
     service: await make('passback-cloud', version),
+    newerService: await make('passback-cloud', newerVersion),
   };
 }
 
@@ -53,12 +55,11 @@ async function trial(): Promise<boolean> {
     return `/root/${basename(path)}`;
   };
   try {
-    const all = async (
-      format: keyof Made,
-    ): Promise<Readonly<Record<keyof typeof made, string>>> => ({
+    const all = async (format: keyof Made): Promise<Packages> => ({
       agent: await inside(made.agent[format]),
       newerAgent: await inside(made.newerAgent[format]),
       service: await inside(made.service[format]),
+      newerService: await inside(made.newerService[format]),
     });
     const [debs, rpms] = [await all('deb'), await all('rpm')];
     const sums = await inside(await sumPackages(out));

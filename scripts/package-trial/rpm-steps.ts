@@ -1,17 +1,10 @@
 import type { BootedSystem } from '../../test/lab/booted-system.ts';
-import { facts, isUp, STATE_FILES } from './machine.ts';
+import { facts, isUp, STATE_FILES, upgradeBoth, type Packages } from './machine.ts';
 import { expect } from './steps.ts';
-
-/** Inside the system. */
-export interface Rpms {
-  readonly agent: string;
-  readonly newerAgent: string;
-  readonly service: string;
-}
 
 interface Parts {
   readonly system: BootedSystem;
-  readonly rpms: Rpms;
+  readonly rpms: Packages;
   readonly newerVersion: string;
 }
 
@@ -34,17 +27,8 @@ export async function takeOver({ system, rpms }: Parts): Promise<void> {
 }
 
 export async function upgradeRpm({ system, rpms, newerVersion }: Parts): Promise<void> {
-  const before = await facts(system);
-  await system.run(`${RPM} --upgrade ${rpms.newerAgent}`);
-  await isUp(system, 'passback', /^running, ready/);
-  expect(await facts(system), before, 'state files and configuration');
-  const status = JSON.parse(await system.run('passback status --json')) as {
-    readonly build: { readonly version: string };
-  };
-  expect(status.build.version, newerVersion, 'the version that runs');
-  const lines = await system.run('journalctl --unit passback --output=cat --lines=60');
-  expect(lines, /"agent\.stopping"[^]*"agent\.stopped"[^]*"agent\.started"/, 'the journal');
-  expect(await system.run('systemctl is-enabled passback'), 'enabled', 'unit');
+  const install = `${RPM} --upgrade ${rpms.newerService} ${rpms.newerAgent}`;
+  await upgradeBoth(system, install, newerVersion);
 }
 
 export async function eraseRpm({ system }: Parts): Promise<void> {

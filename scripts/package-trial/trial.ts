@@ -4,8 +4,16 @@ import type { Lab } from '../../test/lab/lab.ts';
 import { createTestCa } from '../../test/support/test-ca.ts';
 import { agentConfig } from './agent-config.ts';
 import { encrypt } from './encrypted-password.ts';
-import { completes, facts, isUp, mainPid, STATE_FILES, until } from './machine.ts';
-import { cleanRpm, eraseRpm, takeOver, upgradeRpm, type Rpms } from './rpm-steps.ts';
+import {
+  completes,
+  isUp,
+  mainPid,
+  STATE_FILES,
+  until,
+  upgradeBoth,
+  type Packages,
+} from './machine.ts';
+import { cleanRpm, eraseRpm, takeOver, upgradeRpm } from './rpm-steps.ts';
 import { expect, type Steps } from './steps.ts';
 
 export interface TrialParts {
@@ -13,8 +21,8 @@ export interface TrialParts {
   readonly system: BootedSystem;
   readonly steps: Steps;
   /** Inside the system. */
-  readonly debs: { readonly agent: string; readonly newerAgent: string; readonly service: string };
-  readonly rpms: Rpms;
+  readonly debs: Packages;
+  readonly rpms: Packages;
   /** Inside the system, beside the packages. */
   readonly sums: string;
   readonly newerVersion: string;
@@ -44,14 +52,17 @@ export async function tryPackages(parts: TrialParts): Promise<void> {
     ['the password encrypted to this machine, by the drop-in', () => encrypt(parts)],
     ['a watchdog that hears nothing starts the agent again', () => freeze(parts)],
     ['stopped with a drain, and started again', () => drain(parts)],
-    ['upgraded: restarted with a drain, configuration and identity kept', () => upgrade(parts)],
+    [
+      'both upgraded: restarted with a drain, configuration and identity kept',
+      () => upgrade(parts),
+    ],
     ['a reset by the new version', () => reset(parts, PASSWORDS[1])],
     ['removed: not running, state and configuration kept', () => remove(parts)],
     ['the RPMs go on with what was kept: same identity, same configuration', () => takeOver(parts)],
     ['the shells complete their programs', () => completes(parts.system, 'rpm')],
     ['a reset by them', () => reset(parts, PASSWORDS[2])],
     [
-      'RPM upgraded: restarted with a drain, configuration and identity kept',
+      'both RPMs upgraded: restarted with a drain, configuration and identity kept',
       () => upgradeRpm(parts),
     ],
     ['RPMs erased: not running, state and configuration kept', () => eraseRpm(parts)],
@@ -63,11 +74,7 @@ export async function tryPackages(parts: TrialParts): Promise<void> {
 
 async function compare({ system, sums, debs, rpms }: TrialParts): Promise<void> {
   const checked = await system.run(`cd ${dirname(sums)} && sha256sum --strict --check ${sums}`);
-  for (const path of [debs, rpms].flatMap(({ agent, newerAgent, service }) => [
-    agent,
-    newerAgent,
-    service,
-  ])) {
+  for (const path of [debs, rpms].flatMap((packages) => Object.values(packages))) {
     const isSound = checked.split('\n').includes(`${basename(path)}: OK`);
     if (!isSound) throw new Error(`${basename(path)} is not in it:\n${checked}`);
   }
@@ -226,18 +233,8 @@ async function drain({ system }: TrialParts): Promise<void> {
 }
 
 async function upgrade({ system, debs, newerVersion }: TrialParts): Promise<void> {
-  const before = await facts(system);
-  await system.run(`dpkg --install ${debs.newerAgent}`);
-  await isUp(system, 'passback', /^running, ready/);
-  expect(await system.run('passback --version'), newerVersion, 'version');
-  expect(await facts(system), before, 'state files and configuration');
-  const { build } = JSON.parse(await system.run('passback status --json')) as {
-    readonly build: { readonly version: string };
-  };
-  expect(build.version, newerVersion, 'the version that runs');
-  const lines = await system.run('journalctl --unit passback --output=cat --lines=60');
-  expect(lines, /"agent\.stopping"[^]*"agent\.stopped"[^]*"agent\.started"/, 'the journal');
-  expect(await system.run('systemctl is-enabled passback'), 'enabled', 'unit');
+  const install = `dpkg --install ${debs.newerService} ${debs.newerAgent}`;
+  await upgradeBoth(system, install, newerVersion);
 }
 
 async function remove({ system }: TrialParts): Promise<void> {
