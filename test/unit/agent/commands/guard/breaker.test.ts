@@ -106,6 +106,34 @@ test('what is spread over more than the window stops nobody', () => {
   expect(tripped.stops('desk')).toBe(false);
 });
 
+test('what is spread over less than the window counts together, also what was before a restart', () => {
+  const tripped = breaker({ perActor: 3 });
+  tripped.restore([earlier({ at: START - 4 * MINUTE }), earlier({ at: START - 2 * MINUTE })]);
+  work(tripped, 1);
+  clock.advance(5 * MINUTE);
+  work(tripped, 1);
+  expect(tripped.stops('desk')).toBe(true);
+});
+
+test('what was before a restart leaves the window when it would have without one', () => {
+  const tripped = breaker({ perActor: 2 });
+  tripped.restore([earlier({ at: START - 8 * MINUTE }), earlier({ at: START - 8 * MINUTE })]);
+  clock.advance(3 * MINUTE);
+  work(tripped, 2);
+  expect(tripped.stops('desk')).toBe(false);
+});
+
+test('stopped, it keeps the trip that a person is told to look at', async () => {
+  const tripped = breaker({ perActor: 1 });
+  work(tripped, 2);
+  await tripped.saved();
+  const [first] = kept;
+  work(tripped, 3);
+  await tripped.saved();
+  expect(kept).toEqual([first]);
+  expect(log.of('breaker.tripped')).toHaveLength(1);
+});
+
 test('a repeat of one operation counts once', () => {
   const tripped = breaker({ perActor: 1, overall: 2 });
   for (let i = 0; i < 5; i++) {
