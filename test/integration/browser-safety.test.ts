@@ -59,7 +59,10 @@ test('no file of the protocol names a thing that only Node has', async () => {
   const { files } = await reach(ENTRY);
   for (const file of files) {
     const text = await readFile(join(ROOT, file), 'utf8');
-    expect([file, /\b(?:Buffer|process|require|__dirname)\b/.test(text)]).toEqual([file, false]);
+    expect([file, /\b(?:Buffer|process|__dirname)\b|\brequire\(/.test(text)]).toEqual([
+      file,
+      false,
+    ]);
   }
 });
 
