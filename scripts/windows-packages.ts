@@ -11,10 +11,12 @@ import { sourceDate } from './packaging/source-date.ts';
 // Makes the zip and the MSI of a bundle that is there already; the same bundle gives the same bytes.
 const values = optionsOf('scripts/windows-packages', {
   out: { takes: 'text', default: 'dist/bundles' },
+  // What an upgrade is tried with: the same bundle as a later version.
+  as: { takes: 'text', default: packageVersion() },
 });
 const out = resolve(values.out);
 const bundle = join(out, 'passback-win-x64');
-const version = packageVersion();
+const version = values.as;
 const name = `passback-${version}-win-x64`;
 const files = await filesBelow(bundle);
 

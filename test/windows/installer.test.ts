@@ -13,6 +13,9 @@ const run = promisify(execFile);
 const PROGRAM = '/wine/drive_c/Program Files/Passback';
 const DATA = '/wine/drive_c/ProgramData/Passback';
 
+/** Of what an upgrade installs, which has the same bundle in it. */
+const NEWER = '99.0.0';
+
 /** What makes it, on Linux. */
 const hasWixl = await run('wixl', ['--version']).then(
   () => true,
@@ -30,16 +33,21 @@ beforeAll(async () => {
   for (const path of [exchange, nothing]) await mkdir(path);
   await windowsBundle(folder);
   const script = join(repositoryRoot(), 'dist/scripts/windows-packages.js');
-  await run(process.execPath, [script, '--out', folder], { cwd: repositoryRoot() });
+  for (const version of [packageVersion(), NEWER]) {
+    const wish = ['--out', folder, '--as', version];
+    await run(process.execPath, [script, ...wish], { cwd: repositoryRoot() });
+  }
   // Beside what is downloaded; it rejects when one does not match.
   const { stdout } = await run('sha256sum', ['--strict', '--check', 'SHA256SUMS'], { cwd: folder });
   expect(stdout).toMatch(/win-x64\.msi: OK\n[^]*win-x64\.zip: OK\n/);
-  await copyFile(
-    join(folder, `passback-${packageVersion()}-win-x64.msi`),
-    join(exchange, 'passback.msi'),
-  );
+  for (const [version, as] of [
+    [packageVersion(), 'passback.msi'],
+    [NEWER, 'newer.msi'],
+  ] as const) {
+    await copyFile(join(folder, `passback-${version}-win-x64.msi`), join(exchange, as));
+  }
   windows = await startWindows({ program: nothing, exchange });
-}, 240_000);
+}, 300_000);
 
 afterAll(async () => {
   if (!hasWixl) return;
@@ -47,8 +55,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function msiexec(what: '/i' | '/x'): Promise<void> {
-  const { code } = await windows.run(['msiexec.exe', what, 'X:\\passback.msi', '/qn']);
+async function msiexec(what: '/i' | '/x', file = 'passback.msi'): Promise<void> {
+  const { code } = await windows.run(['msiexec.exe', what, `X:\\${file}`, '/qn']);
   expect(code).toBe(0);
 }
 
@@ -62,6 +70,14 @@ async function service(): Promise<unknown> {
 async function isRegistered(): Promise<boolean> {
   const key = 'HKLM\\System\\CurrentControlSet\\Services\\passback';
   return (await windows.run(['reg.exe', 'query', key])).code === 0;
+}
+
+/** As Windows lists them among its programs. */
+async function installedVersions(): Promise<readonly string[]> {
+  const key = 'HKLM\\Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall';
+  const { stdout } = await windows.run(['reg.exe', 'query', key, '/s']);
+  const programs = stdout.split(/^(?=HKEY_)/m).filter((each) => each.includes('Passback agent'));
+  return programs.map((each) => /DisplayVersion\s+REG_SZ\s+(\S+)/.exec(each)?.[1] ?? each);
 }
 
 test.skipIf(!hasWixl)(
@@ -82,5 +98,24 @@ test.skipIf(!hasWixl)(
     expect(await windows.sh(`ls '${PROGRAM}' 2>/dev/null || true`)).toBe('');
     expect(await isRegistered()).toBe(false);
     expect(await windows.sh(`cat ${DATA}/passback.yaml`)).toBe('mine');
+  },
+);
+
+test.skipIf(!hasWixl)(
+  'a newer MSI takes the place of the older one, and a service that an admin had stopped stays so',
+  { timeout: 240_000 },
+  async () => {
+    await msiexec('/i');
+    await windows.sh(`echo mine > ${DATA}/passback.yaml`);
+    await msiexec('/i', 'newer.msi');
+    expect(await windows.sh(`cd '${PROGRAM}' && sha256sum --quiet --check SHA256SUMS`)).toBe('');
+    expect(await windows.sh(`ls '${PROGRAM}/ran' 2>/dev/null || true`)).toBe('');
+    expect(await service()).toMatchObject({ installed: true, state: 'stopped' });
+    expect(await windows.sh(`cat ${DATA}/passback.yaml`)).toBe('mine');
+    expect(await installedVersions()).toEqual([NEWER]);
+
+    await msiexec('/x', 'newer.msi');
+    expect(await isRegistered()).toBe(false);
+    expect(await installedVersions()).toEqual([]);
   },
 );
