@@ -69,6 +69,19 @@ test('what was appended is known again after a restart', async () => {
   });
 });
 
+test('a record that could not be read again is refused, and nothing of it is written', async () => {
+  await withJournal(async (journal) => {
+    const { size } = journal;
+    const word = { ...INTENT, pwdLastSet: '9'.repeat(30) };
+    await expect(journal.append(word)).rejects.toThrow(TypeError);
+    expect([journal.size, journal.open, journal.problem]).toEqual([size, 0, undefined]);
+    await journal.append(INTENT);
+  });
+  await withJournal((journal) => {
+    expect(journal.open).toBe(1);
+  });
+});
+
 test('an intent without an outcome stays open until it is answered or withdrawn', async () => {
   await withJournal(async (journal) => {
     await journal.append(INTENT);
