@@ -32,7 +32,7 @@ export function grown(program: Program, samples: readonly Sample[], operations: 
   const [first, last] = [between(span, 2 * span), between(end - span, end)];
   const remembered = program === 'agent' ? operations * REMEMBERED_BYTES : 0;
   const problems = [
-    ...(last.rss > first.rss * GROWTH + remembered ? ['memory'] : []),
+    ...(last.rss > first.rss * GROWTH ? ['memory'] : []),
     ...(last.heap > first.heap * GROWTH + remembered ? ['heap'] : []),
     ...(last.handles > first.handles + SPARE_HANDLES ? ['handles'] : []),
     ...(last.files > first.files + SPARE_HANDLES ? ['open files'] : []),

@@ -36,10 +36,6 @@ test('an agent may remember the operations of its day, a service may not', () =>
   expect(grown('agent', samples, 10_240).problems).toEqual([]);
   expect(grown('agent', samples, 1_000).problems).toEqual(['heap']);
   expect(grown('service', samples, 10_240).problems).toEqual(['heap']);
-  const resident = hour((minutes) => ({ rss: (100 + minutes / 4) * MB }));
-  expect(grown('agent', resident, 10_240).problems).toEqual([]);
-  expect(grown('agent', resident, 1_000).problems).toEqual(['memory']);
-  expect(grown('service', resident, 10_240).problems).toEqual(['memory']);
 });
 
 test('handles and files that are never closed have grown', () => {
