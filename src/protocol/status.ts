@@ -98,7 +98,7 @@ export const GuardSummary = z
       stoppedActors: z.int().nonnegative(),
     }),
     dryRun: z.boolean(),
-    /** Whether resets are held to the password history. Absent: an agent of version 0.1 or older. */
+    /** Whether resets are held to the password history. Absent: an older agent. */
     policyHints: z.object({ self: PolicyHintsName, admin: PolicyHintsName }).optional(),
     /** How many other agents' sealing keys are vouched for by name; absent: whatever the service says. */
     peers: z.int().nonnegative().optional(),

@@ -1,34 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { breakerFile, writeTrips } from '../../src/agent/commands/guard/breaker-file.ts';
 import { writeOrders } from '../../src/agent/commands/guard/local-orders.ts';
 import { toFiletime } from '../../src/agent/directory/filetime.ts';
 import { systemClock } from '../../src/support/clock.ts';
-import {
-  of,
-  only,
-  openDoctorRig,
-  type DoctorRig,
-  type DoctorRigOptions,
-} from '../support/doctor-rig.ts';
+import { of, only, ANNA, doctorRig } from '../support/doctor-rig.ts';
 import { SERVICE_ACCOUNT } from '../support/scripted-domain.ts';
 
 const PEOPLE = 'OU=People,DC=corp,DC=test';
 const DAY_MS = 86_400_000;
-const ANNA = { sam: 'anna', password: 'Anna-has-4-Keys' };
 const SID = 'S-1-5-21-1-2-3-1110';
-
-async function rig(options: DoctorRigOptions = {}): Promise<DoctorRig> {
-  const made = await openDoctorRig({ accounts: [ANNA], ...options });
-  onTestFinished(() => made[Symbol.asyncDispose]());
-  return made;
-}
 
 describe.each(['windows', 'samba'] as const)('on %s', (dialect) => {
   test('a directory with all rights passes, and neither it nor the disk is written to', async () => {
-    const { run, snapshot, ...made } = await rig({ dialect, controllers: [{}, {}] });
+    const { run, snapshot, ...made } = await doctorRig({ dialect, controllers: [{}, {}] });
     const before = await snapshot();
     const results = (await run()).filter(({ id }) => id.startsWith('directory.'));
     expect(results.filter(({ standing }) => standing !== 'pass')).toEqual([]);
@@ -41,7 +28,7 @@ describe.each(['windows', 'samba'] as const)('on %s', (dialect) => {
   });
 
   test('missing rights are named with the commands that delegate them on this unit', async () => {
-    const { run } = await rig({
+    const { run } = await doctorRig({
       dialect,
       accounts: [{ ...ANNA, denied: true }],
       givenOnUnits: 'not-at-all',
@@ -59,7 +46,7 @@ describe.each(['windows', 'samba'] as const)('on %s', (dialect) => {
   });
 
   test('a canary that was confirmed is really reset and unlocked, once', async () => {
-    const { run, ...made } = await rig({ dialect, accounts: [{ ...ANNA, locked: true }] });
+    const { run, ...made } = await doctorRig({ dialect, accounts: [{ ...ANNA, locked: true }] });
     const asked: string[] = [];
     const confirm = async (question: string) => asked.push(question) > 0;
     const results = await run({ canary: { name: 'anna@corp.test', confirm } });
@@ -78,7 +65,10 @@ describe.each(['windows', 'samba'] as const)('on %s', (dialect) => {
 });
 
 test('rights on the unit alone are told from rights that are missing', async () => {
-  const { run } = await rig({ accounts: [{ ...ANNA, denied: true }], givenOnUnits: 'here-only' });
+  const { run } = await doctorRig({
+    accounts: [{ ...ANNA, denied: true }],
+    givenOnUnits: 'here-only',
+  });
   const found = only(await run(), 'directory.rights');
   expect(found.found).toContain('are not inherited');
   expect(found.commands?.[0]?.lines).toContain(
@@ -93,7 +83,7 @@ test.each([
   'inheritance that is switched off at %s is named, and where only in what may not leave the machine',
   async (_, cutOff, at) => {
     const ou = 'OU=Berlin,OU=People';
-    const { run } = await rig({ accounts: [{ ...ANNA, ou, denied: true, cutOff }] });
+    const { run } = await doctorRig({ accounts: [{ ...ANNA, ou, denied: true, cutOff }] });
     const { commands, ...said } = only(await run(), 'directory.rights');
     expect(said).toMatchObject({
       standing: 'fail',
@@ -108,7 +98,7 @@ test.each([
 );
 
 test('Unexpire Password that was taken from everybody is a warning with the command', async () => {
-  const { run } = await rig({ unexpire: false });
+  const { run } = await doctorRig({ unexpire: false });
   const found = only(await run(), 'directory.unexpire');
   expect(found.standing).toBe('warn');
   expect(found.commands?.flatMap(({ lines }) => lines)).toEqual([
@@ -128,25 +118,27 @@ test('a fine-grained policy whose values are hidden is named, and one that can b
     },
   };
   const accounts = [{ ...ANNA, policy: 'Strict' }];
-  const hidden = only(await (await rig({ accounts, policies })).run(), 'directory.policies');
+  const hidden = only(await (await doctorRig({ accounts, policies })).run(), 'directory.policies');
   expect(hidden).toMatchObject({
     standing: 'warn',
     found: 'the service account cannot read Strict',
   });
   expect(JSON.stringify(hidden.commands)).toContain('Password Settings Container');
-  const open = await (await rig({ accounts, policies, policiesReadable: true })).run();
+  const open = await (await doctorRig({ accounts, policies, policiesReadable: true })).run();
   expect(only(open, 'directory.policies')).toMatchObject({ standing: 'pass' });
 });
 
 test('protected accounts in scope are counted, and their names stay apart', async () => {
-  const { run } = await rig({ accounts: [ANNA, { sam: 'boss', password: 'x', adminCount: true }] });
+  const { run } = await doctorRig({
+    accounts: [ANNA, { sam: 'boss', password: 'x', adminCount: true }],
+  });
   const found = only(await run(), 'directory.accounts');
   expect(found).toMatchObject({ standing: 'warn', local: { accounts: ['boss'] } });
   expect(JSON.stringify({ ...found, local: undefined })).not.toContain('boss');
 });
 
 test('permissions that may not be read are a warning, never a pass', async () => {
-  const { run } = await rig({ permissionsReadable: false });
+  const { run } = await doctorRig({ permissionsReadable: false });
   expect(only(await run(), 'directory.rights')).toMatchObject({
     standing: 'warn',
     found: expect.stringContaining('Read Permissions') as string,
@@ -155,7 +147,9 @@ test('permissions that may not be read are a warning, never a pass', async () =>
 });
 
 test('a unit that does not exist is told from one without rights', async () => {
-  const { run } = await rig({ settings: { guard: { baseDns: ['OU=Poeple,DC=corp,DC=test'] } } });
+  const { run } = await doctorRig({
+    settings: { guard: { baseDns: ['OU=Poeple,DC=corp,DC=test'] } },
+  });
   expect(only(await run(), 'directory.rights')).toMatchObject({
     standing: 'fail',
     found: expect.stringContaining('does not exist') as string,
@@ -167,7 +161,9 @@ test.each([
   [7, 'warn'],
   [60, 'pass'],
 ] as const)('a password of the service account with %i days left is %s', async (days, standing) => {
-  const { run } = await rig({ servicePasswordExpires: toFiletime(Date.now() + days * DAY_MS) });
+  const { run } = await doctorRig({
+    servicePasswordExpires: toFiletime(Date.now() + days * DAY_MS),
+  });
   expect(only(await run(), 'directory.password').standing).toBe(standing);
 });
 
@@ -177,7 +173,7 @@ test.each([
 ])(
   'a certificate that %s is said to be so, and the rest is skipped',
   async (words, certificate) => {
-    const { run } = await rig({ certificate });
+    const { run } = await doctorRig({ certificate });
     const results = await run();
     expect(only(results, 'directory.tls')).toMatchObject({
       standing: 'fail',
@@ -195,17 +191,19 @@ test.each([
 );
 
 test('a certificate that ends soon is a warning', async () => {
-  const { run } = await rig({ certificate: { notAfter: new Date(Date.now() + 10 * DAY_MS) } });
+  const { run } = await doctorRig({
+    certificate: { notAfter: new Date(Date.now() + 10 * DAY_MS) },
+  });
   expect(only(await run(), 'directory.tls')).toMatchObject({ standing: 'warn' });
 });
 
 test('a closed port fails where it is the only controller, and warns where another one works', async () => {
-  const alone = await rig();
+  const alone = await doctorRig();
   await alone.servers[0]?.stop();
   const found = only(await alone.run(), 'directory.connect');
   expect(found).toMatchObject({ standing: 'fail', about: 'dc1.corp.test' });
   expect(found.found).toContain('ECONNREFUSED');
-  const two = await rig({ controllers: [{}, {}] });
+  const two = await doctorRig({ controllers: [{}, {}] });
   await two.servers[0]?.stop();
   const results = await two.run();
   expect(of(results, 'directory.connect').map(({ standing }) => standing)).toEqual([
@@ -216,7 +214,7 @@ test('a closed port fails where it is the only controller, and warns where anoth
 });
 
 test('a rejected password is said once and shown to no other controller', async () => {
-  const { run, servers } = await rig({ rejects: '52e', controllers: [{}, {}] });
+  const { run, servers } = await doctorRig({ rejects: '52e', controllers: [{}, {}] });
   const results = await run();
   expect(
     of(results, 'directory.bind')
@@ -229,7 +227,7 @@ test('a rejected password is said once and shown to no other controller', async 
 });
 
 test('a read-only controller, and one that is still replicating, are told', async () => {
-  const { run, servers } = await rig({ controllers: [{ readOnly: true }, {}] });
+  const { run, servers } = await doctorRig({ controllers: [{ readOnly: true }, {}] });
   expect(of(await run(), 'directory.role').map(({ standing }) => standing)).toEqual([
     'warn',
     'pass',
@@ -238,13 +236,13 @@ test('a read-only controller, and one that is still replicating, are told', asyn
     requests.filter(({ dn, attributes }) => dn === PEOPLE && attributes.includes('sAMAccountName')),
   );
   expect(protectedAccounts.map(({ length }) => length)).toEqual([0, 1]);
-  const alone = await rig({ controllers: [{ synchronized: false }] });
+  const alone = await doctorRig({ controllers: [{ synchronized: false }] });
   expect(only(await alone.run(), 'directory.role')).toMatchObject({ standing: 'fail' });
 });
 
 test('a clock that is off is named with both times', async () => {
   const clock = { ...systemClock, now: () => Date.now() + 10 * 60_000 };
-  const { run } = await rig({ clock });
+  const { run } = await doctorRig({ clock });
   expect(only(await run(), 'directory.clock')).toMatchObject({
     standing: 'warn',
     found: expect.stringMatching(
@@ -254,12 +252,12 @@ test('a clock that is off is named with both times', async () => {
 });
 
 test('policy hints are told for each controller, and fail where they are required', async () => {
-  const mixed = await rig({ controllers: [{}, { policyHints: [] }] });
+  const mixed = await doctorRig({ controllers: [{}, { policyHints: [] }] });
   expect(of(await mixed.run(), 'directory.hints').map(({ standing }) => standing)).toEqual([
     'pass',
     'warn',
   ]);
-  const required = await rig({
+  const required = await doctorRig({
     dialect: 'samba',
     settings: { guard: { policyHints: { self: 'require' } } },
   });
@@ -270,13 +268,13 @@ describe('a canary', () => {
   const yes = async (): Promise<boolean> => true;
 
   test('is not written to without a yes, in a dry run, or during a pause', async () => {
-    const { run, ...made } = await rig();
+    const { run, ...made } = await doctorRig();
     const no = await run({ canary: { name: 'anna', confirm: async () => false } });
     expect(only(no, 'canary.write')).toMatchObject({
       standing: 'skip',
       found: 'it was not confirmed',
     });
-    const dry = await rig({ settings: { guard: { dryRun: true } } });
+    const dry = await doctorRig({ settings: { guard: { dryRun: true } } });
     const results = await dry.run({ canary: { name: 'anna', confirm: yes } });
     expect(only(results, 'canary.write')).toMatchObject({ standing: 'skip' });
     expect(made.writes() + dry.writes()).toBe(0);
@@ -291,7 +289,7 @@ describe('a canary', () => {
   });
 
   test('is not written to while the breaker is open, or orders cannot be read', async () => {
-    const { run, state, ...made } = await rig();
+    const { run, state, ...made } = await doctorRig();
     await writeTrips(state, [{ id: randomUUID(), at: new Date().toISOString(), count: 100 }]);
     const open = await run({ canary: { name: 'anna', confirm: yes } });
     expect(only(open, 'canary.write')).toMatchObject({
@@ -311,7 +309,7 @@ describe('a canary', () => {
     ['a disabled one', 'gone', 'ACCOUNT_DISABLED'],
     ['nobody', 'nobody', 'no such account'],
   ])('that is %s is refused by the guard', async (_, name, words) => {
-    const { run, ...made } = await rig({
+    const { run, ...made } = await doctorRig({
       accounts: [
         { sam: 'boss', password: 'x', groups: [512] },
         { sam: 'outside', password: 'x', ou: 'OU=Outside' },
@@ -327,14 +325,14 @@ describe('a canary', () => {
 
   test('is refused where nobody may reset anything', async () => {
     const operations = { self: ['unlock'], admin: [] };
-    const { run, ...made } = await rig({ settings: { guard: { operations } } });
+    const { run, ...made } = await doctorRig({ settings: { guard: { operations } } });
     const results = await run({ canary: { name: 'anna', confirm: yes } });
     expect(only(results, 'canary.account').found).toContain('OPERATION_NOT_ALLOWED');
     expect(made.writes()).toBe(0);
   });
 
   test('that the directory refuses fails with what to do', async () => {
-    const { run } = await rig({ accounts: [{ ...ANNA, denied: true }] });
+    const { run } = await doctorRig({ accounts: [{ ...ANNA, denied: true }] });
     const results = await run({ canary: { name: 'anna', confirm: yes } });
     expect(only(results, 'canary.write')).toMatchObject({ standing: 'fail' });
   });

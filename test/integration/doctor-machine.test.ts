@@ -13,13 +13,7 @@ import { writeOrders } from '../../src/agent/commands/guard/local-orders.ts';
 import { LocalStatus } from '../../src/agent/health/local-status.ts';
 import { loadIdentity } from '../../src/agent/identity/load-identity.ts';
 import { ConnectProxy } from '../support/connect-proxy.ts';
-import {
-  only,
-  openDoctorRig,
-  of,
-  type DoctorRig,
-  type DoctorRigOptions,
-} from '../support/doctor-rig.ts';
+import { only, doctorRig, of } from '../support/doctor-rig.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
 import { openEnrollmentDesk } from '../support/enrollment-desk.ts';
 import { eventually } from '../support/eventually.ts';
@@ -30,15 +24,6 @@ import { startTestCloud } from '../support/start-cloud.ts';
 import { createTestCa } from '../support/test-ca.ts';
 import { askAgent } from '../../src/agent/cli/local-client.ts';
 
-async function rig(options: DoctorRigOptions = {}): Promise<DoctorRig> {
-  const made = await openDoctorRig({
-    accounts: [{ sam: 'anna', password: 'Anna-has-4-Keys' }],
-    ...options,
-  });
-  onTestFinished(() => made[Symbol.asyncDispose]());
-  return made;
-}
-
 const standings = (results: readonly CheckResult[], prefix: string): Record<string, string> =>
   Object.fromEntries(
     results.filter(({ id }) => id.startsWith(prefix)).map(({ id, standing }) => [id, standing]),
@@ -46,7 +31,7 @@ const standings = (results: readonly CheckResult[], prefix: string): Record<stri
 
 describe('before enrolment', () => {
   test('everything is looked at that can be, and the rest says why not', async () => {
-    const { run } = await rig();
+    const { run } = await doctorRig();
     const results = await run();
     expect(only(results, 'state.enrolment')).toMatchObject({ standing: 'warn' });
     expect(only(results, 'service.address').found).toContain('--url');
@@ -55,7 +40,7 @@ describe('before enrolment', () => {
   });
 
   test('a state folder that is not there yet is none the less not made', async () => {
-    const { run, state, snapshot } = await rig();
+    const { run, state, snapshot } = await doctorRig();
     await rm(state, { recursive: true });
     const before = await snapshot();
     expect(only(await run(), 'state.folder')).toMatchObject({ standing: 'pass' });
@@ -64,7 +49,7 @@ describe('before enrolment', () => {
 });
 
 test('a configuration that is wrong lists every problem, and nothing behind it is tried', async () => {
-  const { run, servers } = await rig();
+  const { run, servers } = await doctorRig();
   const results = await run({ env: { PASSBACK_DRAIN_MS: 'soon', PASSBACK_LOGGING_LEVEL: 'loud' } });
   expect(of(results, 'config.settings').map(({ standing }) => standing)).toEqual(['fail', 'fail']);
   expect(new Set(Object.values(standings(results, 'directory.')))).toEqual(new Set(['skip']));
@@ -72,7 +57,7 @@ test('a configuration that is wrong lists every problem, and nothing behind it i
 });
 
 test('without verification nothing is connected to', async () => {
-  const { run, servers } = await rig();
+  const { run, servers } = await doctorRig();
   const results = await run({ env: { NODE_TLS_REJECT_UNAUTHORIZED: '0' } });
   expect(only(results, 'machine.runtime').standing).toBe('fail');
   expect(only(results, 'directory.bind').standing).toBe('skip');
@@ -90,7 +75,7 @@ test.each([
 });
 
 test('files that others can read or change are named with the command that closes them', async () => {
-  const { run, config, path } = await rig();
+  const { run, config, path } = await doctorRig();
   await chmod(config, 0o666);
   const found = only(await run(), 'files.private');
   expect(found).toMatchObject({ standing: 'fail', about: config });
@@ -101,7 +86,7 @@ test('files that others can read or change are named with the command that close
 });
 
 test('keys that other accounts can read are named with the command that closes them', async () => {
-  const { run, state } = await rig();
+  const { run, state } = await doctorRig();
   const key = join(state, 'device-key.json');
   await writeFile(key, '{}');
   await chmod(key, 0o640);
@@ -114,7 +99,7 @@ test('keys that other accounts can read are named with the command that closes t
 
 describe('the state folder', () => {
   test('that others can enter fails with the cure', async () => {
-    const { run, state } = await rig();
+    const { run, state } = await doctorRig();
     await chmod(state, 0o755);
     expect(only(await run(), 'state.folder')).toMatchObject({
       standing: 'fail',
@@ -123,7 +108,7 @@ describe('the state folder', () => {
   });
 
   test('of another account fails, and root looks for that account', async () => {
-    const { state } = await rig();
+    const { state } = await doctorRig();
     const found = await lookAtFolder(state, 54_321);
     expect(found).toMatchObject({ standing: 'fail' });
     expect(found.found).toContain('belongs to another account');
@@ -143,7 +128,7 @@ describe('the state folder', () => {
   test.runIf(process.geteuid?.() === 0)(
     'of another account: root is told which files that account may not read',
     async () => {
-      const { run, config, path, state } = await rig();
+      const { run, config, path, state } = await doctorRig();
       await chown(state, 54_321, 54_321);
       await chmod(path, 0o755);
       await chmod(config, 0o640);
@@ -163,7 +148,7 @@ describe('the state folder', () => {
   );
 
   test('with a link or a pipe in it: nothing is followed, read, or to be given away', async () => {
-    const { run, state, config } = await rig();
+    const { run, state, config } = await doctorRig();
     await symlink(config, join(state, 'journal.jsonl'));
     execFileSync('mkfifo', [join(state, 'key-set.json')]);
     await link(config, join(state, 'identity.json'));
@@ -181,14 +166,14 @@ describe('the state folder', () => {
   });
 
   test('that is a file fails', async () => {
-    const { run, state } = await rig();
+    const { run, state } = await doctorRig();
     await rm(state, { recursive: true });
     await writeFile(state, '');
     expect(only(await run(), 'state.folder').found).toContain('is a file');
   });
 
   test('in which two processes work fails', async () => {
-    const { run, state } = await rig();
+    const { run, state } = await doctorRig();
     for (const id of ['a', 'b']) {
       const uuid = `${id.repeat(8)}-0000-4000-8000-000000000000`;
       await writeFile(join(state, `lock.${process.pid}.x.${uuid}`), '');
@@ -197,7 +182,7 @@ describe('the state folder', () => {
   });
 
   test('with a pause, a damaged order or a dry run is a reason why nothing is written', async () => {
-    const { run, state } = await rig({ settings: { guard: { dryRun: true } } });
+    const { run, state } = await doctorRig({ settings: { guard: { dryRun: true } } });
     const since = new Date().toISOString();
     await writeOrders(state, { pause: { reason: 'moving dc1', since } });
     const orders = of(await run(), 'state.orders');
@@ -209,7 +194,7 @@ describe('the state folder', () => {
   });
 
   test('with a journal that is damaged fails, before an agent refuses to start on it', async () => {
-    const { run, state } = await rig();
+    const { run, state } = await doctorRig();
     expect(only(await run(), 'state.journal').standing).toBe('skip');
     const journal = join(state, 'journal.jsonl');
     await writeFile(journal, '');
@@ -223,7 +208,7 @@ describe('the state folder', () => {
   });
 
   test('with an open breaker warns until somebody has closed it', async () => {
-    const { run, state } = await rig();
+    const { run, state } = await doctorRig();
     const id = '11111111-2222-4333-8444-555555555555';
     await writeTrips(state, [{ id, at: new Date().toISOString(), count: 100 }]);
     expect(only(await run(), 'state.orders')).toMatchObject({
@@ -245,7 +230,7 @@ test('a port for probes that something else has is a warning', async () => {
   await once(other, 'listening');
   onTestFinished(() => void other.close());
   const { port } = other.address() as AddressInfo;
-  const { run } = await rig({ settings: { health: { port } } });
+  const { run } = await doctorRig({ settings: { health: { port } } });
   expect(only(await run(), 'state.port')).toMatchObject({
     standing: 'warn',
     found: expect.stringContaining(`port ${port} cannot be opened (it is in use)`) as string,
@@ -255,7 +240,7 @@ test('a port for probes that something else has is a warning', async () => {
 test('an agent that runs and is connected passes, one whose service is gone does not', async () => {
   await using service = await ScriptedService.start();
   await using agent = await StartedAgent.enroll(service, { directory: new FakeDirectory() });
-  const { run } = await rig({ settings: { stateFolder: agent.stateFolder } });
+  const { run } = await doctorRig({ settings: { stateFolder: agent.stateFolder } });
   const askStatus = (socket: string) => askAgent({ socket, method: 'GET', path: '/status.json' });
   agent.start();
   await eventually(() => agent.ready);
@@ -300,7 +285,7 @@ describe('the way to the service', () => {
 
   test('passes for a real service, which keeps nothing of it', async () => {
     await using cloud = await startTestCloud();
-    const { path, run } = await rig(settings({}));
+    const { path, run } = await doctorRig(settings({}));
     await writeFile(join(path, 'ca.pem'), cloud.tls.ca);
     const results = await run({
       url: cloud.address,
@@ -317,7 +302,7 @@ describe('the way to the service', () => {
 
   test('warns of a service that is not ready', async () => {
     await using desk = await openEnrollmentDesk({ statuses: [503, 503] });
-    const { path, run } = await rig();
+    const { path, run } = await doctorRig();
     await writeFile(join(path, 'ca.pem'), desk.ca);
     const env = { PASSBACK_SERVICE_CA_FILE: join(path, 'ca.pem') };
     expect(only(await run({ url: desk.url, env }), 'service.answer')).toMatchObject({
@@ -328,7 +313,7 @@ describe('the way to the service', () => {
 
   test('tells something else at that address from a Passback service', async () => {
     await using desk = await openEnrollmentDesk({ body: 'welcome' });
-    const { path, run } = await rig();
+    const { path, run } = await doctorRig();
     await writeFile(join(path, 'ca.pem'), desk.ca);
     const env = { PASSBACK_SERVICE_CA_FILE: join(path, 'ca.pem') };
     expect(only(await run({ url: desk.url, env }), 'service.answer')).toMatchObject({
@@ -338,7 +323,7 @@ describe('the way to the service', () => {
   });
 
   test('says why an address cannot be reached, and tries nothing behind it', async () => {
-    const { run } = await rig();
+    const { run } = await doctorRig();
     const results = await run({ url: 'https://localhost:1' });
     expect(only(results, 'service.connect').found).toContain('connection refused');
     expect(only(results, 'service.answer').standing).toBe('skip');
@@ -346,7 +331,7 @@ describe('the way to the service', () => {
 });
 
 test('domain controllers that DNS names are looked at; without SRV records it says what to do', async () => {
-  const made = await rig({ directory: { domainControllers: null } });
+  const made = await doctorRig({ directory: { domainControllers: null } });
   const [server] = made.servers;
   const srv = { name: 'dc1.corp.test', port: 389, priority: 0, weight: 0 };
   const place = (name: string) => ({ name, address: '127.0.0.1', port: server?.port ?? 0 });
@@ -367,7 +352,7 @@ test('domain controllers that DNS names are looked at; without SRV records it sa
 
 describe('on the command line', () => {
   test('results come for people, with a summary, and for programs as JSON', async () => {
-    const { config } = await rig();
+    const { config } = await doctorRig();
     const people = await passback(['doctor', '--config', config]);
     expect(people).toMatchObject({ err: '', code: 0 });
     expect(people.out).toMatch(
@@ -386,7 +371,7 @@ describe('on the command line', () => {
   });
 
   test('the exit code tells a failure from a bad configuration', async () => {
-    const { config, state } = await rig();
+    const { config, state } = await doctorRig();
     await chmod(state, 0o755);
     expect((await passback(['doctor', '--config', config])).code).toBe(1);
     expect((await passback(['doctor', '--config', config], { PASSBACK_DRAIN_MS: 'x' })).code).toBe(
@@ -396,7 +381,7 @@ describe('on the command line', () => {
   });
 
   test('a canary needs a person who says yes, or --yes', async () => {
-    const made = await rig();
+    const made = await doctorRig();
     const canary = ['doctor', '--config', made.config, '--canary', 'anna'];
     const nobody = await passback(canary);
     expect(nobody).toMatchObject({ code: 1, out: '' });
@@ -423,7 +408,7 @@ test('inspected TLS is a warning, and names who inspects', async () => {
   await using proxy = await ConnectProxy.start({
     act: () => ({ kind: 'inspect', ca, upstreamCa: cloud.tls.ca }),
   });
-  const { path, run } = await rig({ settings: { service: { proxy: { url: proxy.url } } } });
+  const { path, run } = await doctorRig({ settings: { service: { proxy: { url: proxy.url } } } });
   await mkdir(join(path, 'cas'));
   await writeFile(join(path, 'cas', 'ca.pem'), ca.ca);
   const env = { PASSBACK_SERVICE_CA_FILE: join(path, 'cas', 'ca.pem') };

@@ -1,18 +1,13 @@
 import { Resolver } from 'node:dns/promises';
 import { chmod, chown, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { askAgent } from '../../src/agent/cli/local-client.ts';
 import type { CheckResult } from '../../src/support/checks.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { ConnectProxy, type ProxyAct } from '../support/connect-proxy.ts';
 import { startDnsServer } from '../support/dns-server.ts';
-import {
-  only,
-  openDoctorRig,
-  type DoctorRig,
-  type DoctorRigOptions,
-} from '../support/doctor-rig.ts';
+import { only, doctorRig, type DoctorRig, type DoctorRigOptions } from '../support/doctor-rig.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
 import { paste } from '../support/paste.ts';
@@ -32,21 +27,12 @@ const YESTERDAY = new Date(Date.now() - DAY_MS);
 const IN_A_YEAR = new Date(Date.now() + 365 * DAY_MS);
 const NAMES = ['127.0.0.1', 'localhost'];
 
-async function rig(options: DoctorRigOptions = {}): Promise<DoctorRig> {
-  const made = await openDoctorRig({
-    accounts: [{ sam: 'anna', password: 'Anna-has-4-Keys' }],
-    ...options,
-  });
-  onTestFinished(() => made[Symbol.asyncDispose]());
-  return made;
-}
-
 const linesOf = ({ commands = [] }: CheckResult): readonly string[] =>
   commands.flatMap(({ lines }) => lines);
 
 /** A machine that trusts a started service, and looks at the way to it. */
 async function before(cloud: TestCloud, options: DoctorRigOptions = {}) {
-  const made = await rig(options);
+  const made = await doctorRig(options);
   const caFile = join(made.path, 'ca.pem');
   await writeFile(caFile, cloud.tls.ca);
   const look = (more: Parameters<DoctorRig['run']>[0] = {}) =>
@@ -61,7 +47,7 @@ async function before(cloud: TestCloud, options: DoctorRigOptions = {}) {
 describe('a wrong CA', () => {
   test('before a domain controller: its certificate goes into the file that is named', async () => {
     const ca = await createTestCa('Corp Issuing CA 7');
-    const { run, path } = await rig({ certificate: { ca } });
+    const { run, path } = await doctorRig({ certificate: { ca } });
     const found = only(await run(), 'directory.tls');
     expect(found.standing).toBe('fail');
     expect(found.found).toMatch(
@@ -74,7 +60,7 @@ describe('a wrong CA', () => {
 
   test('before the service: the setting that is named gets it', async () => {
     await using cloud = await startTestCloud();
-    const { path, run } = await rig({ settings: { service: { systemCa: false } } });
+    const { path, run } = await doctorRig({ settings: { service: { systemCa: false } } });
     const found = only(await run({ url: cloud.address }), 'service.connect');
     expect(found).toMatchObject({ standing: 'fail', about: cloud.address });
     expect(found.found).toContain('"CN=Passback Test CA"');
@@ -87,7 +73,7 @@ describe('a wrong CA', () => {
 
 describe('an expired certificate', () => {
   test('of a domain controller: it is renewed there, at the same port', async () => {
-    const { run, renew } = await rig({ certificate: { notAfter: YESTERDAY } });
+    const { run, renew } = await doctorRig({ certificate: { notAfter: YESTERDAY } });
     const found = only(await run(), 'directory.tls');
     expect(found).toMatchObject({ standing: 'fail', about: 'dc1.corp.test' });
     expect(found.found).toMatch(
@@ -103,7 +89,7 @@ describe('an expired certificate', () => {
 
   test('of the CA of a domain controller: the CA, then the controller, then the file', async () => {
     const old = await createTestCa('Corp Old CA', { notAfter: YESTERDAY });
-    const { run, path, servers } = await rig({ certificate: { ca: old } });
+    const { run, path, servers } = await doctorRig({ certificate: { ca: old } });
     await writeFile(join(path, 'dc-ca.pem'), old.ca);
     const found = only(await run(), 'directory.tls');
     expect(found.standing).toBe('fail');
@@ -137,7 +123,9 @@ describe('an expired certificate', () => {
 });
 
 test('a wrong host name: the configuration gets the name in the certificate, and the address', async () => {
-  const { run, servers, configure } = await rig({ certificate: { names: ['dc9.corp.test'] } });
+  const { run, servers, configure } = await doctorRig({
+    certificate: { names: ['dc9.corp.test'] },
+  });
   const found = only(await run(), 'directory.tls');
   expect(found).toMatchObject({ standing: 'fail', about: 'dc1.corp.test' });
   expect(found.found).toContain('is for another name');
@@ -176,7 +164,7 @@ describe('a skewed clock', () => {
 
   test('of a domain controller: it is set there', async () => {
     let ahead = 10 * 60_000;
-    const { run } = await rig({ clock: { ...systemClock, now: () => Date.now() + ahead } });
+    const { run } = await doctorRig({ clock: { ...systemClock, now: () => Date.now() + ahead } });
     const found = only(await run(), 'directory.clock');
     expect(found).toMatchObject({
       standing: 'warn',
@@ -192,7 +180,7 @@ describe('a skewed clock', () => {
 
 describe('a closed port', () => {
   test('of a domain controller: it runs again', async () => {
-    const { run, servers } = await rig();
+    const { run, servers } = await doctorRig();
     await servers[0]?.stop();
     const found = only(await run(), 'directory.connect');
     expect(found).toMatchObject({ standing: 'fail', about: 'dc1.corp.test' });
@@ -219,7 +207,7 @@ describe('DNS without SRV records', () => {
   const NAME = '_ldap._tcp.dc._msdcs.corp.test';
 
   async function without() {
-    const made = await rig({ directory: { domainControllers: null } });
+    const made = await doctorRig({ directory: { domainControllers: null } });
     await using dns = await startDnsServer(() => undefined);
     const found = only(await made.run({ resolver: asking(dns.address) }), 'directory.discovery');
     expect(found).toMatchObject({ standing: 'fail' });
@@ -327,7 +315,7 @@ describe('a state folder that cannot be written to', () => {
 
   /** A machine whose files belong to the account of the agent, and what `passback doctor` says as that account. */
   async function machine() {
-    const made = await rig();
+    const made = await doctorRig();
     const { path, config } = made;
     const look = async (id: string): Promise<CheckResult> => {
       for (const name of owner === undefined ? [] : ['', ...(await readdir(path))]) {
@@ -370,8 +358,8 @@ test('a second process: it is stopped, and the agent starts', async () => {
   await using service = await ScriptedService.start();
   await using agent = await StartedAgent.enroll(service, { directory: new FakeDirectory() });
   const { stateFolder } = agent;
-  const { run } = await rig({ settings: { stateFolder } });
-  const { config } = await rig({
+  const { run } = await doctorRig({ settings: { stateFolder } });
+  const { config } = await doctorRig({
     settings: {
       ...{ stateFolder, service: { caFile: join(stateFolder, '..', 'ca.pem') } },
       health: { port: 0, socket: join(stateFolder, '..', 'by-hand.sock') },

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
 import { stringify } from 'yaml';
 import type { CheckResult } from '../../src/support/checks.ts';
 import { examine, type DoctorOptions } from '../../src/agent/doctor/doctor.ts';
@@ -42,6 +43,15 @@ export interface DoctorRig extends AsyncDisposable {
 
 const authority = createTestCa();
 const IN_TWO_MONTHS = new Date(Date.now() + 60 * 86_400_000);
+
+export const ANNA = { sam: 'anna', password: 'Anna-has-4-Keys' };
+
+/** The same with Anna in the directory, until the test that runs now has ended. */
+export async function doctorRig(options: DoctorRigOptions = {}): Promise<DoctorRig> {
+  const made = await openDoctorRig({ accounts: [ANNA], ...options });
+  onTestFinished(() => made[Symbol.asyncDispose]());
+  return made;
+}
 
 export async function openDoctorRig(options: DoctorRigOptions = {}): Promise<DoctorRig> {
   const { controllers = [{}], certificate: wish = {} } = options;

@@ -91,7 +91,7 @@ function guardLines(guard: GuardSummary): readonly string[] {
   ];
 }
 
-/** What an agent of version 0.1 or older does not say. */
+/** What an older agent does not say. */
 function historyLine({ policyHints, peers }: GuardSummary): readonly string[] {
   if (policyHints === undefined || peers === undefined) return [];
   const { self, admin } = policyHints;
