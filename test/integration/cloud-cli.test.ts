@@ -235,7 +235,8 @@ test('a data folder that cannot be one is said in words', async () => {
     const ran = await run([...init, path]);
     expect(ran, path).toMatchObject({ code: 78, out: '' });
     expect(ran.err).toContain(path);
-    expect(ran.err).not.toMatch(/E[A-Z]{4,}|\n/);
+    // The folder's own name is made up, and may look like one of these.
+    expect(ran.err.replaceAll(folder, '')).not.toMatch(/E[A-Z]{4,}|\n/);
   }
 });
 
