@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { cpus, release } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { measureAgentAlone, type AgentAlone } from './benchmark/agent-alone.ts';
 import { measureAgentStart, type AgentStart } from './benchmark/agent-start.ts';
 import { measureAtScale } from './benchmark/at-scale.ts';
@@ -70,7 +71,12 @@ const nodes =
   values.only === 'nodes'
     ? await measureTwoNodes({ callers: values.callers, operations: values.operations, progress })
     : undefined;
-const start = values.only === 'start' ? await measureAgentStart(resolve(values.bundle)) : undefined;
+const bundle = resolve(values.bundle);
+if (values.only === 'start' && !existsSync(join(bundle, 'passback'))) {
+  console.error(`--bundle: there is no agent in ${bundle}; ./scripts/bundle makes one`);
+  process.exit(2);
+}
+const start = values.only === 'start' ? await measureAgentStart(bundle) : undefined;
 if (scale !== undefined) progress(`drawn: ${await drawMemory(scale)}`);
 if (reconnect !== undefined) progress(`drawn: ${await drawReconnect(reconnect)}`);
 const all = { machine: machine(), through, alone, scale, reconnect, nodes, start };

@@ -25,7 +25,7 @@ export function pointToSystemd(
   const instead = bySystemd(program, verb);
   if (!json) {
     throw new UsageError(
-      `${program} service ${verb} is for Windows; on Linux the package brings a systemd unit: ${instead}`,
+      `${program} service ${verb} does nothing here; on Linux the package brings a systemd unit: ${instead}`,
     );
   }
   terminal.print(JSON.stringify({ name: program, supported: false, instead }));

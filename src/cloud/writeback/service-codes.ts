@@ -139,7 +139,7 @@ export const SERVICE_CODES = {
     status: 400,
     retry: 'never',
     meaning: 'The path, the query or the body is not what the API describes.',
-    action: 'Correct what `errors` lists, or send JSON where it lists nothing.',
+    action: 'Correct what is named as wrong (`errors`); where nothing is, send a body of JSON.',
   },
   LENGTH_REQUIRED: {
     status: 411,
