@@ -49,7 +49,8 @@ async function ownersAlong(path: string): Promise<readonly Owned[]> {
       continue;
     }
     links += 1;
-    if (links > MOST_LINKS) throw new UsageError(`${path} leads through too many links: name the folder itself`);
+    if (links > MOST_LINKS)
+      throw new UsageError(`${path} leads through too many links: name the folder itself`);
     const target = await readlink(here);
     if (isAbsolute(target)) at = '/';
     ahead = [...target.split('/'), ...rest];
