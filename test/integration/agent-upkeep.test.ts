@@ -1,8 +1,12 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openJournal } from '../../src/agent/commands/journal.ts';
 import type { Duties } from '../../src/agent/health/schedule.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
+import { REFUSAL } from '../support/journal-samples.ts';
 import { ScriptedService } from '../support/scripted-service.ts';
 import { StartedAgent } from '../support/start-agent.ts';
 
@@ -48,4 +52,28 @@ test('the duty of the journal compacts it by night, and by the hour only one tha
   expect(agent.log.of('journal.compacted')).toEqual([]);
   await duties.compactJournal('daily');
   expect(agent.log.of('journal.compacted')).toHaveLength(1);
+  await agent.stop();
+  const size = await grow(agent, 16 * 2 ** 20);
+  agent.start();
+  await eventually(() => agent.log.of('link.up').length === 2);
+  await duties.compactJournal('hourly');
+  expect(agent.log.of('journal.compacted')[1]).toMatchObject({ fields: { before: size } });
 });
+
+/** Turns away dispatches until the journal is larger than `bytes`; resolves with its size. */
+async function grow({ stateFolder, log }: StartedAgent, bytes: number): Promise<number> {
+  const path = join(stateFolder, 'journal.jsonl');
+  await using journal = await openJournal({ path, now: Date.now, uuid: randomUUID, log });
+  const jws = `aa.${'b'.repeat(48_000)}.cc`;
+  while (journal.size <= bytes) {
+    const from = journal.seq + 1;
+    const many = Array.from({ length: 64 }, (_, i) => ({
+      ...REFUSAL,
+      jti: randomUUID(),
+      seq: from + i,
+      jws,
+    }));
+    await Promise.all(many.map((refusal) => journal.append(refusal)));
+  }
+  return journal.size;
+}
