@@ -14,8 +14,8 @@ const ACCOUNTS = 40;
 const CALLERS = 4;
 /** Some 1,500 operations an hour: as many as a large company has on the day that the calendar shows. */
 const REST_MS = 7_000;
-/** The programs are compiled while they work: what that takes is not to be taken for growth. */
-const WITHOUT_REST = 400;
+/** The first minutes: V8 compiles what is used often, and what that takes is not to be taken for growth. */
+const WITHOUT_REST = 3_000;
 const LEAP_EVERY_MS = 120_000;
 /**
  * Nothing is asked for so long after a leap: the agent remembers for 10 s what a controller said of
