@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type TLSSocket } from 'node:tls';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import {
   noticeOfDisconnection,
   readRequest,
@@ -31,9 +31,15 @@ export interface LdapServer extends AsyncDisposable {
   readonly port: number;
   /** Every request so far, in the order it came. */
   readonly requests: readonly LdapRequest[];
+  /** What it was sent inside of TLS, whatever that was. */
+  readonly receivedBytes: number;
   /** How many connections were ever made, and how many are open. */
   readonly connections: number;
   readonly open: number;
+  /** How many TCP connections are open, TLS or not yet. */
+  readonly openBelow: number;
+  /** How many connections went on with the TLS session of one before. */
+  readonly resumed: number;
   /** Cuts every connection and goes on listening. */
   cutAll(): void;
   /** Shows another certificate from the next connection on. */
@@ -55,13 +61,17 @@ export async function startLdapServer(options: LdapServerOptions): Promise<LdapS
   const requests: LdapRequest[] = [];
   const sockets = new Set<TLSSocket>();
   let connections = 0;
+  let receivedBytes = 0;
+  let resumed = 0;
   const server = createServer({ cert: certificate.cert, key: certificate.key }, (socket) => {
     connections += 1;
+    if (socket.isSessionReused()) resumed += 1;
     const connection = connections;
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     // A test that cuts a connection expects it to end in an error.
     socket.on('error', () => undefined);
+    socket.on('data', (chunk: Buffer) => (receivedBytes += chunk.length));
     readMessages(socket, (message) => {
       const read = readRequest(message, connection);
       if (read === undefined) return;
@@ -70,6 +80,11 @@ export async function startLdapServer(options: LdapServerOptions): Promise<LdapS
         perform(socket, read, given);
       });
     });
+  });
+  let openBelow = 0;
+  server.on('connection', (socket: Socket) => {
+    openBelow += 1;
+    socket.once('close', () => (openBelow -= 1));
   });
   // A client that does not like our certificate is a test, too.
   server.on('tlsClientError', () => undefined);
@@ -90,6 +105,15 @@ export async function startLdapServer(options: LdapServerOptions): Promise<LdapS
     requests,
     get connections() {
       return connections;
+    },
+    get receivedBytes() {
+      return receivedBytes;
+    },
+    get openBelow() {
+      return openBelow;
+    },
+    get resumed() {
+      return resumed;
     },
     get open() {
       return sockets.size;

@@ -20,6 +20,15 @@ export interface CertificateOptions {
   readonly notAfter?: Date;
 }
 
+export interface CaOptions extends CertificateOptions {
+  /** What signs its certificate. Default is its own key. */
+  readonly under?: TestCa;
+  /** Of another one, which it shows as its own public key. What it issues is not signed with that. */
+  readonly showsKeyOf?: TestCa;
+  /** Default is true; else it has what a server has, and signs all the same. */
+  readonly isCa?: boolean;
+}
+
 export interface TestCa {
   /** The CA's own certificate, PEM: what a client is told to trust. */
   readonly ca: string;
@@ -32,17 +41,22 @@ export interface TestCa {
 /** Makes a certificate authority that nothing but a test trusts. */
 export async function createTestCa(
   name = 'Passback Test CA',
-  { notAfter = new Date(Date.now() + 30 * DAY_MS) }: CertificateOptions = {},
+  options: CaOptions = {},
 ): Promise<TestCa> {
+  const { notAfter = new Date(Date.now() + 30 * DAY_MS), under, showsKeyOf, isCa = true } = options;
   const keys = await generateKeys();
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+  const subject = `CN=${name}`;
+  const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
-    name: `CN=${name}`,
+    subject,
+    issuer: under === undefined ? subject : new x509.X509Certificate(under.ca).subject,
     ...validity(notAfter),
-    keys,
+    publicKey:
+      showsKeyOf === undefined ? keys.publicKey : new x509.X509Certificate(showsKeyOf.ca).publicKey,
+    signingKey: under === undefined ? keys.privateKey : await signingKey(under.key),
     signingAlgorithm: ALGORITHM,
     extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.BasicConstraintsExtension(isCa, undefined, true),
       new x509.KeyUsagesExtension(
         x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign,
         true,
@@ -99,6 +113,11 @@ function validity(notAfter: Date): { readonly notBefore: Date; readonly notAfter
 
 function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
   return webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+}
+
+function signingKey(pem: string): Promise<webcrypto.CryptoKey> {
+  const der = x509.PemConverter.decodeFirst(pem);
+  return webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, true, ['sign']);
 }
 
 async function privateKeyPem(key: webcrypto.CryptoKey): Promise<string> {
