@@ -168,6 +168,7 @@ function agentConfig(
         port: ports[i] ?? 0,
       })),
       caFile,
+      pinnedKeys: [],
       bind: { user: SERVICE_ACCOUNT.user, passwordFile: join(folder, 'bind.password') },
     },
     guard: OPEN_GUARD,

@@ -10,12 +10,13 @@ export async function openConfigured({
   log,
   clock,
 }: Pick<Parts, 'config' | 'log' | 'clock'>): Promise<Directory> {
-  const { domain, domainControllers, site, caFile, bind } = config.directory;
+  const { domain, domainControllers, site, caFile, pinnedKeys, bind } = config.directory;
   const [first, ...others] = domainControllers ?? [];
   const found = { domain, ...(site !== undefined && { site }) };
   return openActiveDirectory({
     domainControllers: first === undefined ? found : [first, ...others],
     ...(caFile !== undefined && { ca: [await readFile(caFile, 'utf8')] }),
+    pinnedKeys,
     bind: { user: bind.user, password: () => readSecretFile(bind.passwordFile) },
     connections: config.concurrency,
     clock,

@@ -23,10 +23,9 @@ interface Ending {
 
 /** Undefined when nothing was shown. Leaves what Node judges the certificate by as it is. */
 export function presentedChain(socket: TLSSocket): PresentedChain | undefined {
-  // Not getPeerX509Certificate(): in Node 20 the check of the host name fails after it.
-  const leaf = socket.getPeerCertificate(true) as Partial<DetailedPeerCertificate>;
-  if (leaf.issuer === undefined) return undefined;
-  const chain = upwards(leaf);
+  const chain = shownUpwards(socket);
+  const [leaf] = chain;
+  if (leaf?.issuer === undefined) return undefined;
   const top = chain.at(-1) ?? leaf;
   return {
     issuer: nameOf(leaf.issuer),
@@ -39,13 +38,21 @@ export function presentedChain(socket: TLSSocket): PresentedChain | undefined {
 /** More certificates than any honest chain has. */
 const LONGEST_CHAIN = 16;
 
-type Shown = Partial<DetailedPeerCertificate>;
+/** As Node gives it, which promises more than it always keeps. */
+export type ShownCertificate = Partial<DetailedPeerCertificate>;
 
-function upwards(leaf: Shown): readonly Shown[] {
+/**
+ * The server's certificate and what is above it by name: shown by the server, the last one maybe
+ * among those trusted here. No signature was looked at. Empty when nothing was shown.
+ */
+export function shownUpwards(socket: TLSSocket): readonly ShownCertificate[] {
+  // Not getPeerX509Certificate(): in Node 20 the check of the host name fails after it.
+  const leaf = socket.getPeerCertificate(true) as ShownCertificate | null;
+  if (leaf?.raw === undefined) return [];
   const chain = [leaf];
-  let top = leaf;
+  let top: ShownCertificate = leaf;
   while (chain.length < LONGEST_CHAIN) {
-    const above: Shown | undefined = top.issuerCertificate;
+    const above: ShownCertificate | undefined = top.issuerCertificate;
     if (above === undefined || above.fingerprint256 === top.fingerprint256) break;
     chain.push(above);
     top = above;
@@ -53,15 +60,16 @@ function upwards(leaf: Shown): readonly Shown[] {
   return chain;
 }
 
-function firstToEnd(chain: readonly Shown[]): Ending {
+function firstToEnd(chain: readonly ShownCertificate[]): Ending {
   const endings = chain.map(({ subject, valid_to: at = 'an unknown date' }, i) => ({
-    ...{ subject: subject === undefined ? 'nobody' : nameOf(subject), at, isOfCa: i > 0 },
+    ...{ subject: nameOf(subject), at, isOfCa: i > 0 },
   }));
   return endings.reduce((first, one) => (Date.parse(one.at) < Date.parse(first.at) ? one : first));
 }
 
 /** `CN=…, O=…` on one line; whoever made the certificate chose every character of it. */
-function nameOf(who: Certificate): string {
+export function nameOf(who: Certificate | undefined): string {
+  if (who === undefined) return 'nobody';
   const name = Object.entries(who)
     .toReversed()
     .flatMap(([type, value]: [string, unknown]) =>

@@ -127,7 +127,11 @@ test.each(['ldapts', '*', 'http,LDAPTS'])(
 
 test('show prints every setting with its source, and opens no file up', async () => {
   const { config, state, path } = await files();
-  const env = { PASSBACK_DRAIN_MS: '1000', HTTPS_PROXY: 'http://proxy.test:3128' };
+  const digest = `sha256//${'A'.repeat(43)}=`;
+  const env = {
+    ...{ PASSBACK_DRAIN_MS: '1000', HTTPS_PROXY: 'http://proxy.test:3128' },
+    PASSBACK_DIRECTORY_PINNED_KEYS: digest,
+  };
   const { out, code } = await passback(['config', 'show', '-c', config], env);
   expect(code).toBe(0);
   expect(out.split('\n')).toEqual(
@@ -136,6 +140,7 @@ test('show prints every setting with its source, and opens no file up', async ()
       'drainMs: 1000   (environment, PASSBACK_DRAIN_MS)',
       'concurrency: 16   (default)',
       'service.caFile: none   (default)',
+      `directory.pinnedKeys: ["${digest}"]   (environment, PASSBACK_DIRECTORY_PINNED_KEYS)`,
       'service.proxy.url: "http://proxy.test:3128"   (environment, HTTPS_PROXY)',
       `directory.bind.passwordFile: ${JSON.stringify(join(path, 'bind-password'))}   (file)`,
     ]),

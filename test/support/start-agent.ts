@@ -84,6 +84,7 @@ export class StartedAgent implements AsyncDisposable {
       directory: {
         domain: 'corp.test',
         domainControllers: [{ name: 'dc1.corp.test' }],
+        pinnedKeys: [],
         bind: { user: 'nobody', passwordFile: '/nonexistent' },
       },
       guard: this.#options.guard ?? OPEN_GUARD,

@@ -20,6 +20,8 @@ export interface AgentConfig {
     /** Of this machine; where DNS is asked, its controllers come first. */
     readonly site?: string;
     readonly caFile?: string;
+    /** Digests as `keyDigest` makes them. Empty: no key is pinned. */
+    readonly pinnedKeys: readonly string[];
     readonly bind: { readonly user: string; readonly passwordFile: string };
   };
   readonly guard: GuardSettings;

@@ -4,6 +4,7 @@ import { Sha256 } from '../../protocol/shapes.ts';
 import { parseDistinguishedName } from '../commands/guard/distinguished-name.ts';
 import { controllerFromText, controllerProblem, HOST_NAME } from './controllers.ts';
 import { PROXY_URL_EXPECTED, proxyUrlProblem } from '../../support/http-proxy.ts';
+import { bareKeyDigest, KEY_DIGEST_COMMAND } from '../../support/key-digest.ts';
 import { noProxyProblem } from '../../support/no-proxy.ts';
 import { shown } from '../../support/shown.ts';
 
@@ -86,6 +87,10 @@ export const FORMATS = {
   ),
   fingerprints: list('a list of agent fingerprints (43 characters each)', (item) =>
     Sha256.safeParse(item).success ? undefined : `${shown(item)} is no fingerprint`,
+  ),
+  keyDigests: list(
+    `a list of SHA-256 digests of public keys in base64, as \`${KEY_DIGEST_COMMAND}\` prints them`,
+    (item) => (bareKeyDigest(item) === undefined ? `${shown(item)} is no such digest` : undefined),
   ),
   controllers: {
     ...list('a list of domain controllers, each { name, address?, port? }', controllerProblem),

@@ -86,6 +86,12 @@ export const SETTINGS: readonly Setting[] = [
     file: 'certificates',
   },
   {
+    key: 'directory.pinnedKeys',
+    doc: 'Public keys, one of which has to be in the chain of every domain controller: its own, or that of a CA above it. It is asked for on top of a good certificate and name, never instead, and before the service account logs on; empty: no key is pinned. Several let controllers or a CA change over. `sha256//`, as curl writes it, may stand before each. In the environment they are parted by semicolons.',
+    format: 'keyDigests',
+    default: [],
+  },
+  {
     key: 'directory.bind.user',
     doc: 'Service account with Reset Password, write lockoutTime and write pwdLastSet on the base DNs and nothing else: user principal name, or distinguished name.',
     format: 'text',

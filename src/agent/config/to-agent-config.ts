@@ -1,4 +1,5 @@
 import type { Operation } from '../../protocol/codes.ts';
+import { bareKeyDigest } from '../../support/key-digest.ts';
 import type { GuardSettings } from '../commands/guard/guard-settings.ts';
 import type { LogLevel } from '../../support/winston-logger.ts';
 import type { PolicyHints } from '../directory/directory.ts';
@@ -15,6 +16,7 @@ interface Checked {
   readonly 'directory.domainControllers': readonly DomainController[] | null;
   readonly 'directory.site': string | null;
   readonly 'directory.caFile': string | null;
+  readonly 'directory.pinnedKeys': readonly string[];
   readonly 'directory.bind.user': string;
   readonly 'directory.bind.passwordFile': string;
   readonly 'guard.operations.self': readonly Operation[];
@@ -70,6 +72,7 @@ export function toAgentConfig(
       }),
       ...(from['directory.site'] !== null && { site: from['directory.site'] }),
       ...(from['directory.caFile'] !== null && { caFile: from['directory.caFile'] }),
+      pinnedKeys: from['directory.pinnedKeys'].map((digest) => bareKeyDigest(digest) ?? digest),
       bind: {
         user: from['directory.bind.user'],
         passwordFile: from['directory.bind.passwordFile'],

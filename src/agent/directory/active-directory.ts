@@ -27,13 +27,11 @@ import type { Asking } from './queries.ts';
 import { selfTestOn } from './self-test.ts';
 import { openRoster, type ControllerSource } from './roster.ts';
 import { ServiceAccount, type BindOptions } from './service-account.ts';
-import { trust, type DomainController } from './tls-socket.ts';
+import { trust, type DomainController, type TrustOptions } from './tls-socket.ts';
 
-export interface ActiveDirectoryOptions {
+export interface ActiveDirectoryOptions extends TrustOptions {
   /** All of one domain, in order of preference; or how to find them. */
   readonly domainControllers: ControllerSource;
-  /** PEM. Nothing else is trusted when given, else what Node and the operating system trust. */
-  readonly ca?: readonly string[];
   readonly bind: BindOptions;
   /** Ask and write on the PDC emulator as long as it answers. Default is true. */
   readonly preferPdc?: boolean;
@@ -79,7 +77,7 @@ class ActiveDirectory implements Directory {
     this.#timeouts = { ...TIMEOUTS, ...options.timeouts };
     const context = {
       account: new ServiceAccount(bind, clock, log),
-      trust: trust(options.ca ?? []),
+      trust: trust(options),
       timeouts: this.#timeouts,
       connections: options.connections ?? 4,
       clock,

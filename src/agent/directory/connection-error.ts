@@ -5,7 +5,8 @@
 export type Stage = 'busy' | 'connect' | 'tls' | 'bind' | 'operation' | 'unsuitable';
 
 /** What is wrong with a certificate where a person has to set something right about it. */
-export type CertificateFault = 'untrusted' | 'other-name' | 'expired' | 'ca-expired' | 'too-early';
+export type CertificateFault =
+  'untrusted' | 'other-name' | 'expired' | 'ca-expired' | 'too-early' | 'not-pinned';
 
 interface ConnectionErrorDetails {
   readonly cause?: unknown;

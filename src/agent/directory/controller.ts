@@ -1,4 +1,3 @@
-import type { SecureContext } from 'node:tls';
 import { ResultCodeError } from 'ldapts';
 import type { Clock } from '../../support/clock.ts';
 import { messageOf } from '../../support/errors.ts';
@@ -12,7 +11,7 @@ import { LdapConnection } from './ldap-connection.ts';
 import { readCurrentTime } from './queries.ts';
 import type { ServiceAccount } from './service-account.ts';
 import { requireSuitable } from './suitable.ts';
-import { connectTls, type DomainController } from './tls-socket.ts';
+import { connectTls, type DomainController, type Trust } from './tls-socket.ts';
 
 /** So long after a failure it is not even looked whether it is back. */
 const COOL_DOWN_MS = 15_000;
@@ -33,7 +32,7 @@ export interface Timeouts {
 /** What all controllers of a directory share. */
 export interface ControllerContext {
   readonly account: ServiceAccount;
-  readonly trust: SecureContext;
+  readonly trust: Trust;
   readonly timeouts: Timeouts;
   /** Connections of each kind to each controller. */
   readonly connections: number;
@@ -152,11 +151,8 @@ export class Controller {
   async #connect(signal: AbortSignal): Promise<LdapConnection> {
     const { timeouts, clock, trust } = this.#context;
     const limit = { ms: timeouts.connectMs, clock, signal };
-    const connection = new LdapConnection(
-      await connectTls(this.#where, trust, limit),
-      this.name,
-      clock,
-    );
+    const { socket } = await connectTls(this.#where, trust, limit);
+    const connection = new LdapConnection(socket, this.name, clock);
     try {
       // Others may be binding first, so the outer limit is the longer one.
       await within(this.#bind(connection, signal), { ...limit, ms: 2 * limit.ms }, () => {

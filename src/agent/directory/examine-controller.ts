@@ -1,14 +1,14 @@
-import type { SecureContext } from 'node:tls';
 import { ResultCodeError } from 'ldapts';
 import type { Clock } from '../../support/clock.ts';
 import { toDirectoryError } from './ad-errors.ts';
 import { ConnectionError, type CertificateFault } from './connection-error.ts';
 import { DirectoryError } from './directory.ts';
 import { LdapConnection } from './ldap-connection.ts';
+import type { VouchingKey } from './pinned-keys.ts';
 import { readProfile, type Asking } from './queries.ts';
 import type { ControllerProfile } from './root-dse.ts';
 import { PasswordHeldError, type ServiceAccount } from './service-account.ts';
-import { connectTls, type DomainController } from './tls-socket.ts';
+import { connectTls, type DomainController, type Trust } from './tls-socket.ts';
 
 type Step = 'connect' | 'bind' | 'ask';
 
@@ -24,6 +24,8 @@ export interface Examination {
   /** What it was, where that decides what to do. `held`: another controller rejected the password. */
   readonly why?: CertificateFault | 'held';
   readonly certificateExpiresAt?: number;
+  /** The pinned key that was found; absent also where none is pinned. */
+  readonly pinned?: VouchingKey;
   readonly profile?: ControllerProfile;
   /** How far its clock is ahead of this machine's. */
   readonly clockOffsetMs?: number;
@@ -32,7 +34,7 @@ export interface Examination {
 
 export interface ExaminationParts {
   readonly account: ServiceAccount;
-  readonly trust: SecureContext;
+  readonly trust: Trust;
   /** For each step. */
   readonly ms: number;
   readonly clock: Clock;
@@ -55,16 +57,20 @@ export async function examineController(
   const limit = { ms, clock, signal };
   let connection: LdapConnection | undefined;
   let step: Step = 'connect';
+  let pinned: VouchingKey | undefined;
   const known = (): Omit<Examination, keyof Failure> => ({
     name,
     where: `${address ?? name}:${port ?? 636}`,
     ...(connection?.certificateExpiresAt !== undefined && {
       certificateExpiresAt: connection.certificateExpiresAt,
     }),
+    ...(pinned !== undefined && { pinned }),
     tookMs: Math.round(clock.monotonic() - started),
   });
   try {
-    const opened = new LdapConnection(await connectTls(where, trust, limit), name, clock);
+    const connected = await connectTls(where, trust, limit);
+    pinned = connected.pinned;
+    const opened = new LdapConnection(connected.socket, name, clock);
     connection = opened;
     step = 'bind';
     await account.bind(name, (user, password) => opened.bind(user, password, { ms, signal }));

@@ -16,12 +16,10 @@ import {
   type OwnAccount,
   type PolicyView,
 } from './survey-queries.ts';
-import { trust, type DomainController } from './tls-socket.ts';
+import { trust, type DomainController, type TrustOptions } from './tls-socket.ts';
 
-export interface SurveyOptions {
+export interface SurveyOptions extends TrustOptions {
   readonly controllers: readonly DomainController[];
-  /** PEM; as for the adapter. */
-  readonly ca?: readonly string[];
   readonly bind: BindOptions;
   readonly clock: Clock;
 }
@@ -52,12 +50,12 @@ const STEP_MS = 5_000;
 
 /** Looks at every controller; never rejects but for a bug, and writes nothing. */
 export async function openSurvey(
-  { controllers, ca = [], bind, clock }: SurveyOptions,
+  { controllers, bind, clock, ...trusted }: SurveyOptions,
   signal: AbortSignal,
 ): Promise<Survey> {
   // One for all: a password that one of them has rejected is shown to no other.
   const account = new ServiceAccount(bind, clock, silentLogger);
-  const parts = { account, trust: trust(ca), ms: STEP_MS, clock };
+  const parts = { account, trust: trust(trusted), ms: STEP_MS, clock };
   const examined = await Promise.all(
     controllers.map((where) => examineController(where, parts, signal)),
   );

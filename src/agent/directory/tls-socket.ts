@@ -1,9 +1,14 @@
 import { isIP } from 'node:net';
 import * as tls from 'node:tls';
 import { messageOf } from '../../support/errors.ts';
-import { presentedChain, type PresentedChain } from '../../support/presented-chain.ts';
+import {
+  presentedChain,
+  shownUpwards,
+  type PresentedChain,
+} from '../../support/presented-chain.ts';
 import { ConnectionError, type CertificateFault } from './connection-error.ts';
 import { within, type Limit } from './deadline.ts';
+import { requirePinned, vouchingKeys, type VouchingKey } from './pinned-keys.ts';
 
 const KEEP_ALIVE_MS = 30_000;
 
@@ -16,24 +21,44 @@ export interface DomainController {
   readonly port?: number;
 }
 
-/** What every connection trusts: the given CAs (PEM) if there are any, else Node's and the system's. */
-export function trust(ca: readonly string[]): tls.SecureContext {
+export interface TrustOptions {
+  /** PEM. Nothing else is trusted when given, else what Node and the operating system trust. */
+  readonly ca?: readonly string[];
+  /** Digests of keys, one of which has to be in the chain, verified as it is. Empty: none has to. */
+  readonly pinnedKeys?: readonly string[];
+}
+
+/** What every connection believes. */
+export interface Trust {
+  readonly secureContext: tls.SecureContext;
+  readonly pinnedKeys: readonly string[];
+}
+
+export function trust({ ca = [], pinnedKeys = [] }: TrustOptions): Trust {
   const trusted = ca.length > 0 ? [...ca] : systemCas();
-  return tls.createSecureContext({
+  const secureContext = tls.createSecureContext({
     minVersion: 'TLSv1.2',
     ...(trusted !== undefined && { ca: trusted }),
   });
+  return { secureContext, pinnedKeys };
+}
+
+export interface Connected {
+  readonly socket: tls.TLSSocket;
+  /** Absent: none is pinned. */
+  readonly pinned?: VouchingKey;
 }
 
 /**
- * Resolves with a socket whose certificate and host name were verified. Otherwise rejects with a
- * `ConnectionError` that names the cure, and leaves nothing open.
+ * Resolves with a socket over which nothing was said yet, once certificate, host name and, where
+ * keys are pinned, one of these were found in order. Otherwise rejects with a `ConnectionError` that
+ * names the cure, and leaves nothing open.
  */
 export async function connectTls(
   controller: DomainController,
-  secureContext: tls.SecureContext,
+  { secureContext, pinnedKeys }: Trust,
   limit: Limit,
-): Promise<tls.TLSSocket> {
+): Promise<Connected> {
   const socket = tls.connect(tlsOptions(controller, secureContext));
   let shown: Shown | undefined;
   // Ahead of Node's own listener, which judges the certificate and drops it with the connection.
@@ -52,12 +77,14 @@ export async function connectTls(
   const where = `${controller.name} (${socketAddress(controller)})`;
   try {
     await within(connected, limit, (why) => new Error(why === 'timeout' ? SILENT : 'stopped'));
-    return socket;
+    if (pinnedKeys.length === 0) return { socket };
+    const keys = vouchingKeys(shownUpwards(socket), limit.clock.now());
+    return { socket, pinned: requirePinned(where, keys, pinnedKeys) };
   } catch (error) {
     // Whatever a dying socket still says was said already.
     socket.on('error', () => undefined);
     socket.destroy();
-    throw explain(error, { where, ms: limit.ms, shown });
+    throw error instanceof ConnectionError ? error : explain(error, { where, ms: limit.ms, shown });
   }
 }
 
@@ -81,6 +108,7 @@ function tlsOptions(
   return {
     host: address ?? name,
     port: port ?? 636,
+    // No session of an earlier connection: one that is resumed shows no chain to find a pinned key in.
     secureContext,
     // RFC 6066 section 3: an address is no server name.
     ...(isIP(name) === 0 && { servername: name }),

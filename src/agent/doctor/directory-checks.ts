@@ -55,11 +55,12 @@ export async function lookAtDirectory(
     const rest = [...ON_CONTROLLERS, ...ON_ACCOUNTS];
     return { results: [...found.results, ...skipAll(rest, 'no domain controller is known')] };
   }
-  const { caFile, bind } = config.directory;
+  const { caFile, pinnedKeys, bind } = config.directory;
   await using survey = await openSurvey(
     {
       controllers,
       ...(caFile !== undefined && { ca: [await readFile(caFile, 'utf8')] }),
+      pinnedKeys,
       bind: { user: bind.user, password: () => passwordIn(bind.passwordFile) },
       clock,
     },

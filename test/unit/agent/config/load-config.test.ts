@@ -71,6 +71,7 @@ test('the least that is needed gives a whole configuration with every default', 
     directory: {
       domain: 'corp.test',
       domainControllers: [{ name: 'dc1.corp.test' }],
+      pinnedKeys: [],
       bind: { user: 'svc@corp.test', passwordFile: '/secrets/bind' },
     },
     guard: {
@@ -492,6 +493,49 @@ test('a CA file without a certificate is refused', async () => {
   const yaml = `${MINIMAL}\nservice: { caFile: /ca.pem }`;
   expect(await problemsOf(yaml, { disk: { '/ca.pem': CERTIFICATE } })).toEqual([
     { key: 'service.caFile', problem: expect.stringContaining('no certificate') as string },
+  ]);
+});
+
+/** Only their form matters. */
+const DIGESTS = ['A', 'B'].map((letter) => `${letter.repeat(41)}/g=`);
+
+function withPinnedKeys(value: string): string {
+  return MINIMAL.replace('bind:', `pinnedKeys: ${value}\n  bind:`);
+}
+
+test('keys are pinned by the file or the environment, several too, as curl writes them or bare', async () => {
+  const inFile = await load(withPinnedKeys(`[${DIGESTS[0]}, sha256//${DIGESTS[1]}]`));
+  expect(inFile.directory.pinnedKeys).toEqual(DIGESTS);
+  const env = { PASSBACK_DIRECTORY_PINNED_KEYS: `sha256//${DIGESTS[0]}; ${DIGESTS[1]}` };
+  expect((await load(MINIMAL, { env })).directory.pinnedKeys).toEqual(DIGESTS);
+});
+
+test.each(['', '[]'])('a list of keys that is %j pins none', async (value) => {
+  expect((await load(withPinnedKeys(value))).directory.pinnedKeys).toEqual([]);
+});
+
+test.each([
+  ['a number', '5', 'found 5'],
+  ['a fingerprint', '["AB:CD"]', '"AB:CD" is no such digest'],
+  ['one of two', `[${DIGESTS[0]}, x]`, ': "x" is no such digest'],
+  ['a mapping', `[{ sha256: ${DIGESTS[0]} }]`, 'a mapping is no such digest'],
+])('%s as pinned keys is refused with the command that prints one', async (_, value, words) => {
+  const problems = await problemsOf(withPinnedKeys(value));
+  expect(problems).toEqual([
+    { key: 'directory.pinnedKeys', problem: expect.stringContaining(words) as string },
+  ]);
+  expect(problems[0]?.problem).toMatch(
+    /^expected a list of SHA-256 digests of public keys in base64, as `openssl x509 -in FILE\.pem .* \| openssl base64` prints them/,
+  );
+});
+
+test('a problem with pinned keys of the environment names the variable', async () => {
+  const env = { PASSBACK_DIRECTORY_PINNED_KEYS: 'sha256//short' };
+  expect(await problemsOf(MINIMAL, { env })).toEqual([
+    {
+      key: 'directory.pinnedKeys (PASSBACK_DIRECTORY_PINNED_KEYS)',
+      problem: expect.stringContaining('"sha256//short" is no such digest') as string,
+    },
   ]);
 });
 
