@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
 import { chmod, chown, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -5,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { askAgent } from '../../src/agent/cli/local-client.ts';
 import type { CheckResult } from '../../src/support/checks.ts';
 import { systemClock } from '../../src/support/clock.ts';
+import { KEY_DIGEST_COMMAND, keyDigest } from '../../src/support/key-digest.ts';
 import { ConnectProxy, type ProxyAct } from '../support/connect-proxy.ts';
 import { startDnsServer } from '../support/dns-server.ts';
 import { only, doctorRig, type DoctorRig, type DoctorRigOptions } from '../support/doctor-rig.ts';
@@ -26,6 +28,7 @@ const DAY_MS = 86_400_000;
 const YESTERDAY = new Date(Date.now() - DAY_MS);
 const IN_A_YEAR = new Date(Date.now() + 365 * DAY_MS);
 const NAMES = ['127.0.0.1', 'localhost'];
+const ANY_DIGEST = `${'A'.repeat(43)}=`;
 
 const linesOf = ({ commands = [] }: CheckResult): readonly string[] =>
   commands.flatMap(({ lines }) => lines);
@@ -119,6 +122,57 @@ describe('an expired certificate', () => {
     const results = await look();
     expect(only(results, 'service.connect')).toMatchObject({ standing: 'pass' });
     expect(only(results, 'service.certificate')).toMatchObject({ standing: 'pass' });
+  });
+});
+
+describe('a key that is not pinned', () => {
+  test('of a controller that was renewed: the digest that its people confirm is added', async () => {
+    const old = keyDigest(new X509Certificate((await createTestCa('Old CA')).ca));
+    const { run, configure } = await doctorRig({ directory: { pinnedKeys: [old] } });
+    const found = only(await run(), 'directory.tls');
+    expect(found).toMatchObject({ standing: 'fail', about: 'dc1.corp.test' });
+    expect(found.found).toMatch(
+      /^the certificate of dc1\.corp\.test \(.*\) is valid, but no key of its chain is in directory\.pinnedKeys: /,
+    );
+    expect(found.remedy).toContain('Ask whoever runs dc1.corp.test and its CA, by another way');
+    expect(found.remedy).toContain('add to directory.pinnedKeys beside those there');
+    expect(linesOf(found)).toEqual([KEY_DIGEST_COMMAND]);
+    const digestOf = (whose: string): string =>
+      new RegExp(`(\\S{44}) \\(${whose}\\)`).exec(found.found)?.[1] ?? 'none';
+    for (const whose of ['the key of the CA "CN=Passback Test CA"', 'its own key']) {
+      await configure({ pinnedKeys: [old, digestOf(whose)] });
+      expect(only(await run(), 'directory.tls')).toMatchObject({
+        standing: 'pass',
+        found: expect.stringMatching(
+          new RegExp(`^certificate and name are good, until [-\\d]+; ${whose} is pinned$`),
+        ) as string,
+      });
+    }
+  });
+
+  test('its digest is the one that the command prints of the certificate that was handed over', async () => {
+    const { run, path, configure } = await doctorRig({ directory: { pinnedKeys: [ANY_DIGEST] } });
+    const [line = ''] = linesOf(only(await run(), 'directory.tls'));
+    const said = await paste([line.replace('FILE.pem', 'dc-ca.pem')], { cwd: path });
+    await configure({ pinnedKeys: [said.trim()] });
+    expect(only(await run(), 'directory.tls')).toMatchObject({ standing: 'pass' });
+  });
+
+  test('of a certificate that ends soon is thought of when it is renewed, if it is its own', async () => {
+    const certificate = { notAfter: new Date(Date.now() + 5 * DAY_MS) };
+    const { run, configure } = await doctorRig({ certificate });
+    expect(only(await run(), 'directory.tls').remedy).toBe('Renew it on the domain controller.');
+    await configure({ pinnedKeys: [ANY_DIGEST] });
+    const { found } = only(await run(), 'directory.tls');
+    const [own = '', ofCa = ''] = [...found.matchAll(/\S{44}(?= \()/g)].map(([digest]) => digest);
+    await configure({ pinnedKeys: [own] });
+    expect(only(await run(), 'directory.tls')).toMatchObject({
+      standing: 'warn',
+      found: expect.stringMatching(/^its certificate ends on .*; its own key is pinned$/) as string,
+      remedy: expect.stringContaining('first add the digest of the new one') as string,
+    });
+    await configure({ pinnedKeys: [ofCa] });
+    expect(only(await run(), 'directory.tls').remedy).toBe('Renew it on the domain controller.');
   });
 });
 

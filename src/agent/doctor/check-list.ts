@@ -74,7 +74,7 @@ export const CHECKS = {
   },
   'directory.tls': {
     title: 'TLS',
-    doc: 'Certificate chain, name and end; a missing CA is named with its fingerprint. WARN 30 days before the end.',
+    doc: 'Certificate chain, name and end, and `directory.pinnedKeys`; a missing CA is named with its fingerprint, and where no key is pinned, those that could be. WARN 30 days before the end.',
   },
   'directory.bind': {
     title: 'Bind',

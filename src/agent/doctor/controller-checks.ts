@@ -7,8 +7,10 @@ import {
   type CheckResult,
   type Finding,
 } from '../../support/checks.ts';
+import { KEY_DIGEST_COMMAND } from '../../support/key-digest.ts';
 import type { PolicyHints } from '../directory/directory.ts';
 import type { Examination } from '../directory/examine-controller.ts';
+import { whoseKey } from '../directory/pinned-keys.ts';
 import { ClockSkew } from '../health/clock-skew.ts';
 import { result, type CheckId } from './check-list.ts';
 
@@ -68,16 +70,24 @@ function connectFinding({ failedAt, problem = '', where, tookMs }: Examination):
 }
 
 function tlsFinding(examination: Examination, { now }: Judging): Finding {
-  const { failedAt, problem = '', why, where, certificateExpiresAt: end } = examination;
+  const { failedAt, problem = '', why, where, certificateExpiresAt: end, pinned } = examination;
   if (failedAt === 'connect') return skipped('it was not reached');
   if (failedAt === 'tls') {
-    return failed(problem, tlsCure(why, examination.name), { commands: tlsCommands(where) });
+    return failed(problem, tlsCure(why, examination.name), { commands: tlsCommands(why, where) });
   }
-  if (end === undefined) return passed('certificate and name are good');
+  const isPinned = pinned === undefined ? '' : `; ${whoseKey(pinned)} is pinned`;
+  if (end === undefined) return passed(`certificate and name are good${isPinned}`);
   const date = timestamp(end).slice(0, 10);
   return end - now < RENEW_MS
-    ? warned(`its certificate ends on ${date}`, 'Renew it on the domain controller.')
-    : passed(`certificate and name are good, until ${date}`);
+    ? warned(`its certificate ends on ${date}${isPinned}`, renewal(pinned))
+    : passed(`certificate and name are good, until ${date}${isPinned}`);
+}
+
+function renewal(pinned: Examination['pinned']): string {
+  const isOwnKey = pinned !== undefined && pinned.ca === undefined;
+  return isOwnKey
+    ? 'Renew it on the domain controller; as its own key is pinned, keep that one, or first add the digest of the new one to directory.pinnedKeys.'
+    : 'Renew it on the domain controller.';
 }
 
 function tlsCure(why: Examination['why'], name: string): string {
@@ -96,10 +106,14 @@ function tlsCure(why: Examination['why'], name: string): string {
   if (why === 'too-early') {
     return `Set the clock that is wrong, here or at ${name}; a certificate from tomorrow has to be issued anew. To see what is shown:`;
   }
+  if (why === 'not-pinned') {
+    return `Ask whoever runs ${name} and its CA, by another way than this connection, whether one of these digests is of a key of theirs; if none is, leave it refused and find out what stands in between. One that is, add to directory.pinnedKeys beside those there, which may go once every controller has changed; that of the CA outlives a renewal. Then restart the agent. To see the digest of a certificate that they hand you:`;
+  }
   return 'Correct what it says: directory.domainControllers has to name the port that speaks LDAPS. To see what is shown:';
 }
 
-function tlsCommands(where: string): NonNullable<Finding['commands']> {
+function tlsCommands(why: Examination['why'], where: string): NonNullable<Finding['commands']> {
+  if (why === 'not-pinned') return [{ where: 'here', lines: [KEY_DIGEST_COMMAND] }];
   const shown = `openssl s_client -connect ${where} -showcerts </dev/null | openssl x509 -noout -text`;
   return [{ where: 'here', lines: [shown] }];
 }
