@@ -30,6 +30,11 @@ const IN_A_YEAR = new Date(Date.now() + 365 * DAY_MS);
 const NAMES = ['127.0.0.1', 'localhost'];
 const ANY_DIGEST = `${'A'.repeat(43)}=`;
 
+const hasOpenssl = await paste(['openssl version'], { cwd: '.' }).then(
+  () => true,
+  () => false, // nothing else here needs it
+);
+
 const linesOf = ({ commands = [] }: CheckResult): readonly string[] =>
   commands.flatMap(({ lines }) => lines);
 
@@ -150,7 +155,7 @@ describe('a key that is not pinned', () => {
     }
   });
 
-  test('its digest is the one that the command prints of the certificate that was handed over', async () => {
+  test.skipIf(!hasOpenssl)('its digest is the one that the command prints', async () => {
     const { run, path, configure } = await doctorRig({ directory: { pinnedKeys: [ANY_DIGEST] } });
     const [line = ''] = linesOf(only(await run(), 'directory.tls'));
     const said = await paste([line.replace('FILE.pem', 'dc-ca.pem')], { cwd: path });
