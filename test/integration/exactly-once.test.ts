@@ -367,6 +367,7 @@ describe('with two controllers', () => {
       code: 'APPLIED',
       controller: DC2,
       reapplied: true,
+      message: expect.stringContaining(`written once more, on ${DC2}`) as string,
     });
     expect(domain.written).toEqual([{ controller: DC2, password: NEW_PASSWORD }]);
   });

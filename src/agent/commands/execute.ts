@@ -26,7 +26,7 @@ import {
   type Steps,
 } from './job.ts';
 import type { Intent } from './journal-records.ts';
-import { outcome, Refusal, Unresolved } from './outcomes.ts';
+import { outcome, Refusal, Unresolved, writtenAgain } from './outcomes.ts';
 import { expectedToBreak, explainRefusal } from './password-rules.ts';
 import { resume } from './resume.ts';
 
@@ -109,9 +109,10 @@ async function write(job: Job, go: Go): Promise<Outcome | Intent> {
   steps.began(account.controller);
   try {
     const applied = await apply(executor, planned(change, mustChange), account, signal);
+    const { controller } = account;
     return outcome('APPLIED', tookMs(job), {
-      controller: account.controller,
-      ...(go.reapplied && { reapplied: true }),
+      controller,
+      ...(go.reapplied && writtenAgain(controller)),
       effect: effectOf(intent, applied, account),
     });
   } catch (error) {

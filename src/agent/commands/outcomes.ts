@@ -17,6 +17,14 @@ export function outcome(code: OutcomeCode, tookMs: number, details: Details = {}
   };
 }
 
+/** What goes with a write that was made although an earlier one may have been, on this controller or another one. */
+export function writtenAgain(controller: string): Pick<Outcome, 'reapplied' | 'message'> {
+  return {
+    reapplied: true,
+    message: `${CODES.APPLIED.meaning} It was written once more, on ${controller}: an earlier write of it had no answer.`,
+  };
+}
+
 /** A command that was not carried out; thrown inside `commands/`, it becomes the outcome. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';

@@ -6,7 +6,7 @@ import { inferredEffect } from './effect.ts';
 import { findOut, type Finding } from './find-out.ts';
 import { stopped, tookMs, type Go, type Job } from './job.ts';
 import type { Intent } from './journal-records.ts';
-import { outcome, Refusal, Unresolved } from './outcomes.ts';
+import { outcome, Refusal, Unresolved, writtenAgain } from './outcomes.ts';
 
 /** The service waits 45 s for an answer: one that comes later is not heard. */
 export const ANSWER_WITHIN_MS = 40_000;
@@ -56,11 +56,12 @@ function isOver({ claims, executor }: Job): boolean {
 export function madeBefore(
   intent: Intent,
   account: AccountReading,
-): Pick<Outcome, 'controller' | 'inferred' | 'reapplied' | 'effect'> {
+): Pick<Outcome, 'controller' | 'inferred' | 'effect'> & Partial<ReturnType<typeof writtenAgain>> {
+  const { controller } = account;
   return {
-    controller: account.controller,
+    controller,
     inferred: true,
-    ...(intent.reapplied === true && { reapplied: true }),
+    ...(intent.reapplied === true && writtenAgain(controller)),
     effect: inferredEffect(intent, account),
   };
 }
