@@ -3,6 +3,7 @@ import type { BootedSystem } from '../../test/lab/booted-system.ts';
 import type { Lab } from '../../test/lab/lab.ts';
 import { createTestCa } from '../../test/support/test-ca.ts';
 import { agentConfig } from './agent-config.ts';
+import { drainReset } from './drain.ts';
 import { encrypt } from './encrypted-password.ts';
 import {
   completes,
@@ -30,10 +31,12 @@ export interface TrialParts {
 
 const URL = 'https://localhost:8443';
 const TO = `--directory corp --url ${URL} --key-file /root/admin.key --ca /etc/passback/service-ca.pem`;
+const RESET = `passback-cloud operate reset ${TO} --account anna@corp.test --password-file`;
 const PASSWORDS = [
   'Installed-From-A-Package-1',
   'Upgraded-By-A-Package-2',
   'Taken-Over-By-An-Rpm-3',
+  'Written-While-It-Stopped-4',
 ] as const;
 
 /** The life of the packages on one machine, step by step, as an administrator lives it. */
@@ -51,7 +54,10 @@ export async function tryPackages(parts: TrialParts): Promise<void> {
     ['no secret in unit, environment, command line or journal', () => secrets(parts)],
     ['the password encrypted to this machine, by the drop-in', () => encrypt(parts)],
     ['a watchdog that hears nothing starts the agent again', () => freeze(parts)],
-    ['stopped with a drain, and started again', () => drain(parts)],
+    [
+      'told to stop in the middle of a reset, it ends that first',
+      () => drainReset(parts, RESET, PASSWORDS[3]),
+    ],
     [
       'both upgraded: restarted with a drain, configuration and identity kept',
       () => upgrade(parts),
@@ -179,8 +185,7 @@ async function start({ system }: TrialParts): Promise<void> {
 }
 
 async function reset({ system, lab }: TrialParts, password: string): Promise<void> {
-  const operate = 'passback-cloud operate reset --account anna@corp.test --password-file -';
-  expect(await system.run(`${operate} ${TO}`, password), /applied/i, 'operate');
+  expect(await system.run(`${RESET} -`, password), /applied/i, 'operate');
   expect(await lab.kinit('anna', password), 'ok', 'kinit');
 }
 
@@ -219,16 +224,6 @@ async function freeze({ system }: TrialParts): Promise<void> {
   await system.run(
     'rm -r /run/systemd/system/passback.service.d && systemctl daemon-reload && systemctl restart passback',
   );
-  await isUp(system, 'passback', /^running, ready/);
-}
-
-async function drain({ system }: TrialParts): Promise<void> {
-  await system.run('systemctl stop passback');
-  const shown = await system.run('systemctl show --property=Result,ExecMainStatus passback');
-  expect(shown, /^(?=[^]*Result=success)(?=[^]*ExecMainStatus=0)/, 'end of the agent');
-  const lines = await system.run('journalctl --unit passback --output=cat --lines=20');
-  expect(lines, /"agent\.stopping"[^]*"agent\.stopped"/, 'its last words');
-  await system.run('systemctl start passback');
   await isUp(system, 'passback', /^running, ready/);
 }
 
