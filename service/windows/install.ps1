@@ -27,7 +27,8 @@
 #>
 [CmdletBinding(SupportsShouldProcess)]
 param(
-  [string] $Target = (Join-Path $env:ProgramFiles 'Passback'),
+  # ProgramFiles is another folder in a PowerShell of 32 bits, which tools that distribute software start.
+  [string] $Target = (Join-Path $env:ProgramW6432 'Passback'),
   [string] $Config = (Join-Path $env:ProgramData 'Passback\passback.yaml'),
   [string] $Account
 )
@@ -45,8 +46,9 @@ if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
   throw 'Administrator rights are needed: open PowerShell with "Run as administrator" and run this again there.'
 }
 
-# A backslash before a closing quote would quote that, in what a native program is given.
-$Target = $Target.TrimEnd('\')
+# One spelling, to be compared with others. A backslash before a closing quote would quote that, in what a
+# native program is given.
+$Target = $PSCmdlet.GetUnresolvedProviderPathFromPSPath($Target).TrimEnd('\')
 if ($Target -match ':$') { throw "$Target is a whole drive: name a folder of its own." }
 
 # Native programs do not throw by themselves.
@@ -81,7 +83,15 @@ function Invoke-Icacls {
   if ($LASTEXITCODE -ne 0) { throw "$Target cannot be closed: icacls ended with $LASTEXITCODE." }
 }
 
-$source = $PSScriptRoot
+$source = $PSScriptRoot.TrimEnd('\')
+# What is copied replaces the target, and would take this folder with it.
+if ($source -ne $Target) {
+  foreach ($pair in @($source, $Target), @($Target, $source)) {
+    if ("$($pair[0])\".StartsWith("$($pair[1])\", 'OrdinalIgnoreCase')) {
+      throw "$($pair[0]) is inside $($pair[1]): unpack the archive elsewhere and run it from there."
+    }
+  }
+}
 foreach ($needed in 'node.exe', 'passback.js', 'service-worker.js', 'node_modules', 'SHA256SUMS') {
   if (-not (Test-Path -LiteralPath (Join-Path $source $needed))) {
     throw "$needed is missing beside this script: unpack the whole archive and run it from there."
@@ -91,8 +101,8 @@ foreach ($needed in 'node.exe', 'passback.js', 'service-worker.js', 'node_module
 # What was torn on the way must not be installed.
 foreach ($line in Get-Content -LiteralPath (Join-Path $source 'SHA256SUMS')) {
   $sum, $file = $line -split '  ', 2
-  $found = (Get-FileHash -LiteralPath (Join-Path $source $file) -Algorithm SHA256).Hash
-  if ($found -ne $sum) { throw "$file is not what was packed: download the archive again." }
+  $found = Get-FileHash -LiteralPath (Join-Path $source $file) -Algorithm SHA256 -ErrorAction SilentlyContinue
+  if ($null -eq $found -or $found.Hash -ne $sum) { throw "$file is not what was packed: download the archive again." }
 }
 
 # What is copied replaces the whole folder, which must not be somebody else's.
@@ -110,10 +120,10 @@ if ($wasRunning -and $PSCmdlet.ShouldProcess($ServiceName, 'Stop the service')) 
 }
 
 if ($PSCmdlet.ShouldProcess($Target, 'Copy the program')) {
-  if ($source.TrimEnd('\') -ne $Target) {
+  if ($source -ne $Target) {
     New-Item -ItemType Directory -Path $Target -Force | Out-Null
     # Program Files is closed; a folder elsewhere lets every account put a program of its own into the service.
-    if (-not $Target.StartsWith("$env:ProgramFiles\", 'OrdinalIgnoreCase')) {
+    if (-not $Target.StartsWith("$env:ProgramW6432\", 'OrdinalIgnoreCase')) {
       Assert-TrustedOwner # again: somebody may have made it since
       Invoke-Icacls $Target /reset /Q
       Invoke-Icacls $Target /inheritance:r /grant '*S-1-5-18:(OI)(CI)F' '*S-1-5-32-544:(OI)(CI)F' '*S-1-5-32-545:(OI)(CI)RX'

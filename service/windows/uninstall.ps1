@@ -19,7 +19,8 @@
 #>
 [CmdletBinding(SupportsShouldProcess, ConfirmImpact = 'Medium')]
 param(
-  [string] $Target = (Join-Path $env:ProgramFiles 'Passback'),
+  # ProgramFiles is another folder in a PowerShell of 32 bits, which tools that distribute software start.
+  [string] $Target = (Join-Path $env:ProgramW6432 'Passback'),
   [switch] $Purge
 )
 
@@ -34,6 +35,8 @@ if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
   throw 'Administrator rights are needed: open PowerShell with "Run as administrator" and run this again there.'
 }
 
+# Before the current folder becomes another.
+$Target = $PSCmdlet.GetUnresolvedProviderPathFromPSPath($Target)
 $node = Join-Path $Target 'node.exe'
 $program = Join-Path $Target 'passback.js'
 if (Test-Path -LiteralPath $program) {
@@ -42,7 +45,9 @@ if (Test-Path -LiteralPath $program) {
     if ($LASTEXITCODE -ne 0) { throw "passback service uninstall ended with $LASTEXITCODE." }
   }
   if ($PSCmdlet.ShouldProcess($Target, 'Delete the program')) {
-    Set-Location -LiteralPath $env:SystemRoot # a folder in which somebody stands cannot be deleted
+    # A folder in which somebody stands cannot be deleted: neither this session nor its process may.
+    Set-Location -LiteralPath $env:SystemRoot
+    [Environment]::CurrentDirectory = $env:SystemRoot
     Remove-Item -LiteralPath $Target -Recurse -Force
   }
 } elseif (Get-Service -Name $ServiceName -ErrorAction SilentlyContinue) {

@@ -81,6 +81,17 @@ test('both scripts know the same names, masks and privileged groups', async () =
   }
 });
 
+test.each([
+  'service/windows/install.ps1',
+  'service/windows/uninstall.ps1',
+  'service/delegation/passback-delegation.ps1',
+])(
+  'Windows PowerShell reads %s as it was written: it takes what is not ASCII for ANSI',
+  async (script) => {
+    expect(await read(script)).toMatch(/^[\n -~]+$/);
+  },
+);
+
 test('every test that the threat model relies on exists where it says', async () => {
   const text = await read('service/THREATS.md');
   const named = [...text.matchAll(/_([^_]+)_ \(\[[a-z-]+\]\(\.\.\/(test\/[^)]+)\)\)/g)];
