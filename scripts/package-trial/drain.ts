@@ -49,7 +49,10 @@ async function stopFrozen({ system, lab }: Parts, log: string, password: string)
   try {
     // In one command, because after 4 s without an answer the agent gives the controller up.
     await system.run(
-      `says() { for try in {1..100}; do ${log} | grep -q "$1" && return; sleep 0.1; done; false; }
+      `says() {
+        for try in {1..100}; do ${log} | grep -q "$1" && return; sleep 0.1; done
+        echo "no $1 in the agent's log"; false
+      }
       timeout 20 tee ${PASSWORD_TO_COME} > /dev/null
       says reset_by_admin.started
       systemctl stop --no-block passback
