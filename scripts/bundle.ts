@@ -4,6 +4,7 @@ import { homedir, hostname, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { packageVersion } from '../src/support/version.ts';
 import { optionsOf } from './lib/options.ts';
+import { withPrivateFiles } from './lib/private-files.ts';
 import { bundleProblems } from './packaging/bundle-problems.ts';
 import { makeBundle, type BundleWish } from './packaging/bundle.ts';
 import { PLATFORMS, PROGRAM_NAMES, PROGRAMS } from './packaging/programs.ts';
@@ -12,13 +13,13 @@ import { npmSbom } from './packaging/sbom.ts';
 import { manifest } from './packaging/settle.ts';
 import { sourceDate } from './packaging/source-date.ts';
 
-/** Builds once more elsewhere; resolves with whether both are the same, and says what is not. */
+/** Builds once more, elsewhere and with another umask; resolves with whether both are the same, and says what is not. */
 async function isReproducible(wish: BundleWish, folder: string): Promise<boolean> {
   const out = await mkdtemp(join(tmpdir(), 'passback-bundle-'));
   try {
     const [first, second] = [
       await manifest(folder),
-      await manifest(await makeBundle({ ...wish, out })),
+      await manifest(await withPrivateFiles(() => makeBundle({ ...wish, out }))),
     ];
     const seen = new Set(first);
     const different = second.filter((line) => !seen.has(line));

@@ -5,15 +5,16 @@ import { packageVersion } from '../src/support/version.ts';
 import { BootedSystem } from '../test/lab/booted-system.ts';
 import { startLab } from '../test/lab/start-lab.ts';
 import { optionsOf } from './lib/options.ts';
+import { withPrivateFiles } from './lib/private-files.ts';
 import type { Packages } from './package-trial/machine.ts';
-import { Steps } from './package-trial/steps.ts';
+import { expect, Steps } from './package-trial/steps.ts';
 import { tryPackages } from './package-trial/trial.ts';
 import { makeBundle } from './packaging/bundle.ts';
-import { makeDeb } from './packaging/deb.ts';
+import { makeDeb, type PackageWish } from './packaging/deb.ts';
 import type { ProgramName } from './packaging/programs.ts';
 import { makeRpm } from './packaging/rpm.ts';
 import { npmSbom } from './packaging/sbom.ts';
-import { sumPackages } from './packaging/settle.ts';
+import { sha256Of, sumPackages } from './packaging/settle.ts';
 import { sourceDate } from './packaging/source-date.ts';
 
 const values = optionsOf('scripts/try-package', { keep: { takes: 'nothing' } });
@@ -25,6 +26,7 @@ const out = await mkdtemp(join(tmpdir(), 'passback-trial-'));
 interface Made {
   readonly deb: string;
   readonly rpm: string;
+  readonly wish: PackageWish;
 }
 
 async function makePackages(): Promise<Readonly<Record<keyof Packages, Made>>> {
@@ -33,7 +35,7 @@ async function makePackages(): Promise<Readonly<Record<keyof Packages, Made>>> {
     const from = { root, program, epoch, version: as };
     const bundle = await makeBundle({ ...from, platform: 'linux-x64', out, sbom });
     const wish = { ...from, bundle, out, isForTrial: true };
-    return { deb: await makeDeb(wish), rpm: await makeRpm(wish) };
+    return { deb: await makeDeb(wish), rpm: await makeRpm(wish), wish };
   };
   return {
     agent: await make('passback', version),
@@ -43,10 +45,26 @@ async function makePackages(): Promise<Readonly<Record<keyof Packages, Made>>> {
   };
 }
 
+/** Rejects when a package that is made once more, elsewhere and with another umask, is not the same. */
+async function packAgain({ deb, rpm, wish }: Made): Promise<void> {
+  const again = { ...wish, out: join(out, 'again') };
+  for (const [first, make] of [
+    [deb, makeDeb],
+    [rpm, makeRpm],
+  ] as const) {
+    const second = await withPrivateFiles(() => make(again));
+    expect(await sha256Of(second), await sha256Of(first), basename(first));
+  }
+}
+
 async function trial(): Promise<boolean> {
   const steps = new Steps(console.log);
   console.log('Making the packages');
   const made = await makePackages();
+  // Of these the bundles are still there.
+  await steps.step('made again, they are the same, byte for byte', async () => {
+    for (const one of [made.newerAgent, made.newerService]) await packAgain(one);
+  });
   await using lab = await startLab({ progress: console.log });
   console.log('Booting a clean Debian');
   const system = await BootedSystem.boot(lab.network, console.log);
@@ -55,7 +73,7 @@ async function trial(): Promise<boolean> {
     return `/root/${basename(path)}`;
   };
   try {
-    const all = async (format: keyof Made): Promise<Packages> => ({
+    const all = async (format: 'deb' | 'rpm'): Promise<Packages> => ({
       agent: await inside(made.agent[format]),
       newerAgent: await inside(made.newerAgent[format]),
       service: await inside(made.service[format]),

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -9,7 +9,7 @@ import {
   linuxVersion,
   PACKAGE_TEXTS,
   packageScript,
-  writeScript,
+  writeWithMode,
 } from './linux-tree.ts';
 import type { ProgramName } from './programs.ts';
 import { settleTimes } from './settle.ts';
@@ -38,12 +38,12 @@ export async function makeDeb(wish: PackageWish): Promise<string> {
   try {
     await layOut({ ...wish, family: 'deb' }, tree);
     await mkdir(join(tree, 'DEBIAN'));
-    await writeFile(join(tree, 'DEBIAN/control'), control(program, version));
+    await writeWithMode(join(tree, 'DEBIAN/control'), control(program, version), 0o644);
     const conffiles = CONFIGURATION[program].map((path) => `${path}\n`).join('');
-    if (conffiles !== '') await writeFile(join(tree, 'DEBIAN/conffiles'), conffiles);
+    if (conffiles !== '') await writeWithMode(join(tree, 'DEBIAN/conffiles'), conffiles, 0o644);
     for (const name of ['postinst', 'prerm', 'postrm']) {
       const text = await packageScript(root, program, `deb-${name}`);
-      await writeScript(join(tree, 'DEBIAN', name), text);
+      await writeWithMode(join(tree, 'DEBIAN', name), text, 0o755);
     }
     await settleTimes(tree, epoch);
     const path = join(out, `${program}_${linuxVersion(version)}_amd64.deb`);

@@ -112,7 +112,7 @@ export async function layOut(
   for (const [shell, path] of Object.entries(completionFiles(program, family))) {
     const { stdout } = await run(join(bundle, program), ['completion', shell]);
     await mkdir(dirname(join(tree, path)), { recursive: true });
-    await writeFile(join(tree, path), stdout, { mode: 0o644 });
+    await writeWithMode(join(tree, path), stdout, 0o644);
   }
 }
 
@@ -141,7 +141,8 @@ export async function packageScript(
   return `#!/bin/sh\nset -e\nname=${program}\n${text}`;
 }
 
-export async function writeScript(path: string, text: string): Promise<void> {
+/** Whatever the umask of whoever packs. */
+export async function writeWithMode(path: string, text: string, mode: number): Promise<void> {
   await writeFile(path, text);
-  await chmod(path, 0o755);
+  await chmod(path, mode);
 }

@@ -1,6 +1,7 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { withPrivateFiles } from '../../scripts/lib/private-files.ts';
 import { completionFiles, layOut } from '../../scripts/packaging/linux-tree.ts';
 import { PROGRAM_NAMES } from '../../scripts/packaging/programs.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -17,7 +18,7 @@ test.each(
     const [bundle, tree] = [join(folder.path, 'bundle'), join(folder.path, 'tree')];
     await mkdir(bundle);
     await writeFile(join(bundle, program), '#!/bin/sh\necho "$*"\n', { mode: 0o755 });
-    await layOut({ root: ROOT, program, bundle, family }, tree);
+    await withPrivateFiles(() => layOut({ root: ROOT, program, bundle, family }, tree));
     for (const [shell, path] of Object.entries(completionFiles(program, family))) {
       expect(await readFile(join(tree, path), 'utf8')).toBe(`completion ${shell}\n`);
       expect((await stat(join(tree, path))).mode & 0o777).toBe(0o644);
