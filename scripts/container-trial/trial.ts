@@ -120,6 +120,7 @@ export class ContainerTrial {
     const network = ['--network', lab.network, '--network-alias', HOST];
     this.#proxy = await containers.startWith(files, [...network, proxyImage, ...command]);
     const { flags } = await asComposed(root);
+    // For compose both are in the machine's own network, which here belongs to somebody else.
     this.#service = await containers.start([
       ...[...flags, '--network', `container:${this.#proxy}`, '--health-interval', '1s'],
       ...['--volume', `${this.#volumes.service}:/var/lib/passback-cloud`, this.#images.service],
