@@ -1,4 +1,5 @@
 import type { BootedSystem } from '../../test/lab/booted-system.ts';
+import { DNF } from './dnf.ts';
 import { facts, isUp, STATE_FILES, upgradeBoth, type Packages } from './machine.ts';
 import { expect } from './steps.ts';
 
@@ -10,16 +11,13 @@ interface Parts {
 
 const NAMES = ['passback', 'passback-cloud'] as const;
 
-/** On Debian, where no other RPM is there to depend on. */
-const RPM = 'rpm --nodeps';
-
 /** Installed where a Debian package has left its state and configuration. */
 export async function takeOver({ system, rpms }: Parts): Promise<void> {
   const before = await facts(system);
-  await system.run(`${RPM} --install ${rpms.agent} ${rpms.service}`);
+  await system.run(`${DNF} install ${rpms.agent} ${rpms.service}`);
   await system.run('rm /etc/passback/passback.yaml.rpmnew');
   expect(await facts(system), before, 'state files and configuration');
-  const changed = await system.try(`${RPM} --verify ${NAMES.join(' ')}`);
+  const changed = await system.try(`rpm --verify ${NAMES.join(' ')}`);
   expect(changed.output, /^(\S+ +c \/etc\/passback\/passback\.yaml\s*)?$/, 'rpm --verify');
   await system.run(`systemctl enable --now ${NAMES.join(' ')}`);
   await isUp(system, 'passback', /^running, ready/);
@@ -27,12 +25,12 @@ export async function takeOver({ system, rpms }: Parts): Promise<void> {
 }
 
 export async function upgradeRpm({ system, rpms, newerVersion }: Parts): Promise<void> {
-  const install = `${RPM} --upgrade ${rpms.newerService} ${rpms.newerAgent}`;
+  const install = `${DNF} upgrade ${rpms.newerService} ${rpms.newerAgent}`;
   await upgradeBoth(system, install, newerVersion);
 }
 
 export async function eraseRpm({ system }: Parts): Promise<void> {
-  await system.run(`${RPM} --erase ${NAMES.join(' ')}`);
+  await system.run(`${DNF} remove ${NAMES.join(' ')}`);
   for (const name of NAMES) {
     expect((await system.try(`systemctl is-active ${name}`)).output, /inactive/, name);
     await system.run(`test ! -e /usr/bin/${name} && test ! -e /usr/lib/${name}`);
@@ -45,7 +43,7 @@ export async function eraseRpm({ system }: Parts): Promise<void> {
 }
 
 export async function cleanRpm({ system, rpms }: Parts): Promise<void> {
-  await system.run(`${RPM} --install ${rpms.agent} ${rpms.service}`);
+  await system.run(`${DNF} install ${rpms.agent} ${rpms.service}`);
   for (const name of NAMES) {
     const folder = await system.run(`stat --format '%U:%G %a' /var/lib/${name}`);
     expect(folder, `${name}:${name} 700`, `/var/lib/${name}`);
@@ -56,5 +54,5 @@ export async function cleanRpm({ system, rpms }: Parts): Promise<void> {
   }
   const configured = await system.run(`stat --format '%U:%G %a' /etc/passback`);
   expect(configured, 'root:passback 750', '/etc/passback');
-  await system.run(`${RPM} --erase ${NAMES.join(' ')}`);
+  await system.run(`${DNF} remove ${NAMES.join(' ')}`);
 }

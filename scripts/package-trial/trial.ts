@@ -3,6 +3,7 @@ import type { BootedSystem } from '../../test/lab/booted-system.ts';
 import type { Lab } from '../../test/lab/lab.ts';
 import { createTestCa } from '../../test/support/test-ca.ts';
 import { agentConfig } from './agent-config.ts';
+import { refuses } from './dnf.ts';
 import { drainReset } from './drain.ts';
 import { encrypt } from './encrypted-password.ts';
 import {
@@ -64,6 +65,10 @@ export async function tryPackages(parts: TrialParts): Promise<void> {
     ],
     ['a reset by the new version', () => reset(parts, PASSWORDS[1])],
     ['removed: not running, state and configuration kept', () => remove(parts)],
+    [
+      'dnf refuses the RPMs where something that they need is missing or too old',
+      () => refuses(parts.system, `${parts.rpms.agent} ${parts.rpms.service}`),
+    ],
     ['the RPMs go on with what was kept: same identity, same configuration', () => takeOver(parts)],
     ['the shells complete their programs', () => completes(parts.system, 'rpm')],
     ['a reset by them', () => reset(parts, PASSWORDS[2])],

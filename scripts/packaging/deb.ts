@@ -9,6 +9,7 @@ import {
   linuxVersion,
   PACKAGE_TEXTS,
   packageScript,
+  SYSTEMD,
   writeWithMode,
 } from './linux-tree.ts';
 import type { ProgramName } from './programs.ts';
@@ -68,6 +69,7 @@ function control(program: ProgramName, version: string): string {
     'Section: admin',
     'Priority: optional',
     `Depends: ${DEPENDS}`,
+    `Breaks: systemd (<< ${SYSTEMD})`,
     'Recommends: ca-certificates',
     'Maintainer: The Passback maintainers <maintainers@passback.invalid>',
     `Description: ${summary}`,

@@ -25,6 +25,9 @@ export const PACKAGE_TEXTS: Readonly<Record<ProgramName, PackageText>> = {
   },
 };
 
+/** The oldest systemd that understands the units; where there is none, something else runs the programs. */
+export const SYSTEMD = 250;
+
 /** Files that an admin changes and an upgrade leaves alone. */
 export const CONFIGURATION: Readonly<Record<ProgramName, readonly string[]>> = {
   passback: ['/etc/passback/passback.yaml'],

@@ -10,6 +10,7 @@ import {
   layOut,
   linuxVersion,
   PACKAGE_TEXTS,
+  SYSTEMD,
 } from './linux-tree.ts';
 import { settleTimes } from './settle.ts';
 
@@ -71,6 +72,7 @@ async function specText(
     'AutoReqProv: no',
     'Requires: glibc >= 2.28, libgcc, libstdc++',
     'Requires(post): shadow-utils',
+    `Conflicts: systemd < ${SYSTEMD}`,
     // Node.js is taken as it comes: neither stripped nor looked into.
     '%define __os_install_post %{nil}',
     '%define debug_package %{nil}',
