@@ -29,12 +29,14 @@ try {
     'test/lab/reverse-proxies',
     console.log,
   );
+  const composeImage = await builtImage('passback-lab-compose', 'test/lab/compose', console.log);
   const certificate = await (await createTestCa()).issue(['reset.example.com']);
   const files = await proxyFiles(root, join(out, 'proxies'), certificate);
   await using lab = await startLab({ progress: console.log });
   await using containers = new Containers();
   const steps = new Steps(console.log);
-  const parts = { root, lab, containers, steps, bundles, proxyImage, proxyFiles: files };
+  const images = { proxyImage, composeImage };
+  const parts = { root, lab, containers, steps, bundles, ...images, proxyFiles: files };
   await new ContainerTrial(parts).run();
   process.exitCode = steps.failed === 0 ? 0 : 1;
 } finally {

@@ -5,6 +5,7 @@ import { agentConfig } from '../package-trial/agent-config.ts';
 import { until } from '../package-trial/machine.ts';
 import { expect, type Steps } from '../package-trial/steps.ts';
 import { asComposed, asDocumented } from './as-composed.ts';
+import { Composed } from './composed.ts';
 import type { Containers } from './containers.ts';
 import { IDLE_S, PROXIES, proxyContainer, type ProxyFiles, type ProxyName } from './proxies.ts';
 
@@ -17,6 +18,7 @@ export interface TrialParts {
   readonly bundles: string;
   readonly proxyFiles: ProxyFiles;
   readonly proxyImage: string;
+  readonly composeImage: string;
 }
 
 const AGENT = 64_720;
@@ -67,6 +69,22 @@ export class ContainerTrial {
       await step(`told to stop, the service drains within its time`, () => this.#stopService());
     }
     await step('told to stop, the agent drains within its time', () => this.#stopAgent());
+    await this.#compose(step);
+  }
+
+  async #compose(step: Steps['step']): Promise<void> {
+    const { root, containers, composeImage, proxyImage, proxyFiles } = this.#parts;
+    const { folder } = proxyFiles;
+    const images = { composeImage, proxyImage, serviceImage: this.#images.service };
+    await using composed = new Composed({ root, containers, folder, ...images });
+    await step('compose runs the commands of its page, and the keys are taken out', () =>
+      composed.prepare(),
+    );
+    await step('compose brings both up, and the service answers', () => composed.serve());
+    await step('its proxy ends, is started again, and the service answers', () =>
+      composed.loseProxy(),
+    );
+    await step('compose stops both, each with 0', () => composed.stop());
   }
 
   async #build(): Promise<void> {
