@@ -4,10 +4,13 @@ import type { Api } from '../benchmark/api.ts';
 /** How often an operation whose outcome is not there yet is asked for again, 20 s apart. */
 const ASKED_AGAIN = 30;
 
+/** What a tally says of an operation that was never begun. */
+const NOT_PREPARED = 'not prepared';
+
 export interface LoadOptions {
   readonly api: Api;
   readonly accounts: readonly string[];
-  /** Between two operations of one caller, once so many have been made in all. */
+  /** Between two operations of one caller, once so many have been made in all; before, after one that is refused. */
   readonly restMs: number;
   readonly restAfter: number;
   readonly callers: number;
@@ -64,10 +67,13 @@ export class Load {
       await this.#gate;
       if (signal.aborted) return;
       this.#busy += 1;
-      this.#count(await this.#operation(account));
+      const what = await this.#operation(account);
+      this.#count(what);
       this.#busy -= 1;
       if (this.#busy === 0) this.#onIdle();
-      if (this.#next >= restAfter) await clock.sleep(restMs, signal);
+      // Who is refused does not hammer: a pause lasts as long for many tries as for few.
+      const isRefused = what.endsWith(NOT_PREPARED);
+      if (isRefused || this.#next >= restAfter) await clock.sleep(restMs, signal);
     }
   }
 
@@ -88,7 +94,7 @@ export class Load {
       }
       return `${kind} without an outcome`;
     } catch {
-      return `${kind} not prepared`; // paused, no agent there, or no controller
+      return `${kind} ${NOT_PREPARED}`; // paused, no agent there, or no controller
     }
   }
 
