@@ -5,7 +5,6 @@ import type { Clock } from '../support/clock.ts';
 import { privateFolder } from '../support/files.ts';
 import { bringForward, knownVersion } from '../support/folder-version.ts';
 import type { Logger } from '../support/logger.ts';
-import { onAbort } from '../support/on-abort.ts';
 import type { ServiceManager } from '../support/service-manager.ts';
 import type { StopSignals } from '../support/stop-signals.ts';
 import { packageVersion } from '../support/version.ts';
@@ -15,6 +14,7 @@ import { openJournal } from './commands/journal.ts';
 import { composeCore, type Core } from './compose-core.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import type { Directory } from './directory/directory.ts';
+import { finishBegun } from './finish-begun.ts';
 import { linkHandlers, takeStanding, type HandlerParts } from './handlers.ts';
 import { Health, type HealthOptions } from './health/health.ts';
 import type { Refreshed } from './health/local-status.ts';
@@ -156,7 +156,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
   };
   admission.watch(onChanged);
   journal.watch(onChanged);
-  const off = onAbort(stop.drain, () => void commander.drain());
+  const begunEnds = finishBegun(commander, parts, stop);
   void core.toggle.watchEnds(pauseEnded({ ...core, onChanged, log: parts.log }), clock, either);
   using _schedule = parts.schedule(dutiesOf(parts, { core, health, reporter, local }));
   const ended = new AbortController();
@@ -166,7 +166,7 @@ async function runParts(parts: Parts, stop: StopSignals): Promise<void> {
     await rotateKeys(parts, reporter);
     const handlers = handlersOf(parts, { core, reporter, onChanged });
     await runLink(await linkOptions(parts, { handlers, reporter, health, monitor }), stop);
-    off();
+    await begunEnds();
     await firstLook;
   } finally {
     ended.abort();

@@ -274,9 +274,19 @@ test('a peer that answers no ping is given up', async () => {
   expect(service.connections.length).toBeGreaterThanOrEqual(2);
 });
 
+/** An upgrade that the service itself refuses, as it says why. */
+function problem(status: string, code: string): string {
+  const body = JSON.stringify({ type: 'about:blank', status: parseInt(status, 10), code });
+  return `${status}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+}
+
 test.each([
-  ['401 Unauthorized', 'link.rejected', 'revoked'],
-  ['403 Forbidden', 'link.rejected', 'revoked'],
+  [problem('401 Unauthorized', 'AGENT_UNKNOWN'), 'link.rejected', 'enrol again'],
+  [problem('403 Forbidden', 'AGENT_REVOKED'), 'link.rejected', 'revoked'],
+  ['401 Unauthorized', 'link.dial_failed', 'what stands in front'],
+  ['403 Forbidden', 'link.dial_failed', 'what stands in front'],
+  ['409 Conflict', 'link.dial_failed', 'copies of one state folder'],
+  ['500 Internal Server Error', 'link.dial_failed', 'not ready'],
   ['426 Upgrade Required', 'link.rejected', 'update it'],
   ['407 Proxy Authentication Required', 'link.dial_failed', 'proxy'],
   ['503 Service Unavailable', 'link.dial_failed', 'not ready'],
@@ -394,12 +404,8 @@ test('a hello that is refused for good is asked again rarely, with what the serv
 test.each(['EXPIRED', 'NOT_YET_VALID'])(
   'a token refused as %s is a matter of clocks, and of the next try',
   async (code) => {
-    const body = JSON.stringify({ type: 'about:blank', status: 401, code });
     const { service, log, slept } = await scene({
-      refuse: (index) =>
-        index === 0
-          ? `401 Unauthorized\r\nContent-Length: ${body.length}\r\n\r\n${body}`
-          : undefined,
+      refuse: (index) => (index === 0 ? problem('401 Unauthorized', code) : undefined),
     });
     await eventually(() => log.of('link.up').length === 1);
     expect(log.of('link.dial_failed')[0]?.fields.reason).toContain('clocks');

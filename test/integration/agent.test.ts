@@ -318,6 +318,29 @@ test('draining, what has begun is finished and answered before the goodbye', asy
   expect(agent.log.lines.at(-1)?.event).toBe('agent.stopped');
 });
 
+test('draining, what has begun is finished also when the session that brought it is gone', async () => {
+  const { account } = await service.inspect({ account: { objectGuid: ann }, op: 'reset' });
+  if (account === undefined) throw new Error('ann cannot be reset');
+  const release = directory.hold();
+  const running = service.execute(await resetClaims(service, ann, account.baseline));
+  running.catch(() => undefined); // the service hears of it when the agent is back
+  await eventually(() => directory.reads === 2);
+  release();
+  const releaseWrite = directory.hold();
+  const { session } = service;
+  await eventually(() => session.frames.some((frame) => frame.includes('command.began')));
+  session.socket.terminate();
+  await eventually(() => agent.log.of('link.down').length === 1);
+  const stopped = agent.stop();
+  releaseWrite();
+  await stopped;
+  expect(directory.writes).toBe(1);
+  expect(agent.log.lines.slice(-2).map(({ event }) => event)).toEqual([
+    'reset_by_admin.applied',
+    'agent.stopped',
+  ]);
+});
+
 async function signKeySet(root: ScriptedService['keys']['root']): Promise<string> {
   const iat = Math.floor(Date.now() / 1000);
   const claims = { iss: service.url, number: 9, iat, exp: iat + 60, keys: [root.jwk] };

@@ -9,6 +9,9 @@ const BODY_WITHIN_MS = 2_000;
 export const URL_CURE =
   'look at service.url and at what stands in front of the service, which has to let WebSockets through';
 
+/** The service has no room, or a failure of its own; or it does not answer whoever stands in front. */
+const PASSING_STATUS: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
+
 /** Codes of a 401 that the next token may not meet any more. */
 const PASSING: Readonly<Partial<Record<string, string>>> = {
   EXPIRED: 'the token came too late: compare the clocks of agent and service',
@@ -21,12 +24,19 @@ export async function readRefusal(response: IncomingMessage): Promise<LinkError>
   const status = response.statusCode ?? 0;
   const wish = retryAfterMs(response.headers['retry-after']);
   const { code, serverTime } = problemOf(await bodyOf(response));
+  if (PASSING_STATUS.has(status)) {
+    return new LinkError('NOT_READY', `the service is not ready (HTTP ${status})`, wish);
+  }
+  // The service says why, always: without a word it is somebody else in between, who may soon be gone.
+  if ((status === 401 || status === 403) && code !== undefined) {
+    return notAdmitted(`HTTP ${status} ${code}${clocks(code, serverTime)}`, code);
+  }
   switch (status) {
-    case 401:
-    case 403:
-      return notAdmitted(
-        code === undefined ? `HTTP ${status}` : `HTTP ${status} ${code}${clocks(code, serverTime)}`,
-        code,
+    case 409:
+      return new LinkError(
+        'NOT_ADMITTED',
+        'this agent is connected already (HTTP 409): two machines may be running copies of one state folder; stop one of them, and enrol it anew',
+        wish,
       );
     case 426:
       return new LinkError('TOO_OLD', 'the service wants a newer agent (HTTP 426): update it');
@@ -35,17 +45,12 @@ export async function readRefusal(response: IncomingMessage): Promise<LinkError>
         'PROXY_LOGIN',
         'a proxy on the way wants a login (HTTP 407): name it in service.proxy.url',
       );
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return new LinkError('NOT_READY', `the service is not ready (HTTP ${status})`, wish);
     default:
       return new LinkError('NOT_A_SERVICE', `unexpected HTTP ${status}; ${URL_CURE}`, wish);
   }
 }
 
-function notAdmitted(answer: string, code = ''): LinkError {
+function notAdmitted(answer: string, code: string): LinkError {
   const passing = PASSING[code];
   if (passing !== undefined) return new LinkError('NOT_ADMITTED', `${passing} (${answer})`);
   return new LinkError(
