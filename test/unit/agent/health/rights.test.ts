@@ -62,7 +62,10 @@ test.each([
   ['never', undefined],
   [undefined, undefined],
   [AT + 31 * DAY_MS, undefined],
-  [AT + 7 * DAY_MS, /expires in 7 days: set a new one, write it to directory\.bind\.passwordFile/],
+  [
+    AT + 29 * DAY_MS,
+    /expires in 29 days: set a new one, write it to directory\.bind\.passwordFile/,
+  ],
   [AT - 1, /has expired or must be changed/],
   [0, /has expired or must be changed/],
 ] as const)('the password of the service account until %s', (passwordExpiresAt, words) => {

@@ -29,7 +29,10 @@ const WELL: StatusFacts = {
   counters: { APPLIED: 7 },
 };
 
-const EXPIRES_IN_A_WEEK = new Date(AT + 7 * 86_400_000).toISOString();
+const expiresIn = (days: number): ControllerHealth => ({
+  ...DC,
+  certificateExpiresAt: new Date(AT + days * 86_400_000).toISOString(),
+});
 
 test.each<[string, Partial<StatusFacts>, string, RegExp | undefined]>([
   ['all is well', {}, 'running', undefined],
@@ -47,12 +50,8 @@ test.each<[string, Partial<StatusFacts>, string, RegExp | undefined]>([
     'degraded',
     /^dc2: /,
   ],
-  [
-    'a certificate runs out',
-    { controllers: [{ ...DC, certificateExpiresAt: EXPIRES_IN_A_WEEK }] },
-    'degraded',
-    /expires in 7 days/,
-  ],
+  ['a certificate runs out', { controllers: [expiresIn(29)] }, 'degraded', /expires in 29 days/],
+  ['a certificate is good for a month', { controllers: [expiresIn(31)] }, 'running', undefined],
   ['the journal cannot be written', { journalProblem: 'ENOSPC' }, 'down', /ENOSPC/],
   [
     'paused at the agent',
