@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { packageVersion } from '../src/support/version.ts';
@@ -11,7 +11,7 @@ import { expect, Steps } from './package-trial/steps.ts';
 import { tryPackages } from './package-trial/trial.ts';
 import { makeBundle } from './packaging/bundle.ts';
 import { makeDeb, type PackageWish } from './packaging/deb.ts';
-import type { ProgramName } from './packaging/programs.ts';
+import { PROGRAMS, type ProgramName } from './packaging/programs.ts';
 import { makeRpm } from './packaging/rpm.ts';
 import { npmSbom } from './packaging/sbom.ts';
 import { sha256Of, sumPackages } from './packaging/settle.ts';
@@ -34,6 +34,9 @@ async function makePackages(): Promise<Readonly<Record<keyof Packages, Made>>> {
   const make = async (program: ProgramName, as: string): Promise<Made> => {
     const from = { root, program, epoch, version: as };
     const bundle = await makeBundle({ ...from, platform: 'linux-x64', out, sbom });
+    // As in a release: another example than the one that was installed and filled in.
+    const example = join(bundle, basename(PROGRAMS[program].exampleConfig));
+    if (as === newerVersion) await appendFile(example, `# As of ${as}.\n`);
     const wish = { ...from, bundle, out, isForTrial: true };
     return { deb: await makeDeb(wish), rpm: await makeRpm(wish), wish };
   };

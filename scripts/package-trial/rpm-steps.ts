@@ -26,7 +26,9 @@ export async function takeOver({ system, rpms }: Parts): Promise<void> {
 
 export async function upgradeRpm({ system, rpms, newerVersion }: Parts): Promise<void> {
   const install = `${DNF} upgrade ${rpms.newerService} ${rpms.newerAgent}`;
-  await upgradeBoth(system, install, newerVersion);
+  // The changed example comes to lie beside the configuration.
+  const tidy = 'rm /etc/passback/passback.yaml.rpmnew';
+  await upgradeBoth(system, `${install} && ${tidy}`, newerVersion);
 }
 
 export async function eraseRpm({ system }: Parts): Promise<void> {

@@ -97,6 +97,9 @@ async function install({ system, debs }: TrialParts): Promise<void> {
   const doctor = await system.try('passback doctor');
   expect(doctor.output, /FAIL +Configuration \(directory\.bind\.passwordFile\)/, 'doctor');
   expect(String(doctor.exitCode), '78', 'its exit code');
+  const configuration = `stat --format '%U:%G %a' /etc/passback /etc/passback/passback.yaml`;
+  expect(await system.run(configuration), 'root:passback 750\nroot:root 644', 'configuration');
+  await system.run('cmp /etc/passback/passback.yaml /usr/lib/passback/passback.example.yaml');
   for (const name of ['passback', 'passback-cloud']) {
     const folder = await system.run(`stat --format '%U:%G %a' /var/lib/${name}`);
     expect(folder, `${name}:${name} 700`, `/var/lib/${name}`);
@@ -233,8 +236,10 @@ async function freeze({ system }: TrialParts): Promise<void> {
 }
 
 async function upgrade({ system, debs, newerVersion }: TrialParts): Promise<void> {
-  const install = `dpkg --install ${debs.newerService} ${debs.newerAgent}`;
+  // As it is done unattended, where nobody answers a question about the changed example.
+  const install = `DEBIAN_FRONTEND=noninteractive apt-get --yes install ${debs.newerService} ${debs.newerAgent} </dev/null`;
   await upgradeBoth(system, install, newerVersion);
+  await system.run('tail -n 1 /usr/lib/passback/passback.example.yaml | grep "^# As of "');
 }
 
 async function remove({ system }: TrialParts): Promise<void> {

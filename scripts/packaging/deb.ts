@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import {
-  CONFIGURATION,
   layOut,
   linuxVersion,
   PACKAGE_TEXTS,
@@ -40,8 +39,6 @@ export async function makeDeb(wish: PackageWish): Promise<string> {
     await layOut({ ...wish, family: 'deb' }, tree);
     await mkdir(join(tree, 'DEBIAN'));
     await writeWithMode(join(tree, 'DEBIAN/control'), control(program, version), 0o644);
-    const conffiles = CONFIGURATION[program].map((path) => `${path}\n`).join('');
-    if (conffiles !== '') await writeWithMode(join(tree, 'DEBIAN/conffiles'), conffiles, 0o644);
     for (const name of ['postinst', 'prerm', 'postrm']) {
       const text = await packageScript(root, program, `deb-${name}`);
       await writeWithMode(join(tree, 'DEBIAN', name), text, 0o755);

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { chmod, cp, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { PROGRAMS, type ProgramName } from './programs.ts';
 
@@ -28,7 +28,7 @@ export const PACKAGE_TEXTS: Readonly<Record<ProgramName, PackageText>> = {
 /** The oldest systemd that understands the units; where there is none, something else runs the programs. */
 export const SYSTEMD = 250;
 
-/** Files that an admin changes and an upgrade leaves alone. */
+/** Files that an admin changes and an upgrade leaves alone: an RPM brings them, a .deb makes them when there are none. */
 export const CONFIGURATION: Readonly<Record<ProgramName, readonly string[]>> = {
   passback: ['/etc/passback/passback.yaml'],
   // `passback-cloud init` writes it into the data folder, with the keys.
@@ -94,8 +94,8 @@ export async function layOut(
 ): Promise<void> {
   const put = async (from: string, to: string): Promise<void> => {
     await mkdir(dirname(join(tree, to)), { recursive: true });
-    await cp(join(root, from), join(tree, to));
-    const { mode } = await stat(join(root, from));
+    await cp(resolve(root, from), join(tree, to));
+    const { mode } = await stat(resolve(root, from));
     await chmod(join(tree, to), (mode & 0o100) === 0 ? 0o644 : 0o755);
   };
   await cp(bundle, join(tree, 'usr/lib', program), { recursive: true });
@@ -107,10 +107,11 @@ export async function layOut(
   for (const file of DROP_INS[program]) {
     await put(`service/systemd/examples/${file}`, `${doc}/examples/${file}`);
   }
-  const { exampleConfig } = PROGRAMS[program];
-  await put(exampleConfig, `${doc}/examples/${basename(exampleConfig)}`);
+  const example = basename(PROGRAMS[program].exampleConfig);
+  await put(resolve(bundle, example), `${doc}/examples/${example}`);
   await put('LICENSE', `${doc}/copyright`);
-  for (const path of CONFIGURATION[program]) await put(exampleConfig, path);
+  const brought = family === 'rpm' ? CONFIGURATION[program] : [];
+  for (const path of brought) await put(resolve(bundle, example), path);
   await addCommand(root, program, tree);
   for (const [shell, path] of Object.entries(completionFiles(program, family))) {
     const { stdout } = await run(join(bundle, program), ['completion', shell]);
@@ -140,7 +141,8 @@ export async function packageScript(
     readFile(join(root, 'service/linux', `${file}.sh`), 'utf8');
   const text = (await read(name))
     .replace('@AFTER_INSTALL@\n', await read('after-install'))
-    .replace('@AFTER_PURGE@\n', await read('after-purge'));
+    .replace('@AFTER_PURGE@\n', await read('after-purge'))
+    .replace('@CONFIGURATION@', CONFIGURATION[program].join(' '));
   return `#!/bin/sh\nset -e\nname=${program}\n${text}`;
 }
 
