@@ -114,10 +114,26 @@ interface Named {
 }
 
 function named({ user, sid, samAccountName }: Grantee): Named {
-  if (sid !== undefined) return { name: user, sid, lookup: [] };
-  const sam = samAccountName ?? /^(?:[^\\]*\\)?([^@]+)/.exec(user)?.[1] ?? user;
+  const isDn = user.includes('=');
+  const sam = samAccountName ?? (isDn ? UNKNOWN : nameIn(user));
+  // dsacls takes no DN.
+  const name = isDn ? `${domainIn(user)}\\${sam}` : user;
+  if (sid !== undefined) return { name, sid, lookup: [] };
   const show = `samba-tool user show ${shellWord(sam)} --attributes=objectSid`;
-  return { name: user, sid: '$sid', lookup: [`sid=$(${show} | sed -n 's/^objectSid: //p')`] };
+  return { name, sid: '$sid', lookup: [`sid=$(${show} | sed -n 's/^objectSid: //p')`] };
+}
+
+/** To be filled in: the first name in a DN may be the name of another account. */
+const UNKNOWN = 'SAMACCOUNTNAME';
+
+function nameIn(user: string): string {
+  return /^(?:[^\\]*\\)?([^@]+)/.exec(user)?.[1] ?? user;
+}
+
+/** The DNS name of the domain that a DN ends with. */
+function domainIn(dn: string): string {
+  const [end = ''] = /(?:,\s*DC=[^,]+)+$/i.exec(dn) ?? [];
+  return Array.from(end.matchAll(/DC=([^,]+)/gi), ([, label = '']) => label.trim()).join('.');
 }
 
 /** For cmd.exe: a DN has no double quotes but escaped ones, which dsacls takes as they are. */

@@ -91,6 +91,29 @@ test('each right is delegated by its own name and GUID, and nothing more is', ()
   ]);
 });
 
+test('an account that is configured by its DN is named for dsacls as it takes names', () => {
+  const user = String.raw`CN=Service\, DC=x,OU=Agents,DC=corp, dc=test`;
+  const grantee = { user, samAccountName: 'svc', sid: 'S-1' };
+  const windows = [
+    ...delegate(['resetPassword'], 'OU=P,DC=corp,DC=test', grantee).slice(0, 1),
+    ...grantUnexpire('DC=corp,DC=test', grantee).slice(0, 1),
+    ...grantPolicyRead('DC=corp,DC=test', grantee).slice(0, 1),
+  ].flatMap(({ lines }) => lines);
+  expect(windows.map((line) => / \/G (.*)$/.exec(line)?.[1])).toEqual([
+    String.raw`"corp.test\svc:CA;Reset Password;user"`,
+    String.raw`"corp.test\svc:CA;Unexpire Password"`,
+    String.raw`"corp.test\svc:GR"`,
+  ]);
+});
+
+test('nobody guesses the name of an account that the directory does not show', () => {
+  const [windows, samba] = grantUnexpire('DC=corp', { user: 'CN=svc,OU=Agents,DC=corp' });
+  expect(windows?.lines).toEqual([
+    String.raw`dsacls "DC=corp" /G "corp\SAMACCOUNTNAME:CA;Unexpire Password"`,
+  ]);
+  expect(samba?.lines[0]).toContain('samba-tool user show SAMACCOUNTNAME ');
+});
+
 test.each([
   ['is closed to this account', () => Promise.reject(new UsageError('may not be opened')), 'skip'],
   ['is of another version', () => Promise.resolve({ some: 'thing' }), 'skip'],
