@@ -68,8 +68,17 @@ const isCode: Shape = (value, { codes }) =>
 const isRules: Shape = (value) =>
   Array.isArray(value) &&
   value.every(isOneOf(['length', 'complexity', 'history', 'minimum-age', 'filter', 'other']));
+/** The sentences of the agent's watchdog: they have nothing of their own but a state of the link and a number. */
+const STUCK =
+  /^(?:the event loop has not turned|no probe of the domain controllers has ended|the link is (?:idle|dialing|greeting|ready|waiting|rejected|draining|closed) and has not moved|a command has been worked on) for \d{1,9} s$/;
+const isStuck: Shape = (value) =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string' && STUCK.test(one));
 
 const NOBODY: LogAllowance = { codes: new Set(), isKnownPlace: () => false, withAccounts: false };
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGBREAK', 'SIGHUP'];
+/** What the service control manager of Windows stops a service with. */
+const STOP_CONTROLS = ['STOP', 'SHUTDOWN', 'PRESHUTDOWN'];
 
 const NUMBERS = [
   ...['tookMs', 'upMs', 'failures', 'nextTryMs', 'drainMs', 'before', 'after', 'count', 'cutBytes'],
@@ -80,7 +89,7 @@ const NUMBERS = [
 const SHAPES: ReadonlyMap<string, Shape> = new Map<string, Shape>([
   ...NUMBERS.map((name): [string, Shape] => [name, isNumber]),
   ...['enabled', 'approved'].map((name): [string, Shape] => [name, isFlag]),
-  ...['agent', 'session', 'cmd', 'requestId', 'node'].map((name): [string, Shape] => [
+  ...['agent', 'session', 'cmd', 'requestId', 'node', 'trip'].map((name): [string, Shape] => [
     name,
     isUuid,
   ]),
@@ -93,7 +102,8 @@ const SHAPES: ReadonlyMap<string, Shape> = new Map<string, Shape>([
   ['rules', isRules],
   ['op', isOneOf(['reset', 'change', 'unlock'])],
   ['state', isOneOf(['running', 'paused', 'degraded', 'down'])],
-  ['signal', isOneOf(['SIGINT', 'SIGTERM', 'SIGBREAK', 'SIGHUP'])],
+  ['signal', isOneOf([...SIGNALS, ...STOP_CONTROLS])],
+  ['stuck', isStuck],
 ]);
 
 function isOneOf(words: readonly string[]): (value: unknown) => boolean {

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { judge } from '../../../src/agent/health/watchdog.ts';
+import type { LinkState } from '../../../src/agent/link/link-state.ts';
 import { redactLog, type LogAllowance } from '../../../src/support/bundle/redact-log.ts';
 import { scrub } from '../../../src/support/bundle/scrub.ts';
 
@@ -35,10 +37,50 @@ test('known fields of a known event stay as they are', () => {
   expect(redacted({ code: 4001 })).toEqual({ ...HEAD, code: 4001 });
 });
 
+test.each(['SIGINT', 'SIGTERM', 'SIGBREAK', 'SIGHUP', 'STOP', 'SHUTDOWN', 'PRESHUTDOWN'])(
+  'it stays that %s has stopped the program',
+  (signal) => {
+    expect(redacted({ signal })).toEqual({ ...HEAD, signal });
+  },
+);
+
+test('which trip of the breaker it was stays', () => {
+  const trip = '11111111-2222-4333-8444-555555555555';
+  expect(redacted({ trip })).toEqual({ ...HEAD, trip });
+});
+
+test.each<LinkState>([
+  'idle',
+  'dialing',
+  'greeting',
+  'ready',
+  'waiting',
+  'rejected',
+  'draining',
+  'closed',
+])('what the watchdog says of a link that is %s stays', (state) => {
+  const past = { turnedAt: 0, probedAt: 0, link: { state, movedAt: 0 }, oldestCommandAt: 0 };
+  const liveness = judge({ now: 3_600_000, ...past });
+  const stuck = liveness.alive ? [] : liveness.stuck;
+  expect(stuck).toHaveLength(state === 'closed' ? 3 : 4);
+  expect(redacted({ stuck })).toEqual({ ...HEAD, stuck });
+});
+
 test.each([
   [
     'a value of another shape',
     { code: 'Secret', tookMs: '12', cmd: 'x', rules: ['Secret'], until: 'never' },
+  ],
+  ['a signal that there is none of', { signal: 'Secret' }],
+  ['a trip that is no UUID', { trip: 'Secret' }],
+  [
+    'a sentence that is not the watchdog’s',
+    {
+      stuck: [
+        'the event loop has not turned for 20 s',
+        'the link is Secret and has not moved for 9 s',
+      ],
+    },
   ],
   ['an object', { code: { a: 'APPLIED' }, controller: ['dc1.corp.test'] }],
   [
