@@ -12,7 +12,8 @@
   Where the program goes.
 
 .PARAMETER Config
-  Configuration file that the service runs with. A commented example is put there when there is none.
+  Configuration file that the service runs with. A service that is there keeps its own unless one is given;
+  a new one gets C:\ProgramData\Passback\passback.yaml. A commented example is put there when there is none.
 
 .PARAMETER Account
   Whom the service runs as. Default is the virtual account NT SERVICE\passback, which has no password.
@@ -113,6 +114,8 @@ if (-not $isOurs -and (Test-Path -LiteralPath $Target) -and (Get-ChildItem -Lite
 if (Test-Path -LiteralPath $Target) { Assert-TrustedOwner }
 
 $service = Get-Service -Name $ServiceName -ErrorAction SilentlyContinue
+# An upgrade keeps the file that the service has: only the service knows which.
+$namesConfig = $null -eq $service -or $PSBoundParameters.ContainsKey('Config')
 $wasRunning = $null -ne $service -and $service.Status -ne 'Stopped'
 if ($wasRunning -and $PSCmdlet.ShouldProcess($ServiceName, 'Stop the service')) {
   Stop-Service -Name $ServiceName
@@ -142,9 +145,10 @@ if ($PSCmdlet.ShouldProcess($Target, 'Copy the program')) {
 
 if ($PSCmdlet.ShouldProcess($ServiceName, 'Install or renew the service')) {
   $more = @()
-  if ($Account) { $more = @('--account', $Account) }
-  Invoke-Passback service install --name $ServiceName --config $Config @more
-  if (-not (Test-Path -LiteralPath $Config)) {
+  if ($namesConfig) { $more += '--config', $Config }
+  if ($Account) { $more += '--account', $Account }
+  Invoke-Passback service install --name $ServiceName @more
+  if ($namesConfig -and -not (Test-Path -LiteralPath $Config)) {
     Copy-Item -LiteralPath (Join-Path $Target 'passback.example.yaml') -Destination $Config
     Write-Output "A commented example is in ${Config}: fill it in, then passback config check."
   }

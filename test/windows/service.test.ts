@@ -75,6 +75,17 @@ test('the service is installed, and installed again, and says what it is', async
   expect(status.stdout).toContain(`"${PROGRAM}\\passback.js" run --service passback`);
 });
 
+test('a service keeps its configuration file unless one is given', async () => {
+  const other = 'D:\\my own\\passback.yaml';
+  await agent.passback(['service', 'install', '--config', other]);
+  expect(await agent.passback(['service', 'install'])).toMatchObject({ code: 0, stderr: '' });
+  const kept = await agent.passback(['service', 'status']);
+  expect(kept.stdout).toContain(`--config "${other}"`);
+  await agent.passback(INSTALL);
+  const given = await agent.passback(['service', 'status']);
+  expect(given.stdout).toContain(`--config ${CONFIG}`);
+});
+
 test('a service that is not ours is left alone', async () => {
   await windows.run(['sc.exe', 'create', 'other', 'binPath=', 'C:\\other.exe']);
   const answer = await agent.passback(['service', 'install', '--name', 'other', '-c', CONFIG]);

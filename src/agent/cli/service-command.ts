@@ -18,8 +18,9 @@ Examples, in a PowerShell that was opened with “Run as administrator”:
   passback service status
   passback service uninstall
 
-install may be run again at any time: it renews what is there. Without --account the service runs as
-its own virtual account, NT SERVICE\\passback, which has no password and no right but those it is given.
+install may be run again at any time: it renews what is there, which keeps the configuration file and the
+account that are not given. A new service gets C:\\ProgramData\\Passback\\passback.yaml and its own virtual
+account, NT SERVICE\\passback, which has no password and no right but those it is given.
 Start and stop it as any other service: Start-Service passback, Stop-Service passback.
 On Linux the package brings a unit for systemd, and these commands say which of systemctl's does the
 same, and end with 1.`;
@@ -61,7 +62,7 @@ export function addServiceCommand(program: Command, terminal: Terminal): void {
     .option('--account <name>', 'whom it runs as (default: NT SERVICE and its own name)')
     .option('--account-password-file <file>', 'password of that account; - reads standard input')
     .addHelpText('after', INSTALL_EXAMPLES)
-    .action((flags: Partial<InstallFlags> & NameFlags & PasswordFlags) => install(flags, terminal));
+    .action((flags: InstallFlags & NameFlags & PasswordFlags) => install(flags, terminal));
   named(service.command('uninstall'))
     .description('stop and remove the service; configuration and state stay')
     .addHelpText('after', UNINSTALL_EXAMPLE)
@@ -77,21 +78,16 @@ interface PasswordFlags {
 }
 
 async function install(
-  given: Partial<InstallFlags> & NameFlags & PasswordFlags,
+  given: InstallFlags & NameFlags & PasswordFlags,
   terminal: Terminal,
 ): Promise<void> {
   const native = await windows('install', given, terminal);
   if (native === undefined) return;
-  const { config } = given;
-  if (config === undefined) {
-    throw new UsageError('--config is missing: the configuration file that the service runs with');
-  }
-  const flags = { ...given, config };
   const { installService } = await import('./service-install.ts');
   const done = await installService(native, {
-    flags,
+    flags: given,
     env: terminal.env,
-    password: (account) => accountPassword(account, flags),
+    password: (account) => accountPassword(account, given),
   });
   sayDone(terminal, given, done);
 }

@@ -7,12 +7,18 @@ import { registerEventSource, unregisterEventSource } from '../../support/window
 import { ownSid } from '../../support/windows/file-security.ts';
 import type { Native } from '../../support/windows/native.ts';
 import { WindowsError } from '../../support/windows/windows-error.ts';
-import { defaultStateFolder, windowsFolder } from '../config/settings.ts';
+import { defaultConfig, defaultStateFolder, windowsFolder } from '../config/settings.ts';
 import { closableFiles } from '../windows/closable-files.ts';
 import { closeFolder } from '../windows/close-folders.ts';
-import { commandLine } from '../windows/command-line.ts';
+import { commandLine, configIn } from '../windows/command-line.ts';
 import { accountSid, serviceAccount, type ServiceAccount } from '../windows/service-account.ts';
-import { findService, putService, removeService, stopService } from '../windows/service-manager.ts';
+import {
+  findService,
+  putService,
+  removeService,
+  stopService,
+  type InstalledService,
+} from '../windows/service-manager.ts';
 
 const DISPLAY_NAME = 'Passback agent';
 const DESCRIPTION =
@@ -27,7 +33,7 @@ const LOOK_MS = 250;
 
 export interface InstallFlags {
   readonly name: string;
-  readonly config: string;
+  readonly config?: string;
   readonly account?: string;
 }
 
@@ -47,9 +53,9 @@ export async function installService(
   if (!/^[\w.-]{1,80}$/.test(name)) {
     throw new UsageError('--name: expected 1 to 80 letters, digits, dots, dashes');
   }
-  const config = resolve(flags.config);
   const there = findService(native, name);
   refuseForeign(name, there?.commandLine);
+  const config = configFor(there, { flags, env });
   // An upgrade says nothing about the account: then the service keeps the one it has, and its password.
   const kept = flags.account === undefined ? there?.account : undefined;
   const account =
@@ -70,6 +76,14 @@ export async function installService(
     ...(existsSync(config) ? [] : [`${config} does not exist yet: write it before you start.`]),
     ...next(name, { config, account }),
   ];
+}
+
+/** An upgrade says nothing about the file: then the service keeps the one it has. */
+function configFor(
+  there: InstalledService | undefined,
+  { flags, env }: Pick<InstallOptions, 'flags' | 'env'>,
+): string {
+  return resolve(flags.config ?? configIn(there?.commandLine ?? '') ?? defaultConfig(env));
 }
 
 function next(

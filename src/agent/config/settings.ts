@@ -296,6 +296,11 @@ export function windowsFolder(env: Readonly<Partial<Record<string, string>>>): s
   return join(env.ProgramData ?? 'C:\\ProgramData', 'Passback');
 }
 
+/** What a service of Windows runs with unless another is named when it is made. */
+export function defaultConfig(env: Readonly<Partial<Record<string, string>>>): string {
+  return join(windowsFolder(env), 'passback.yaml');
+}
+
 /** Where state lives unless `stateFolder` says otherwise. */
 export function defaultStateFolder(env: Readonly<Partial<Record<string, string>>>): string {
   if (process.platform !== 'win32') return '/var/lib/passback';

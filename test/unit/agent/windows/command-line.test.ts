@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { commandLine } from '../../../../src/agent/windows/command-line.ts';
+import { commandLine, configIn } from '../../../../src/agent/windows/command-line.ts';
 
 /** CommandLineToArgvW, as “Parsing C++ command-line arguments” of Microsoft's documentation describes it. */
 function takeApart(line: string): string[] {
@@ -50,4 +50,22 @@ test('whatever the words are, Windows takes the line apart into them again', () 
       expect(takeApart(commandLine(words))).toEqual(words);
     }),
   );
+});
+
+test.each([
+  'C:\\ProgramData\\Passback\\passback.yaml',
+  'D:\\Über uns\\a --config b.yaml',
+  '\\\\server\\share\\passback.yaml',
+])('the configuration file %s is found again in the command line of its service', (config) => {
+  const program = [
+    'C:\\Program Files\\Passback\\node.exe',
+    'C:\\Program Files\\Passback\\passback.js',
+  ];
+  expect(
+    configIn(commandLine([...program, 'run', '--service', 'passback', '--config', config])),
+  ).toBe(config);
+});
+
+test('a command line without a configuration file has none', () => {
+  expect(configIn('node.exe passback.js run --service passback')).toBeUndefined();
 });
