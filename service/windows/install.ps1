@@ -42,6 +42,15 @@ $PSNativeCommandUseErrorActionPreference = $false
 $ServiceName = 'passback'
 $StopSeconds = 90
 
+# Another run finds it stopped, and leaves it so: whoever reads why it ended here has to know that it ran.
+$hasStopped = $false
+trap {
+  if ($hasStopped) {
+    Write-Warning "The service $ServiceName ran and was stopped. Correct what is said next, run this again, then: Start-Service $ServiceName"
+  }
+  break
+}
+
 $me = [Security.Principal.WindowsPrincipal] [Security.Principal.WindowsIdentity]::GetCurrent()
 if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {
   throw 'Administrator rights are needed: open PowerShell with "Run as administrator" and run this again there.'
@@ -118,6 +127,7 @@ $service = Get-Service -Name $ServiceName -ErrorAction SilentlyContinue
 $namesConfig = $null -eq $service -or $PSBoundParameters.ContainsKey('Config')
 $wasRunning = $null -ne $service -and $service.Status -ne 'Stopped'
 if ($wasRunning -and $PSCmdlet.ShouldProcess($ServiceName, 'Stop the service')) {
+  $hasStopped = $true
   Stop-Service -Name $ServiceName
   $service.WaitForStatus('Stopped', [TimeSpan]::FromSeconds($StopSeconds))
 }
