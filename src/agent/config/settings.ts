@@ -277,7 +277,7 @@ export const SETTINGS: readonly Setting[] = [
   },
   {
     key: 'drainMs',
-    doc: 'How long commands in flight may take to finish once the agent is told to stop.',
+    doc: 'How long commands in flight may take to finish once the agent is told to stop. On Windows there are limits that do not grow with it, and take in what ends after the drain: a restart of the machine waits 60 s for the service, the MSI 30 s, `install.ps1` and `passback service uninstall` 90 s.',
     format: 'milliseconds',
     default: 25_000,
   },
