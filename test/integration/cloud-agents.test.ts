@@ -4,11 +4,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { sha256 } from '../../src/protocol/digest.ts';
 import { formatEnrollmentToken, parseEnrollmentToken } from '../../src/protocol/enrollment.ts';
 import { signToken } from '../../src/protocol/tokens.ts';
+import type { Store } from '../../src/cloud/store/store.ts';
 import { prepareOperation, submitOperation } from '../support/cloud-operation.ts';
 import { eventually } from '../support/eventually.ts';
 import { systemClock } from '../../src/support/clock.ts';
 import { createToken, ScriptedAgent } from '../support/scripted-agent.ts';
-import { startTestCloud, type TestCloud } from '../support/start-cloud.ts';
+import { startTestCloud, TEST_DIRECTORY, type TestCloud } from '../support/start-cloud.ts';
 
 let cloud: TestCloud;
 let agent: ScriptedAgent;
@@ -464,3 +465,36 @@ test('an agent that knows a newer toggle than the service says that the database
   const alarms = cloud.log.of('cloud.agent_alarm').map(({ fields }) => fields.alarm);
   expect(alarms).toEqual(['SERVICE_WENT_BACKWARDS']);
 });
+
+test('an agent that says that it writes although the directory is paused is told once more', async () => {
+  await agent.join();
+  const { peer } = await agent.connect();
+  const says = async (state: 'running' | 'paused'): Promise<void> => {
+    peer.notify('agent.status', {
+      status: await agent.status({ report: agent.report({ state }) }),
+    });
+    await eventually(async () => {
+      const { body } = await cloud.call('GET', 'status');
+      expect(body).toMatchObject({ agents: [{ report: { state } }] });
+    });
+  };
+  const told = (): readonly boolean[] => agent.toggles.map(({ enabled }) => enabled);
+  await says('running');
+  await cloud.inspect(pauseUnheard);
+  expect(told()).toEqual([true]);
+  await says('paused');
+  expect(told()).toEqual([true]);
+  await says('running');
+  await eventually(() => told().length > 1);
+  expect(told()).toEqual([true, false]);
+});
+
+/** As by another node that does not know of the agent's session yet. */
+async function pauseUnheard(store: Store): Promise<void> {
+  const directory = await store.directories.find(TEST_DIRECTORY);
+  if (directory === undefined) throw new Error('there is no directory');
+  const { toggle } = directory;
+  const at = Date.now();
+  const paused = { version: at, enabled: false, reason: 'audit', by: 'admin', at };
+  await store.directories.setToggle(TEST_DIRECTORY, paused, toggle.version);
+}

@@ -9,6 +9,7 @@ import { isHealthy } from '../writeback/routing.ts';
 import { takeOutcomes } from '../writeback/take-outcomes.ts';
 import { takeSealingKey } from '../writeback/sealing-key.ts';
 import { announce, renewSession } from '../writeback/standing.ts';
+import { remindOfPause } from '../writeback/toggle.ts';
 import { acceptHello, takeHello } from './hello.ts';
 import type { LinkSession, SessionDuties } from './link-session.ts';
 import type { LiveSessions } from './live-sessions.ts';
@@ -38,6 +39,7 @@ export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties
       session.reckon(monotonicMs);
       session.healthy = isHealthy(report);
       await core.store.agents.update(agent.id, { report, seenAt: core.clock.now() });
+      await remindOfPause(core, session, report);
     },
     sealingKey: async (session, statement) => {
       const agent = await mustFind(core, session);

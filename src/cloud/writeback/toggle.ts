@@ -2,7 +2,9 @@ import { CLOCK_TOLERANCE_S } from '../../protocol/command.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { signToken, type SigningKey } from '../../protocol/tokens.ts';
 import { messageOf } from '../../support/errors.ts';
+import type { StatusReport } from '../../protocol/status.ts';
 import type { DirectoryRecord, Toggle } from '../store/records.ts';
+import type { AgentSession } from './agent-session.ts';
 import { nowSeconds, type Core } from './core.ts';
 import { endOfPause, isPaused, type WishedEnd } from './pause.ts';
 
@@ -130,4 +132,19 @@ export async function pushToggle(
       problem: messageOf(error),
     });
   }
+}
+
+/**
+ * Tells an agent that says that it writes, while its directory is paused, once more: what was pushed
+ * while its session or its node was not known here yet, or could not be reached, is not pushed again.
+ */
+export async function remindOfPause(
+  core: Core,
+  { agentId, directory: id }: Pick<AgentSession, 'agentId' | 'directory'>,
+  { state }: Pick<StatusReport, 'state'>,
+): Promise<void> {
+  if (state !== 'running' && state !== 'degraded') return;
+  const directory = await core.store.directories.find(id);
+  if (directory === undefined || !isPaused(directory.toggle, core.clock.now())) return;
+  void pushToggle(core, directory, agentId); // its answer comes by the session that has just asked
 }
