@@ -32,6 +32,9 @@ export class Health {
   #selfTest: SelfTest | undefined;
   readonly #skews = new Map<string, ClockSkew>();
   #told = '';
+  #probes = 0;
+  /** The number of the one whose findings count. */
+  #newestProbe = 0;
   #probingAgain = false;
   #hurrying = false;
 
@@ -54,12 +57,17 @@ export class Health {
    */
   async probe(): Promise<void> {
     const { directory, signal } = this.#options;
-    this.#controllers = await withDeadline(PROBE_WITHIN_MS, signal, (within) =>
+    const number = (this.#probes += 1);
+    const controllers = await withDeadline(PROBE_WITHIN_MS, signal, (within) =>
       directory.check(within),
     );
-    this.#compareClocks(this.#controllers);
+    // One that was begun later has ended before: it knows better.
+    if (number < this.#newestProbe) return;
+    this.#newestProbe = number;
+    this.#controllers = controllers;
+    this.#compareClocks(controllers);
     this.look();
-    if (!this.#controllers.every(isUsable)) void this.#probeAgain();
+    if (!controllers.every(isUsable)) void this.#probeAgain();
   }
 
   /** Looks what the service account may do. What was found holds until it is found otherwise. Never rejects. */

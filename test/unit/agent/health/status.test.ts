@@ -175,6 +175,20 @@ test('a controller that is away is asked again every five seconds, and seen when
   expect(clock.sleeping).toBe(0);
 });
 
+test('what a probe found counts no more once a younger one has ended', async () => {
+  const clock = new FakeClock(AT, { autoAdvance: false });
+  const directory = new FakeDirectory([], clock);
+  const ends: ((found: readonly ControllerHealth[]) => void)[] = [];
+  directory.check = () => new Promise((resolve) => ends.push(resolve));
+  const { health } = healthOn(clock, directory);
+  const [older, younger] = [health.probe(), health.probe()];
+  ends[1]?.([{ ...DC, reachable: false, bound: false }]);
+  await younger;
+  ends[0]?.([DC]);
+  await older;
+  expect(health.report.state).toBe('down');
+});
+
 function healthOn(clock: FakeClock, directory: FakeDirectory, log = new MemoryLog()) {
   const reasons: (readonly string[])[] = [];
   const health = new Health({
