@@ -6,6 +6,7 @@ import { docker } from '../../test/lab/docker.ts';
 import { until } from '../package-trial/machine.ts';
 import { expect } from '../package-trial/steps.ts';
 import type { Containers } from './containers.ts';
+import type { ProxyFiles } from './proxies.ts';
 
 export interface ComposedParts {
   readonly root: string;
@@ -14,8 +15,7 @@ export interface ComposedParts {
   readonly composeImage: string;
   readonly serviceImage: string;
   readonly proxyImage: string;
-  /** Holds the files of the proxy. */
-  readonly folder: string;
+  readonly proxyFiles: ProxyFiles;
 }
 
 const HOST = 'reset.example.com';
@@ -33,7 +33,8 @@ export class Composed implements AsyncDisposable {
 
   /** Runs what the head of the file says to run once. Rejects unless the keys end here, and for nobody else. */
   async prepare(): Promise<void> {
-    const { root, containers, folder, proxyImage } = this.#parts;
+    const { root, containers, proxyImage } = this.#parts;
+    const { folder } = this.#parts.proxyFiles;
     const file = join(root, 'service/container/compose.yaml');
     const text = await readFile(file, 'utf8');
     this.#machine = await containers.start([proxyImage, 'sleep', 'infinity']);
@@ -102,7 +103,11 @@ export class Composed implements AsyncDisposable {
 
   async #answers(): Promise<void> {
     const { containers, serviceImage } = this.#parts;
-    const to = `{ host: '127.0.0.1', servername: '${HOST}', headers: { host: '${HOST}' }, path: '/readyz', rejectUnauthorized: false }`;
+    const { ca } = this.#parts.proxyFiles;
+    const to = JSON.stringify({
+      ...{ host: '127.0.0.1', path: '/readyz' },
+      ...{ servername: HOST, headers: { host: HOST }, ca },
+    });
     const say = (what: string): string => `(it) => { console.log(${what}); process.exit(); }`;
     const ask = `https.get(${to}, ${say('it.statusCode')}).on('error', ${say('it.message')})`;
     const node = ['--entrypoint', '/usr/lib/passback-cloud/node', serviceImage, '--eval', ask];
@@ -112,7 +117,8 @@ export class Composed implements AsyncDisposable {
 
   /** A shell in the folder, in which `docker compose` is the one of the image. */
   #run(script: string): Promise<string> {
-    const { containers, composeImage, folder } = this.#parts;
+    const { containers, composeImage } = this.#parts;
+    const { folder } = this.#parts.proxyFiles;
     const compose = `docker-compose --project-name ${this.#project} --file compose.yaml --file trial.yaml`;
     const known = `docker() { shift; ${compose} "$@"; }`;
     // At the same place as here, because compose tells the engine where the files are.

@@ -74,9 +74,8 @@ export class ContainerTrial {
 
   async #compose(step: Steps['step']): Promise<void> {
     const { root, containers, composeImage, proxyImage, proxyFiles } = this.#parts;
-    const { folder } = proxyFiles;
     const images = { composeImage, proxyImage, serviceImage: this.#images.service };
-    await using composed = new Composed({ root, containers, folder, ...images });
+    await using composed = new Composed({ root, containers, proxyFiles, ...images });
     await step('compose runs the commands of its page, and the keys are taken out', () =>
       composed.prepare(),
     );
