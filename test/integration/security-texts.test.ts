@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { delegate, grantPolicyRead, grantUnexpire } from '../../src/agent/doctor/delegation.ts';
@@ -34,6 +34,19 @@ function anchorOf(heading: string): string {
   const kept = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '');
   return kept.trim().replaceAll(/\s/g, '-');
 }
+
+test('nothing switches the verification of certificates off, in tests and trials neither', async () => {
+  const option = ['reject', 'Unauthorized'].join(''); // or this file would be found
+  const found: string[] = [];
+  for (const folder of ['src', 'scripts', 'test']) {
+    const files = await readdir(join(ROOT, folder), { recursive: true });
+    for (const file of files.filter((name) => /\.(ts|mjs)$/.test(name))) {
+      const path = join(folder, file);
+      if ((await read(path)).includes(option)) found.push(path);
+    }
+  }
+  expect(found).toEqual([]);
+});
 
 test('both scripts give exactly the entries that the page shows', async () => {
   const samba = entriesIn(await read('service/delegation/access_lists.py'), '%s');
