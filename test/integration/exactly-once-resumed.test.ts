@@ -215,6 +215,7 @@ describe('a write that was made anew on a second controller, and cut off there,'
       inferred: true,
       reapplied: true,
       controller: DC2,
+      message: expect.stringContaining(`written once more, on ${DC2}`) as string,
     });
     expect(domain.written).toEqual([{ controller: DC2, password: NEW_PASSWORD }]);
   });

@@ -2,7 +2,8 @@ import { CODES, factsOf, type OutcomeCode } from '../../protocol/codes.ts';
 import type { Outcome } from '../../protocol/outcome.ts';
 import { DirectoryError } from '../directory/directory.ts';
 
-type Details = Partial<Omit<Outcome, 'status' | 'code' | 'retry' | 'tookMs'>>;
+/** What an outcome may say besides its code. */
+export type Details = Partial<Omit<Outcome, 'status' | 'code' | 'retry' | 'tookMs'>>;
 
 /** An outcome of the given code; status and retry come from the code's own row. */
 export function outcome(code: OutcomeCode, tookMs: number, details: Details = {}): Outcome {
@@ -18,7 +19,7 @@ export function outcome(code: OutcomeCode, tookMs: number, details: Details = {}
 }
 
 /** What goes with a write that was made although an earlier one may have been, on this controller or another one. */
-export function writtenAgain(controller: string): Pick<Outcome, 'reapplied' | 'message'> {
+export function writtenAgain(controller: string): Details {
   return {
     reapplied: true,
     message: `${CODES.APPLIED.meaning} It was written once more, on ${controller}: an earlier write of it had no answer.`,

@@ -6,7 +6,7 @@ import { inferredEffect } from './effect.ts';
 import { findOut, type Finding } from './find-out.ts';
 import { stopped, tookMs, type Go, type Job } from './job.ts';
 import type { Intent } from './journal-records.ts';
-import { outcome, Refusal, Unresolved, writtenAgain } from './outcomes.ts';
+import { outcome, Refusal, Unresolved, writtenAgain, type Details } from './outcomes.ts';
 
 /** The service waits 45 s for an answer: one that comes later is not heard. */
 export const ANSWER_WITHIN_MS = 40_000;
@@ -53,10 +53,7 @@ function isOver({ claims, executor }: Job): boolean {
 }
 
 /** What an outcome says of a write that only the account tells of. */
-export function madeBefore(
-  intent: Intent,
-  account: AccountReading,
-): Pick<Outcome, 'controller' | 'inferred' | 'effect'> & Partial<ReturnType<typeof writtenAgain>> {
+export function madeBefore(intent: Intent, account: AccountReading): Details {
   const { controller } = account;
   return {
     controller,

@@ -1,3 +1,14 @@
+export const LINK_STATES = [
+  'idle',
+  'dialing',
+  'greeting',
+  'ready',
+  'waiting',
+  'rejected',
+  'draining',
+  'closed',
+] as const;
+
 /**
  * The life of one link, as data.
  *
@@ -11,8 +22,7 @@
  * `rejected` is `waiting` for what only a person can change. `closed` can be reached from every
  * state and is never left.
  */
-export type LinkState =
-  'idle' | 'dialing' | 'greeting' | 'ready' | 'waiting' | 'rejected' | 'draining' | 'closed';
+export type LinkState = (typeof LINK_STATES)[number];
 
 export type LinkEvent =
   'dial' | 'open' | 'welcome' | 'lost' | 'refuse' | 'retry' | 'drain' | 'close';

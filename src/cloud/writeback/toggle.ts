@@ -1,8 +1,8 @@
 import { CLOCK_TOLERANCE_S } from '../../protocol/command.ts';
 import { timestamp } from '../../protocol/shapes.ts';
+import type { StatusReport } from '../../protocol/status.ts';
 import { signToken, type SigningKey } from '../../protocol/tokens.ts';
 import { messageOf } from '../../support/errors.ts';
-import type { StatusReport } from '../../protocol/status.ts';
 import type { DirectoryRecord, Toggle } from '../store/records.ts';
 import type { AgentSession } from './agent-session.ts';
 import { nowSeconds, type Core } from './core.ts';
@@ -114,7 +114,7 @@ function nextVersion(last: number, now: number): number {
   return last > now + CLOCK_TOLERANCE_S * 1000 ? now : Math.max(last + 1, now);
 }
 
-/** Hands the current toggle to one connected agent; one that does not take it hears of it in its next welcome. */
+/** Hands the current toggle to one connected agent; one that does not take a pause is told once more when it reports. */
 export async function pushToggle(
   core: Core,
   directory: DirectoryRecord,

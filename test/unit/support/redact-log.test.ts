@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { judge } from '../../../src/agent/health/watchdog.ts';
-import type { LinkState } from '../../../src/agent/link/link-state.ts';
+import { LINK_STATES } from '../../../src/agent/link/link-state.ts';
 import { redactLog, type LogAllowance } from '../../../src/support/bundle/redact-log.ts';
 import { scrub } from '../../../src/support/bundle/scrub.ts';
 
@@ -49,16 +49,7 @@ test('which trip of the breaker it was stays', () => {
   expect(redacted({ trip })).toEqual({ ...HEAD, trip });
 });
 
-test.each<LinkState>([
-  'idle',
-  'dialing',
-  'greeting',
-  'ready',
-  'waiting',
-  'rejected',
-  'draining',
-  'closed',
-])('what the watchdog says of a link that is %s stays', (state) => {
+test.each(LINK_STATES)('what the watchdog says of a link that is %s stays', (state) => {
   const past = { turnedAt: 0, probedAt: 0, link: { state, movedAt: 0 }, oldestCommandAt: 0 };
   const liveness = judge({ now: 3_600_000, ...past });
   const stuck = liveness.alive ? [] : liveness.stuck;

@@ -1,16 +1,10 @@
 import { expect, test } from 'vitest';
-import { next, type LinkEvent, type LinkState } from '../../../../src/agent/link/link-state.ts';
-
-const STATES = [
-  'idle',
-  'dialing',
-  'greeting',
-  'ready',
-  'waiting',
-  'rejected',
-  'draining',
-  'closed',
-] as const satisfies readonly LinkState[];
+import {
+  LINK_STATES,
+  next,
+  type LinkEvent,
+  type LinkState,
+} from '../../../../src/agent/link/link-state.ts';
 
 const EVENTS = [
   'dial',
@@ -38,7 +32,7 @@ const STEPS: readonly [LinkState, LinkEvent, LinkState][] = [
   ['rejected', 'retry', 'dialing'],
   ['draining', 'lost', 'closed'],
   ['draining', 'refuse', 'closed'],
-  ...STATES.filter((state) => state !== 'closed').map(
+  ...LINK_STATES.filter((state) => state !== 'closed').map(
     (state): [LinkState, LinkEvent, LinkState] => [state, 'close', 'closed'],
   ),
 ];
@@ -48,7 +42,7 @@ test.each(STEPS)('%s + %s is %s', (from, event, target) => {
 });
 
 test('every other event means nothing, and closed is never left', () => {
-  for (const state of STATES) {
+  for (const state of LINK_STATES) {
     for (const event of EVENTS) {
       const known = STEPS.some(([from, name]) => from === state && name === event);
       if (!known) expect(next(state, event), `${state} + ${event}`).toBeUndefined();
