@@ -58,7 +58,7 @@ export function addServiceCommand(program: Command, terminal: Terminal): void {
       .option('--json', 'print the result as JSON');
   named(service.command('install'))
     .description('create the service, or renew its settings')
-    .option(CONFIG_FLAG, 'configuration file that the service runs with')
+    .option(CONFIG_FLAG, 'that the service runs with (default: the one that it has)')
     .option('--account <name>', 'whom it runs as (default: NT SERVICE and its own name)')
     .option('--account-password-file <file>', 'password of that account; - reads standard input')
     .addHelpText('after', INSTALL_EXAMPLES)
