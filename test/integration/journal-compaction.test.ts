@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -102,6 +102,9 @@ test('a journal that was just compacted answers as one that was opened again doe
     await journal.append({ ...REFUSAL, cmd: id(4), jti: id(14), seq: 3, expires: fresh });
     await journal.append({ type: 'toggle', version: 3, jws: 'tt.tt.tt' });
     await journal.append({ ...REFUSAL, cmd: id(5), jti: id(15), seq: 4, jws: 'ff.ff.ff' });
+    // Old, too, but the service may not have heard of it.
+    await journal.append({ ...INTENT, cmd: id(6), jti: id(16) });
+    await journal.append({ ...OUTCOME, cmd: id(6), jti: id(16), seq: 5, jws: 'gg.gg.gg' });
     journal.confirm(4);
     await journal.compact(LATER);
     expect([journal.find(CMD), journal.refusalOf(id(15))]).toEqual([undefined, undefined]);
@@ -112,8 +115,8 @@ test('a journal that was just compacted answers as one that was opened again doe
     ]);
     expect(await journal.refusalOf(id(14))).toBe('aa.bb.cc');
     expect(journal.openIntents.map(({ cmd }) => cmd)).toEqual([id(2)]);
-    expect(journal.signedAfter(0)).toHaveLength(2);
-    expect([journal.seq, journal.head]).toEqual([4, signedHash('ff.ff.ff')]);
+    expect(journal.signedAfter(0)).toEqual([2, 3, 5]);
+    expect([journal.seq, journal.head]).toEqual([5, signedHash('gg.gg.gg')]);
     expect(journal.floor).toBe(LATER - DAY_MS);
     return answersOf(journal, ids);
   });
@@ -169,6 +172,43 @@ test('what is appended while the journal is compacted is not lost, and the trail
     for (let seq = 1; seq <= 40; seq += 1) {
       expect(await journal.refusalOf(id(seq))).toBe('aa.bb.cc');
     }
+  });
+});
+
+test('a journal of several megabytes keeps, over a compaction and a start, exactly what it should', async () => {
+  const fresh = new Date(LATER).toISOString();
+  const jws = (seq: number): string => `s${seq}.${'p'.repeat(1000 + (seq % 700))}.s`;
+  const seqs = Array.from({ length: 3000 }, (_, i) => i + 1);
+  const isKept = (seq: number): boolean => seq % 3 === 0 || seq > 1500;
+  const live = await withJournal(async (journal) => {
+    await Promise.all(
+      seqs.map((seq) => {
+        const expires = isKept(seq) ? fresh : AT;
+        return journal.append({ ...REFUSAL, jti: id(seq), seq, jws: jws(seq), expires });
+      }),
+    );
+    journal.confirm(3000);
+    await journal.compact(LATER);
+    expect(journal.signedAfter(0)).toEqual(seqs.filter(isKept));
+    expect(await signedAfter(journal, 0)).toEqual(seqs.filter(isKept).map(jws));
+    return answersOf(journal, []);
+  });
+  expect(await withJournal((journal) => answersOf(journal, []))).toEqual(live);
+});
+
+test('a compaction finds a record that the disk has damaged since, forgets nothing, and takes nothing new', async () => {
+  await withJournal(async (journal) => {
+    await journal.append(INTENT);
+    await journal.append({ ...OUTCOME, jws: 'last.last.last' });
+    const whole = await readFile(path);
+    const rotten = Buffer.from(whole);
+    rotten[rotten.indexOf('last.last.last')] = 0x4c;
+    await writeFile(path, rotten);
+    await expect(journal.compact(LATER)).rejects.toMatchObject({ code: 'JOURNAL_DAMAGED' });
+    expect(await readFile(path)).toEqual(rotten);
+    await expect(journal.append({ ...INTENT, cmd: id(2) })).rejects.toMatchObject({
+      code: 'JOURNAL_DAMAGED',
+    });
   });
 });
 

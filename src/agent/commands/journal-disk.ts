@@ -3,10 +3,10 @@ import { syncFolder } from '../../support/files.ts';
 
 /** A file that only grows, or is cut back. */
 export interface DiskFile {
-  /** From `position` on, into the beginning of `into`; fewer bytes where the file ends before. */
+  /** From `position` on, into `into` from `offset` on; fewer bytes where the file ends before. */
   read(
     into: Buffer,
-    offset: 0,
+    offset: number,
     length: number,
     position: number,
   ): Promise<{ readonly bytesRead: number }>;
@@ -16,7 +16,7 @@ export interface DiskFile {
   close(): Promise<void>;
 }
 
-/** Whatever the journal does to a disk but read it; a test brings one that fills up. */
+/** Whatever the journal does to a disk; a test brings one that fills up. */
 export interface Disk {
   /** Creates the file where it is missing, for its owner only. */
   open(path: string): Promise<DiskFile>;
@@ -30,7 +30,15 @@ export interface Disk {
 
 export const LOCAL_DISK: Disk = {
   open: (path) => open(path, 'a+', 0o600),
-  sizeOf: async (path) => (await stat(path).catch(() => undefined))?.size ?? 0, // not there
+  sizeOf: async (path) => {
+    try {
+      return (await stat(path)).size;
+    } catch (error) {
+      // Any other trouble must not make a journal look empty.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+      throw error;
+    }
+  },
   rename,
   remove: (path) => rm(path, { force: true }),
   syncFolder,

@@ -1,13 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf } from '../../support/errors.ts';
 import { packageVersion } from '../../support/version.ts';
-import { LOCAL_DISK, type Disk, type DiskFile } from './journal-disk.ts';
+import type { Disk, DiskFile } from './journal-disk.ts';
 import { JournalError } from './journal-error.ts';
 import { decodeRecord, encodeRecord, isWhole, type JournalRecord } from './journal-records.ts';
 
-/** It is read into memory, and compacted long before it is as large as this. */
+/** What it holds is indexed in memory, and it is compacted long before it is as large as this. */
 const MAX_BYTES = 256 * 2 ** 20;
+/** Read at a time: a day's journal in one piece would take several times its size of memory. No line is longer. */
+const PIECE_BYTES = 256 * 2 ** 10;
+const NEWLINE = 0x0a;
 
 /** Where a record lies in the file, in bytes and without its newline. */
 export interface Place {
@@ -25,59 +27,88 @@ export interface Placed {
   readonly place: Place;
 }
 
-export interface ReadRecords {
-  readonly records: readonly Placed[];
+export interface Scanned {
+  readonly records: number;
   /** What follows was torn by a crash. */
   readonly validBytes: number;
   readonly tornBytes: number;
 }
 
+/** What of a file is read. */
+export interface Extent {
+  readonly file: Pick<DiskFile, 'read'>;
+  /** For messages. */
+  readonly path: string;
+  /** In bytes; what follows is not looked at. */
+  readonly size: number;
+}
+
 /**
- * Every record of the file. Rejects with `JOURNAL_DAMAGED` for damage that no crash explains, and with
- * `JOURNAL_NEWER` for a record that was written whole and is not known here.
+ * Hands over every record of the file, in order, holding no more than a piece of it; an epoch is the
+ * first. Rejects with `JOURNAL_DAMAGED` for damage that no crash explains, and with `JOURNAL_NEWER` for a record that was
+ * written whole and is not known here.
  */
-export async function readRecords(path: string, disk: Disk = LOCAL_DISK): Promise<ReadRecords> {
-  const size = await disk.sizeOf(path);
+export async function scanRecords(
+  extent: Extent,
+  visit: (placed: Placed) => void,
+): Promise<Scanned> {
+  const { file, path, size } = extent;
   if (size > MAX_BYTES) {
     throw new JournalError(
       'JOURNAL_DAMAGED',
       `${path}: ${size} bytes are more than any journal has; move the file away and enrol again`,
     );
   }
-  return parseRecords(await readFile(path), path);
+  const piece = Buffer.alloc(Math.min(PIECE_BYTES, size));
+  let records = 0;
+  let validBytes = 0;
+  while (validBytes < size) {
+    const length = Math.min(piece.length, size - validBytes);
+    const bytes = await readPiece(file, piece.subarray(0, length), validBytes);
+    const isLast = validBytes + bytes.length === size;
+    let begin = 0;
+    for (let end; (end = bytes.indexOf(NEWLINE, begin)) >= 0; begin = end + 1) {
+      const line = bytes.toString('utf8', begin, end);
+      const record = decodeRecord(line);
+      if (record === undefined) {
+        // Taken for torn, the last one would be cut off, and a write that it tells of be made again.
+        if (isWhole(line)) throw newer(path, records + 1);
+        if (isLast && end === bytes.length - 1) break;
+        throw damaged(path, records + 1);
+      }
+      if (records === 0 && record.type !== 'epoch') throw notBegun(path);
+      visit({ record, place: { offset: validBytes + begin, length: end - begin } });
+      records += 1;
+    }
+    validBytes += begin;
+    if (isLast) break; // what is left is the write that a crash interrupted: it was never acknowledged
+    if (begin === 0) throw damaged(path, records + 1);
+  }
+  return { records, validBytes, tornBytes: size - validBytes };
 }
 
-function parseRecords(content: Buffer, path: string): ReadRecords {
-  const records: Placed[] = [];
-  let validBytes = 0;
-  while (validBytes < content.length) {
-    const end = content.indexOf(0x0a, validBytes);
-    const line = content.toString('utf8', validBytes, end < 0 ? content.length : end);
-    const record = end < 0 ? undefined : decodeRecord(line);
-    if (record === undefined) {
-      // Taken for torn, the last one would be cut off, and a write that it tells of be made again.
-      if (end >= 0 && isWhole(line)) throw newer(path, records.length + 1);
-      const last = end < 0 || end === content.length - 1;
-      if (last) break; // the write that a crash interrupted: it was never acknowledged
-      throw new JournalError(
-        'JOURNAL_DAMAGED',
-        `${path}: line ${records.length + 1} is damaged; restore the disk, or move the file away and enrol again`,
-      );
-    }
-    records.push({ record, place: { offset: validBytes, length: end - validBytes } });
-    validBytes = end + 1;
+/** Fills `into` from `position` on; shorter where the file ends before. */
+async function readPiece(
+  file: Pick<DiskFile, 'read'>,
+  into: Buffer,
+  position: number,
+): Promise<Buffer> {
+  let filled = 0;
+  while (filled < into.length) {
+    const { bytesRead } = await file.read(into, filled, into.length - filled, position + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
   }
-  return { records, validBytes, tornBytes: content.length - validBytes };
+  return into.subarray(0, filled);
 }
 
 /** What is signed at that place; undefined when something else is there, or nothing whole. */
 export async function readSigned(
-  file: DiskFile,
+  file: Pick<DiskFile, 'read'>,
   { seq, offset, length }: SignedPlace,
 ): Promise<string | undefined> {
-  const line = Buffer.alloc(length);
-  const { bytesRead } = await file.read(line, 0, length, offset);
-  const record = decodeRecord(line.toString('utf8', 0, bytesRead));
+  const line = await readPiece(file, Buffer.alloc(length), offset);
+  const record = decodeRecord(line.toString('utf8'));
   if (record?.type !== 'outcome' && record?.type !== 'refusal') return undefined;
   return record.seq === seq ? record.jws : undefined;
 }
@@ -102,6 +133,17 @@ export function layOut(records: readonly JournalRecord[], offset: number): LaidO
   return { bytes: Buffer.from(lines.join('')), placed };
 }
 
+function damaged(path: string, line: number): JournalError {
+  return new JournalError(
+    'JOURNAL_DAMAGED',
+    `${path}: line ${line} is damaged; restore the disk, or move the file away and enrol again`,
+  );
+}
+
+function notBegun(path: string): JournalError {
+  return new JournalError('JOURNAL_DAMAGED', `${path}: does not begin with an epoch`);
+}
+
 function newer(path: string, line: number): JournalError {
   return new JournalError(
     'JOURNAL_NEWER',
@@ -117,28 +159,42 @@ export function removeSuccessor(path: string, disk: Disk): Promise<void> {
   return disk.remove(successorOf(path));
 }
 
-/** A file with its length in bytes, and where its records lie. */
+/** What a journal is to consist of: a new first record, and these lines of the old file in their order. */
+export interface Successor {
+  readonly first: JournalRecord;
+  readonly kept: readonly Place[];
+}
+
 export interface Written {
   readonly file: DiskFile;
+  /** In bytes. */
   readonly size: number;
-  readonly placed: readonly Placed[];
+  readonly first: Placed;
 }
 
 /**
- * Puts a journal of these records in the place of the old one, durably, and answers it open for
+ * Puts `successor` in the place of the journal `old` at `path`, durably, and answers it open for
  * appending. Killed at any instruction, the file is whole: the old one or the new one. Rejects with
- * `JournalError` when a power cut would decide which one; after any other error the old one goes on.
+ * `JournalError` when a power cut would decide which one, or when a line is not as it was written;
+ * after any other error the old one goes on.
  */
 export async function replaceJournal(
+  old: Pick<DiskFile, 'read'>,
   path: string,
-  records: readonly JournalRecord[],
+  successor: Successor,
   disk: Disk,
 ): Promise<Written> {
-  const { bytes, placed } = layOut(records, 0);
   await removeSuccessor(path, disk);
   const file = await disk.open(successorOf(path));
+  const { bytes, placed } = layOut([successor.first], 0);
+  const [first] = placed as readonly [Placed];
+  let size = bytes.length;
   try {
     await file.appendFile(bytes);
+    for await (const lines of readLines(old, path, successor.kept)) {
+      await file.appendFile(lines);
+      size += lines.length;
+    }
     await file.datasync();
     await disk.rename(successorOf(path), path);
   } catch (error) {
@@ -148,7 +204,7 @@ export async function replaceJournal(
   }
   try {
     await disk.syncFolder(dirname(path));
-    return { file, size: bytes.length, placed };
+    return { file, size, first };
   } catch (error) {
     await file.close();
     throw new JournalError(
@@ -157,4 +213,52 @@ export async function replaceJournal(
       { cause: error },
     );
   }
+}
+
+/** The bytes of these lines, each with its newline; what was answered lasts until the next is asked for. */
+async function* readLines(
+  file: Pick<DiskFile, 'read'>,
+  path: string,
+  lines: readonly Place[],
+): AsyncGenerator<Buffer> {
+  const piece = Buffer.alloc(PIECE_BYTES);
+  for (const run of runsOf(lines)) {
+    const begin = run[0].offset;
+    const last = run.at(-1) ?? run[0];
+    const bytes = await readPiece(
+      file,
+      piece.subarray(0, last.offset + last.length + 1 - begin),
+      begin,
+    );
+    for (const { offset, length } of run) {
+      if (isWholeAt(bytes, offset - begin, length)) continue;
+      throw new JournalError(
+        'JOURNAL_DAMAGED',
+        `${path}: the record at byte ${offset} is damaged; restore the disk, or move the file away and enrol again`,
+      );
+    }
+    yield bytes;
+  }
+}
+
+/** Lines that lie side by side, as many as fit into one piece. */
+function* runsOf(lines: readonly Place[]): Generator<readonly [Place, ...Place[]]> {
+  let run: [Place, ...Place[]] | undefined;
+  let end = 0;
+  for (const line of lines) {
+    const next = line.offset + line.length + 1;
+    if (run !== undefined && line.offset === end && next - run[0].offset <= PIECE_BYTES) {
+      run.push(line);
+    } else {
+      if (run !== undefined) yield run;
+      run = [line];
+    }
+    end = next;
+  }
+  if (run !== undefined) yield run;
+}
+
+function isWholeAt(bytes: Buffer, offset: number, length: number): boolean {
+  const end = offset + length;
+  return bytes[end] === NEWLINE && isWhole(bytes.toString('utf8', offset, end));
 }

@@ -2,8 +2,8 @@ import { messageOf } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
 import { isForWantOfRoom, type Disk, type DiskFile } from './journal-disk.ts';
 import { JournalError } from './journal-error.ts';
-import { layOut, readRecords, readSigned, replaceJournal } from './journal-file.ts';
-import type { Placed, SignedPlace } from './journal-file.ts';
+import { layOut, readSigned, replaceJournal } from './journal-file.ts';
+import type { Placed, SignedPlace, Successor } from './journal-file.ts';
 import type { JournalRecord } from './journal-records.ts';
 import { Reserve } from './journal-reserve.ts';
 
@@ -107,21 +107,19 @@ export class JournalWriter implements AsyncDisposable {
     });
   }
 
-  /** Puts what `choose` keeps in the place of all records; `replaced` hears of it before the next record. */
-  async rewrite(
-    choose: (records: readonly JournalRecord[]) => readonly JournalRecord[],
-    replaced: (kept: readonly Placed[]) => void,
-  ): Promise<void> {
+  /**
+   * Puts what is chosen in the place of the file, and says so at once: what is appended meanwhile goes
+   * into the new one.
+   */
+  async rewrite(choose: () => Successor, replaced: (first: Placed) => void): Promise<void> {
     await this.#inTurn(async () => {
       if (this.#broken !== undefined) throw this.#broken;
       const { path, disk } = this.#options;
+      const old = this.#file;
       try {
-        const { records } = await readRecords(path, disk);
-        const kept = choose(records.map(({ record }) => record));
-        const old = this.#file;
-        const { file, size, placed } = await replaceJournal(path, kept, disk);
+        const { file, size, first } = await replaceJournal(old, path, choose(), disk);
         [this.#file, this.#size] = [file, size];
-        replaced(placed); // with nothing in between: places mean something in their own file only
+        replaced(first); // with nothing in between: places mean something in their own file only
         await old.close();
       } catch (error) {
         if (error instanceof JournalError) this.#break(error, []);

@@ -1,38 +1,16 @@
 import { dirname } from 'node:path';
-import type { OutcomeCode } from '../../protocol/codes.ts';
 import { timestamp } from '../../protocol/shapes.ts';
-import { sha256, signedHash } from '../../protocol/digest.ts';
 import { messageOf } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
-import { compacted } from './journal-compaction.ts';
 import { LOCAL_DISK, type Disk } from './journal-disk.ts';
 import { JournalError } from './journal-error.ts';
-import { readRecords, removeSuccessor, type Placed, type SignedPlace } from './journal-file.ts';
-import { mustBeReadable, type Intent, type JournalRecord, type Signed } from './journal-records.ts';
+import { removeSuccessor, scanRecords, type Placed } from './journal-file.ts';
+import { JournalIndex, type Begun, type KnownCommand, type Location } from './journal-index.ts';
+import { mustBeReadable, type Intent, type JournalRecord } from './journal-records.ts';
 import { JournalWriter } from './journal-writer.ts';
 
-/** What the journal knows of an operation. */
-export interface KnownCommand {
-  readonly digest: string;
-  /** The dispatch that it was last begun or answered for. */
-  readonly jti: string;
-  /** Its newest write while it has no outcome: it may or may not have happened. */
-  readonly intent?: Intent;
-}
-
-/** A write that was begun, and what came of it where that is known: what rate limits count. */
-export interface Begun extends Pick<Intent, 'cmd' | 'objectGuid' | 'by' | 'actor' | 'op'> {
-  /** Epoch milliseconds. */
-  readonly at: number;
-  readonly code?: OutcomeCode;
-}
-
-/** A day of operations is kept, so what an answered one holds counts: what was signed is read from the file. */
-interface Remembered extends KnownCommand {
-  readonly outcome?: SignedPlace;
-  /** Its write, once it is answered; absent when it was answered without one. */
-  readonly begun?: Begun | undefined;
-}
+/** An operation is remembered this long after its time: the service asks for an hour, and clocks differ. */
+const REMEMBERED_MS = 24 * 3_600_000;
 
 export interface JournalOptions {
   readonly path: string;
@@ -59,7 +37,11 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
   });
   try {
     await removeSuccessor(path, disk);
-    const { records, validBytes, tornBytes } = await readRecords(path, disk);
+    const index = new JournalIndex();
+    const size = await disk.sizeOf(path);
+    const { records, validBytes, tornBytes } = await scanRecords({ file, path, size }, (placed) => {
+      index.remember(placed);
+    });
     if (tornBytes > 0) {
       await file.truncate(validBytes);
       log.warn('journal.repaired', { path, cutBytes: tornBytes });
@@ -68,6 +50,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     await file.datasync();
     await disk.syncFolder(dirname(path)); // nor must the file itself, where it is new (fsync(2))
     const journal: Journal = new Journal(
+      index,
       new JournalWriter(file, validBytes, {
         ...{ path, disk, log },
         onWritten: (placed) => {
@@ -75,13 +58,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
         },
       }),
     );
-    const first = records[0];
-    if (first === undefined) {
+    if (records === 0) {
       await journal.append({ type: 'epoch', epoch: options.uuid(), at: timestamp(options.now()) });
-    } else if (first.record.type !== 'epoch') {
-      throw new JournalError('JOURNAL_DAMAGED', `${path}: does not begin with an epoch`);
     }
-    for (const placed of records) journal.remember(placed);
     await journal.makeRoom();
     return journal;
   } catch (error) {
@@ -93,35 +72,27 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
 /** The agent's memory: append-only, durable before it is relied upon, without secrets. */
 export class Journal implements AsyncDisposable {
   readonly #writer: JournalWriter;
-  readonly #commands = new Map<string, Remembered>();
-  readonly #open = new Map<string, Intent>();
-  readonly #refusals = new Map<string, SignedPlace>();
-  /** Signed outcomes and refusals by their number, oldest first. */
-  readonly #trail = new Map<number, SignedPlace>();
-  #epoch = '';
-  #seq = 0;
-  #head = '';
-  #floor = -Infinity;
-  #toggle: string | undefined;
+  readonly #index: JournalIndex;
   /** Up to this number the service has them all. */
   #confirmed = 0;
 
-  constructor(writer: JournalWriter) {
+  constructor(index: JournalIndex, writer: JournalWriter) {
+    this.#index = index;
     this.#writer = writer;
   }
 
   get epoch(): string {
-    return this.#epoch;
+    return this.#index.epoch;
   }
 
   /** Number of the newest signed outcome; 0 before the first. */
   get seq(): number {
-    return this.#seq;
+    return this.#index.seq;
   }
 
   /** The hash of what the newest outcome signs; of the epoch before the first. */
   get head(): string {
-    return this.#head;
+    return this.#index.head;
   }
 
   /** In bytes. */
@@ -131,12 +102,12 @@ export class Journal implements AsyncDisposable {
 
   /** Operations whose time was over before this may have been forgotten; epoch milliseconds. */
   get floor(): number {
-    return this.#floor;
+    return this.#index.floor;
   }
 
   /** The numbers after `seq` whose signed outcome or refusal is remembered, oldest first. */
   signedAfter(seq: number): readonly number[] {
-    return [...this.#trail.keys()].filter((number) => number > seq);
+    return [...this.#index.trail.keys()].filter((number) => number > seq);
   }
 
   /**
@@ -144,7 +115,7 @@ export class Journal implements AsyncDisposable {
    * `JournalError` when it cannot be read: then nothing can be begun any more.
    */
   async signed(seq: number): Promise<string | undefined> {
-    const place = this.#trail.get(seq);
+    const place = this.#index.trail.get(seq);
     return place && (await this.#writer.signed(place));
   }
 
@@ -155,7 +126,7 @@ export class Journal implements AsyncDisposable {
 
   /** The newest writeback toggle as it was signed. */
   get toggle(): string | undefined {
-    return this.#toggle;
+    return this.#index.toggle;
   }
 
   /** Why nothing can be begun; undefined while it can. */
@@ -175,11 +146,11 @@ export class Journal implements AsyncDisposable {
 
   /** Operations whose write was begun and whose outcome is not known. */
   get open(): number {
-    return this.#open.size;
+    return this.#index.open.size;
   }
 
   get openIntents(): readonly Intent[] {
-    return [...this.#open.values()];
+    return [...this.#index.open.values()];
   }
 
   /** Those of them on one account. */
@@ -188,27 +159,24 @@ export class Journal implements AsyncDisposable {
   }
 
   /** Every write that is remembered, oldest operation first. */
-  *begun(): Generator<Begun> {
-    for (const { intent, begun } of this.#commands.values()) {
-      if (begun !== undefined) yield begun;
-      else if (intent !== undefined) yield toBegun(intent);
-    }
+  begun(): Iterable<Begun> {
+    return this.#index.begun();
   }
 
   find(cmd: string): KnownCommand | undefined {
-    return this.#commands.get(cmd);
+    return this.#index.commands.get(cmd);
   }
 
   /** The signed outcome of an operation that has one, which is known without an intent. Rejects as `signed` does. */
   async outcomeOf(cmd: string): Promise<string> {
-    const outcome = this.#commands.get(cmd)?.outcome;
+    const outcome = this.#index.commands.get(cmd)?.outcome;
     if (outcome === undefined) throw new TypeError(`journal: ${cmd} has no outcome`);
     return this.#writer.signed(outcome);
   }
 
   /** The signed refusal of a dispatch that was turned away; undefined for any other. Rejects as `signed` does. */
   refusalOf(jti: string): Promise<string> | undefined {
-    const refusal = this.#refusals.get(jti);
+    const refusal = this.#index.refusals.get(jti);
     return refusal && this.#writer.signed(refusal);
   }
 
@@ -231,89 +199,32 @@ export class Journal implements AsyncDisposable {
   }
 
   /** Takes a record that is on the disk into the index. */
-  remember({ record, place }: Placed): void {
-    switch (record.type) {
-      case 'epoch':
-        this.#epoch = record.epoch;
-        this.#seq = record.seq ?? 0;
-        this.#head = record.head ?? sha256(record.epoch);
-        this.#floor = record.floor === undefined ? -Infinity : Date.parse(record.floor);
-        return;
-      case 'intent':
-        this.#open.set(record.cmd, record);
-        this.#commands.set(record.cmd, { digest: record.digest, jti: record.jti, intent: record });
-        return;
-      case 'toggle':
-        this.#toggle = record.jws;
-        return;
-      case 'outcome':
-      case 'refusal':
-        this.#rememberSigned(record, {
-          seq: record.seq,
-          offset: place.offset,
-          length: place.length,
-        });
-    }
-  }
-
-  #rememberSigned(record: Signed, place: SignedPlace): void {
-    if (record.type === 'outcome') this.#answered(record, place);
-    else {
-      this.#refusals.set(record.jti, place);
-      this.#withdraw(record);
-    }
-    this.#trail.set(record.seq, place);
-    // A compacted journal knows its end before what is left of its past.
-    if (record.seq <= this.#seq) return;
-    this.#seq = record.seq;
-    this.#head = signedHash(record.jws);
+  remember(placed: Placed): void {
+    this.#index.remember(placed);
   }
 
   /**
    * Forgets what nobody can ask for any more. What is appended meanwhile waits and is not lost;
-   * killed at any instruction, the old file or the new one is there.
+   * killed at any instruction, the old file or the new one is there. No record is held in memory.
    */
   compact(nowMs: number): Promise<void> {
+    let needed: readonly Location[] = [];
     return this.#writer.rewrite(
-      (records) => {
-        const position = { epoch: this.#epoch, seq: this.#seq, head: this.#head };
-        return compacted(records, { ...position, confirmed: this.#confirmed }, nowMs);
+      () => {
+        const { epoch, seq, head } = this.#index;
+        const floorMs = nowMs - REMEMBERED_MS;
+        const [at, floor] = [timestamp(nowMs), timestamp(floorMs)];
+        needed = this.#index.needed(this.#confirmed, floorMs);
+        return { first: { type: 'epoch', epoch, at, seq, head, floor }, kept: needed };
       },
-      (kept) => {
-        this.#rememberOnly(kept);
+      // In one go: a command that comes meanwhile must not look like a new one.
+      (first) => {
+        this.#index.exchanged(first, needed);
       },
     );
-  }
-
-  /** In one go: a command that comes meanwhile must not look like a new one. */
-  #rememberOnly(kept: readonly Placed[]): void {
-    for (const known of [this.#commands, this.#open, this.#refusals, this.#trail]) known.clear();
-    for (const placed of kept) this.remember(placed);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#writer[Symbol.asyncDispose]();
   }
-
-  #answered({ cmd, jti, digest, code }: Signed, outcome: SignedPlace): void {
-    const { intent, begun } = this.#commands.get(cmd) ?? {};
-    const written = intent === undefined ? begun : toBegun(intent, code);
-    this.#open.delete(cmd);
-    this.#commands.set(cmd, { digest, jti, outcome, begun: written });
-  }
-
-  /** Turned away after its own intent: nothing was sent, so a later dispatch starts afresh. */
-  #withdraw({ cmd, jti }: { readonly cmd: string; readonly jti: string }): void {
-    const known = this.#commands.get(cmd);
-    if (known?.jti !== jti || known.outcome !== undefined) return;
-    this.#commands.delete(cmd);
-    this.#open.delete(cmd);
-  }
-}
-
-function toBegun({ cmd, objectGuid, by, actor, op, at }: Intent, code?: OutcomeCode): Begun {
-  const atMs = Date.parse(at);
-  // Written out: what a spread makes takes twice the memory.
-  if (code === undefined) return { cmd, objectGuid, by, actor, op, at: atMs };
-  return { cmd, objectGuid, by, actor, op, at: atMs, code };
 }

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { access, constants, readdir, stat, statfs } from 'node:fs/promises';
+import { access, constants, open, readdir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   failed,
@@ -15,7 +15,7 @@ import { fileFailure } from '../../support/file-failure.ts';
 import { knownVersion } from '../../support/folder-version.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import { JournalError } from '../commands/journal-error.ts';
-import { readRecords } from '../commands/journal-file.ts';
+import { scanRecords } from '../commands/journal-file.ts';
 import { readTrips } from '../commands/guard/breaker-file.ts';
 import { pauseAt, readOrders } from '../commands/guard/local-orders.ts';
 import { readIdentity, type StoredIdentity } from '../identity/load-identity.ts';
@@ -208,11 +208,10 @@ export async function lookAtJournal(folder: string): Promise<Finding> {
   const path = join(folder, 'journal.jsonl');
   if (!(await isThere(path))) return skipped('there is none yet; the first start makes it');
   try {
-    const { records } = await readRecords(path);
-    const [first] = records;
-    return first === undefined || first.record.type === 'epoch'
-      ? passed(`${records.length} records, none damaged`)
-      : failed(`${path} does not begin with an epoch`, RESTORE);
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    const { records } = await scanRecords({ file, path, size }, () => undefined);
+    return passed(`${records} records, none damaged`);
   } catch (error) {
     if (!(error instanceof JournalError)) return unreadable(path, error);
     return failed(error.message, error.code === 'JOURNAL_NEWER' ? 'Do what it says.' : RESTORE);
