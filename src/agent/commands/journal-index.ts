@@ -90,7 +90,7 @@ export class JournalIndex {
     return this.#commands;
   }
 
-  /** Every write that is remembered, oldest operation first. */
+  /** Every write that is remembered, oldest first. */
   *begun(): Generator<Begun> {
     for (const { intent, begun } of this.#commands.values()) {
       if (begun !== undefined) yield begun;
@@ -109,6 +109,8 @@ export class JournalIndex {
         return;
       case 'intent': {
         const { cmd, digest, jti } = record;
+        // Written once more it is the newest, as it is for whoever reads what a compaction has left.
+        for (const known of [this.#open, this.#commands]) known.delete(cmd);
         this.#open.set(cmd, record);
         this.#commands.set(cmd, { digest, jti, intent: record, written: { ...place } });
         return;

@@ -158,7 +158,7 @@ export class Journal implements AsyncDisposable {
     return this.openIntents.filter((intent) => intent.objectGuid === objectGuid);
   }
 
-  /** Every write that is remembered, oldest operation first. */
+  /** Every write that is remembered, oldest first. */
   begun(): Iterable<Begun> {
     return this.#index.begun();
   }
