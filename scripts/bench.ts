@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { measureAgentAlone, type AgentAlone } from './benchmark/agent-alone.ts';
 import { measureAgentStart, type AgentStart } from './benchmark/agent-start.ts';
 import { measureAtScale } from './benchmark/at-scale.ts';
+import { drawProfile, profileTable } from './benchmark/profile-report.ts';
 import { measureReconnect } from './benchmark/reconnect.ts';
 import {
   drawMemory,
@@ -48,6 +49,7 @@ const alone = wanted('alone')
       commands: values.commands,
       idleSeconds: values.idle,
       progress,
+      profileFile: resolve('reports/agent.cpuprofile'),
     })
   : undefined;
 const scale =
@@ -77,6 +79,7 @@ if (values.only === 'start' && !existsSync(join(bundle, 'passback'))) {
   process.exit(2);
 }
 const start = values.only === 'start' ? await measureAgentStart(bundle) : undefined;
+if (alone !== undefined) progress(`drawn: ${await drawProfile(alone.profile)}`);
 if (scale !== undefined) progress(`drawn: ${await drawMemory(scale)}`);
 if (reconnect !== undefined) progress(`drawn: ${await drawReconnect(reconnect)}`);
 const all = { machine: machine(), through, alone, scale, reconnect, nodes, start };
@@ -150,6 +153,7 @@ function aloneTable(alone: AgentAlone): string {
       ],
     ),
     `Resident memory: ${alone.idleRssMb.toFixed(0)} MB ${alone.idleSeconds} s after hello, ${alone.busyRssMb.toFixed(0)} MB after ${alone.commandsInAll} commands.`,
+    profileTable(alone.profile),
   ].join('\n\n');
 }
 

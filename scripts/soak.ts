@@ -1,14 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { allWritten } from '../src/support/all-written.ts';
-import { linePlot } from './benchmark/plot.ts';
+import { linePlot, writePlot } from './benchmark/plot.ts';
 import { table } from './benchmark/table.ts';
 import { optionsOf } from './lib/options.ts';
 import { soak, type Soak } from './soaking/soak.ts';
 import { grown, wrongOutcomes, type Grown } from './soaking/verdict.ts';
-
-// From what is compiled back to the sources.
-const PLOT = join(import.meta.dirname, '../../scripts/benchmark/plots/soak.svg');
 
 const values = optionsOf('scripts/soak', {
   minutes: { takes: 'number', from: 1, default: 60 },
@@ -70,7 +65,6 @@ function report({ tally, faults, passwordsWritten }: Soak, rows: readonly Grown[
 }
 
 async function draw({ samples }: Soak): Promise<void> {
-  await mkdir(dirname(PLOT), { recursive: true });
   const svg = linePlot({
     title: `Resident memory over ${minutes} min, calendar at ${speed} times`,
     x: 'minutes',
@@ -80,7 +74,7 @@ async function draw({ samples }: Soak): Promise<void> {
       points: list.map((sample) => [sample.minutes, sample.rss / 2 ** 20] as const),
     })),
   });
-  await writeFile(PLOT, svg);
+  await writePlot('soak.svg', svg);
 }
 
 function mb(bytes: number): string {

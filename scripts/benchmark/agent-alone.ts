@@ -12,6 +12,7 @@ import { ScriptedService } from '../../test/support/scripted-service.ts';
 import { StartedAgent } from '../../test/support/start-agent.ts';
 import { ask, startPinned, type Usage } from './child.ts';
 import type { BaselineInput } from './baseline-child.ts';
+import type { CpuProfile } from './cpu-profile.ts';
 import { inParallel } from './work-pool.ts';
 
 const AT_ONCE = 16;
@@ -32,33 +33,40 @@ export interface AgentAlone {
   readonly idleSeconds: number;
   readonly idleRssMb: number;
   readonly busyRssMb: number;
+  /** Of as many commands once more. */
+  readonly profile: CpuProfile;
 }
 
 export interface AgentAloneOptions {
   readonly commands: number;
   readonly idleSeconds: number;
   readonly progress: (line: string) => void;
+  /** Where the whole profile goes. */
+  readonly profileFile: string;
 }
 
 /**
  * The agent on one core, with TLS link, guard, durable journal and log, over a directory that
- * answers at once; then, on the same core, a loop that does its cryptography and journal alone.
+ * answers at once, measured and then profiled; then, on the same core, a loop that does its
+ * cryptography and journal alone.
  */
 export async function measureAgentAlone(options: AgentAloneOptions): Promise<AgentAlone> {
-  const { commands, idleSeconds, progress } = options;
+  const { commands, idleSeconds, progress, profileFile } = options;
+  const measuredEnd = WARM_UP + commands;
+  const total = measuredEnd + commands;
   await using service = await ScriptedService.start();
   await using agent = await StartedAgent.enroll(service, { directory: new FakeDirectory() });
   const folder = join(agent.stateFolder, '..');
   const configFile = join(folder, 'config.json');
   await writeFile(configFile, JSON.stringify(agent.config));
-  const child = startPinned('agent-child.js', [configFile, String(WARM_UP + commands)]);
+  const child = startPinned('agent-child.js', [configFile, String(total)]);
   try {
     await eventually(() => service.sessions.some(({ hello }) => hello !== undefined), 20_000);
     progress(`agent: connected; ${idleSeconds} s of rest before its memory is read`);
     await delay(idleSeconds * 1000);
     const idle = await ask<Usage>(child, 'usage');
-    progress(`agent: signing ${commands} commands, and ${WARM_UP} to warm up with`);
-    const tokens = await makeTokens(service, WARM_UP + commands);
+    progress(`agent: signing ${2 * commands} commands, and ${WARM_UP} to warm up with`);
+    const tokens = await makeTokens(service, total);
     const outcomes: string[] = [];
     const execute = async (command: string): Promise<void> => {
       const { outcome } = await service.session.peer.call('command.execute', { command }, NEVER);
@@ -66,17 +74,20 @@ export async function measureAgentAlone(options: AgentAloneOptions): Promise<Age
     };
     await inParallel(tokens.slice(0, WARM_UP), AT_ONCE, execute);
     const before = await ask<Usage>(child, 'usage');
-    const seconds = await inParallel(tokens.slice(WARM_UP), AT_ONCE, execute);
+    const seconds = await inParallel(tokens.slice(WARM_UP, measuredEnd), AT_ONCE, execute);
     const after = await ask<Usage>(child, 'usage');
+    await ask(child, 'profile');
+    await inParallel(tokens.slice(measuredEnd), AT_ONCE, execute);
+    const profile = await ask<CpuProfile>(child, { profiledTo: profileFile });
     await allApplied(service, outcomes, await ask<number>(child, 'writes'));
     child.send('stop');
     await once(child, 'exit');
     progress('baseline: the cryptography and the journal alone');
-    const baseline = await runBaseline(service, agent.stateFolder, tokens);
+    const baseline = await runBaseline(service, agent.stateFolder, tokens.slice(0, measuredEnd));
     const perCommandMs = (us: number): number => us / commands / 1000;
     return {
       commands,
-      commandsInAll: WARM_UP + commands,
+      commandsInAll: measuredEnd,
       agentPerSecond: commands / seconds,
       baselinePerSecond: commands / baseline.seconds,
       agentCpuMs: perCommandMs(after.cpuUs - before.cpuUs),
@@ -84,6 +95,7 @@ export async function measureAgentAlone(options: AgentAloneOptions): Promise<Age
       idleSeconds,
       idleRssMb: idle.rss / 2 ** 20,
       busyRssMb: after.rss / 2 ** 20,
+      profile,
     };
   } finally {
     child.kill('SIGKILL');

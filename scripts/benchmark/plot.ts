@@ -1,3 +1,6 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
 /** What is drawn: lines over two linear axes. */
 export interface Plot {
   readonly title: string;
@@ -16,6 +19,15 @@ const HEIGHT = 360;
 const MARGIN = { left: 64, right: 16, top: 40, bottom: 48 };
 const COLOURS = ['#1f6feb', '#d1242f', '#1a7f37'];
 const TICKS = 5;
+// From what is compiled back to the sources.
+const PLOTS = join(import.meta.dirname, '../../../scripts/benchmark/plots');
+
+/** Puts an SVG document beside the other plots; resolves with where that is in the checkout. */
+export async function writePlot(name: string, svg: string): Promise<string> {
+  await mkdir(PLOTS, { recursive: true });
+  await writeFile(join(PLOTS, name), svg);
+  return `scripts/benchmark/plots/${name}`;
+}
 
 /** The plot as an SVG document; the vertical axis begins at 0. */
 export function linePlot({ title, x, y, lines }: Plot): string {
@@ -44,6 +56,31 @@ export function linePlot({ title, x, y, lines }: Plot): string {
       return [
         `<path d="M${path.join('L')}" fill="none" stroke="${colour}" stroke-width="2"/>`,
         `<g fill="${colour}">${text(WIDTH - MARGIN.right - 8, bottom - 12 - 16 * i, line.name, 'end')}</g>`,
+      ];
+    }),
+    '</svg>',
+  ].join('\n')}\n`;
+}
+
+/** Shares of a whole, each a bar with its name and percents, as an SVG document. */
+export function barPlot(
+  title: string,
+  bars: readonly { readonly what: string; readonly share: number }[],
+): string {
+  const [row, left, right] = [26, 300, 64];
+  const height = MARGIN.top + bars.length * row + 16;
+  const largest = Math.max(...bars.map(({ share }) => share));
+  return `${[
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${String(WIDTH)} ${String(height)}" font-family="sans-serif" font-size="12">`,
+    `<rect width="100%" height="100%" fill="#fff"/>`,
+    text(WIDTH / 2, 20, title, 'middle'),
+    ...bars.flatMap(({ what, share }, i) => {
+      const top = MARGIN.top + i * row;
+      const width = (share / largest) * (WIDTH - left - right);
+      return [
+        text(left - 8, top + 14, what, 'end'),
+        `<rect x="${String(left)}" y="${String(top)}" width="${fixed(width)}" height="18" fill="#1f6feb"/>`,
+        text(left + width + 6, top + 14, `${(share * 100).toFixed(1)} %`, 'start'),
       ];
     }),
     '</svg>',

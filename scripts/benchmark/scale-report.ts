@@ -1,12 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { AtScale, Held } from './at-scale.ts';
-import { linePlot, type Plot, type PlotLine } from './plot.ts';
+import { linePlot, writePlot, type Plot, type PlotLine } from './plot.ts';
 import type { Reconnect, Storm } from './reconnect.ts';
 import { table } from './table.ts';
-
-// From what is compiled back to the sources.
-const PLOTS = join(import.meta.dirname, '../../../scripts/benchmark/plots');
 
 /** The tables of `--only scale`. */
 export function scaleTables(scale: AtScale): readonly string[] {
@@ -78,10 +73,8 @@ export function drawReconnect({ agents, storms }: Reconnect): Promise<string> {
   });
 }
 
-async function draw(name: string, plot: Plot): Promise<string> {
-  await mkdir(PLOTS, { recursive: true });
-  await writeFile(join(PLOTS, name), linePlot(plot));
-  return `scripts/benchmark/plots/${name}`;
+function draw(name: string, plot: Plot): Promise<string> {
+  return writePlot(name, linePlot(plot));
 }
 
 function stormRow({ what, downSeconds, back, refused }: Storm): readonly string[] {
