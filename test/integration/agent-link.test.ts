@@ -499,6 +499,30 @@ test('draining says goodbye, answers what comes until the service has heard of i
   expect(states.at(-1)).toBe('closed');
 });
 
+test('a command that outlasts the time for a drain is not waited for any longer', async () => {
+  const { service, log, drain, ended, slept } = await scene(
+    {},
+    {
+      drainMs: 7_000,
+      handlers: {
+        'account.inspect': async () => ({ inspection: 'i.n.s' }),
+        'command.execute': () => new Promise(() => undefined), // for ever
+        'writeback.set': async () => ({ version: 1, enabled: true }),
+        'session.renew': async () => ({ hello: HELLO }),
+      },
+    },
+  );
+  await eventually(() => log.of('link.up').length === 1);
+  const connection = service.connection();
+  connection.send(command);
+  drain.abort();
+  await ended;
+  expect(slept).toContain(7_000);
+  await eventually(() => {
+    expect(connection.closed).toEqual({ code: 1001 });
+  });
+});
+
 test('aborting drops the connection at once', async () => {
   const { service, log, abort, ended } = await scene();
   await eventually(() => log.of('link.up').length === 1);
