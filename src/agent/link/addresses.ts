@@ -1,5 +1,7 @@
 /** How one try at an address ended, as far as the next tries go. */
 export interface TryEnd {
+  /** When it ended, in epoch milliseconds. */
+  readonly at: number;
   readonly reason: string;
   /** Only a person can change it. */
   readonly refused: boolean;
@@ -9,16 +11,12 @@ export interface TryEnd {
   readonly restMs: number;
 }
 
-interface Rest {
-  readonly until: number;
-  /** What it was refused with for good, if it was. */
-  readonly refusal?: TryEnd;
-}
-
 /** The addresses of one service: which of them are asked, in which order, and which rest. */
 export class Addresses {
   readonly #urls: readonly string[];
-  readonly #resting = new Map<string, Rest>();
+  /** Until when on the monotonic clock. */
+  readonly #resting = new Map<string, number>();
+  readonly #refusals = new Map<string, TryEnd>();
   #first = 0;
 
   /** `urls` are not empty, and in the order in which the admin wants them tried. */
@@ -38,8 +36,11 @@ export class Addresses {
   /** Takes in how a try ended. The next round begins with an address whose session was healthy. */
   note(url: string, end: TryEnd, isHealthy: boolean, now: number): void {
     const { refused, restMs, upMs } = end;
-    if (restMs === 0) this.#resting.delete(url);
-    else this.#resting.set(url, { until: now + restMs, ...(refused && { refusal: end }) });
+    this.#resting.set(url, now + restMs);
+    // Whoever was let in is not kept out by what others have said before.
+    if (upMs > 0) this.#refusals.clear();
+    if (refused) this.#refusals.set(url, end);
+    else this.#refusals.delete(url);
     const index = this.#urls.indexOf(url);
     if (isHealthy) this.#first = index;
     // Who takes a session and drops it again may be the only one who does that.
@@ -51,15 +52,13 @@ export class Addresses {
     return Math.min(...this.#urls.map((url) => this.#restOf(url, now)));
   }
 
-  /** What an address was refused with for good, as long as it has not said anything else. */
+  /** What an address was refused with for good, while it has said nothing else and no session was had. */
   get refusal(): { readonly url: string; readonly end: TryEnd } | undefined {
-    for (const [url, { refusal }] of this.#resting) {
-      if (refusal !== undefined) return { url, end: refusal };
-    }
-    return undefined;
+    const [oldest] = this.#refusals;
+    return oldest && { url: oldest[0], end: oldest[1] };
   }
 
   #restOf(url: string, now: number): number {
-    return Math.max(0, (this.#resting.get(url)?.until ?? 0) - now);
+    return Math.max(0, (this.#resting.get(url) ?? 0) - now);
   }
 }

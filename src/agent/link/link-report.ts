@@ -94,8 +94,8 @@ export class LinkMonitor {
   }
 
   /** No session came about, or the one there was is lost. */
-  failed(failure: Omit<LinkFailure, 'at'>): void {
-    this.#facts = { ...this.#facts, lastFailure: { ...failure, at: this.#clock.now() } };
+  failed(failure: LinkFailure): void {
+    this.#facts = { ...this.#facts, lastFailure: failure };
   }
 
   /** How long until the next try; nothing is waited for any more when it is not given. */

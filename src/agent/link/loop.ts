@@ -112,8 +112,8 @@ class Loop {
   settle(last: Tried, facts: { readonly failures?: number; readonly nextTryMs: number }): void {
     const { refusal } = this.#addresses;
     const shown = refusal === undefined ? last : { url: refusal.url, ...refusal.end };
-    const { url, reason, refused } = shown;
-    this.#options.monitor.failed({ url, reason, refused });
+    const { at, url, reason, refused } = shown;
+    this.#options.monitor.failed({ at, url, reason, refused });
     this.enter(refused ? 'refuse' : 'lost');
     this.#teller.tell(last, facts);
   }
@@ -127,7 +127,7 @@ class Loop {
     const ended = await endOf(attempt(url, onEvent, stop));
     const { reason, refused, upMs, retryAfterMs, spreadMs, isTurnedAway = false } = ended;
     const restMs = refused ? refusedDelay(random) : wishedDelay(retryAfterMs, random);
-    const end = { reason, refused, upMs, restMs };
+    const end = { at: this.#options.clock.now(), reason, refused, upMs, restMs };
     this.#addresses.note(url, end, upMs >= BACKOFF.stableMs, this.#now);
     return { ...end, url, spreadMs, isTurnedAway };
   }

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { Addresses, type TryEnd } from '../../../../src/agent/link/addresses.ts';
 
-const LOST: TryEnd = { reason: 'lost', refused: false, upMs: 0, restMs: 0 };
-const REVOKED: TryEnd = { reason: 'revoked', refused: true, upMs: 0, restMs: 600_000 };
+const LOST: TryEnd = { at: 0, reason: 'lost', refused: false, upMs: 0, restMs: 0 };
+const REVOKED: TryEnd = { at: 0, reason: 'revoked', refused: true, upMs: 0, restMs: 600_000 };
 
 test('a round begins with the address that worked last, and goes on in order', () => {
   const addresses = new Addresses(['a', 'b', 'c']);
@@ -40,4 +40,20 @@ test('a refusal stands until its address says something else', () => {
   expect(addresses.refusal).toEqual({ url: 'a', end: REVOKED });
   addresses.note('a', LOST, false, 700_000);
   expect(addresses.refusal).toBeUndefined();
+});
+
+test('a refusal says nothing any more once another address has had a session, and its address rests on', () => {
+  const addresses = new Addresses(['a', 'b']);
+  addresses.note('a', REVOKED, false, 0);
+  addresses.note('b', { ...LOST, upMs: 10 }, false, 0);
+  expect(addresses.refusal).toBeUndefined();
+  expect(addresses.round(0)).toEqual(['b']);
+});
+
+test('a session that ends with a refusal leaves that one standing', () => {
+  const addresses = new Addresses(['a', 'b']);
+  addresses.note('b', REVOKED, false, 0);
+  const end = { ...REVOKED, upMs: 10 };
+  addresses.note('a', end, false, 0);
+  expect(addresses.refusal).toEqual({ url: 'a', end });
 });

@@ -234,7 +234,34 @@ test('one address that refuses for good does not keep the agent from another one
   );
   expect(tried.map(({ url }) => url)).toEqual(['a', 'b', 'b', 'b']);
   expect(log.of('link.rejected')).toHaveLength(1);
-  expect(monitor.report.lastFailure).toMatchObject({ url: 'a', refused: true });
+  expect(monitor.report.lastFailure).toMatchObject({ url: 'b', refused: false });
+});
+
+test('a link that is lost after it worked is shown as lost, whatever another address said before', async () => {
+  const clock = new FakeClock();
+  const monitor = new LinkMonitor(clock);
+  const seen: string[] = [];
+  monitor.watch(({ state, lastFailure }) => seen.push(`${state} ${lastFailure?.url ?? ''}`));
+  const drain = new AbortController();
+  let tries = 0;
+  await runAttempts(
+    (url, onEvent) => {
+      tries += 1;
+      if (tries === 4) drain.abort();
+      if (url === 'a') return Promise.reject(REVOKED);
+      if (tries > 2) return Promise.reject(REFUSED);
+      onEvent('open');
+      onEvent('welcome');
+      clock.advance(600_000);
+      return Promise.resolve({ ...LOST, upMs: 600_000 });
+    },
+    { urls: ['a', 'b'], monitor, clock, log: new MemoryLog(), random: () => 1 },
+    { drain: drain.signal, abort: new AbortController().signal },
+  );
+  expect(seen).toEqual([
+    ...['dialing ', 'rejected a', 'dialing a', 'greeting a', 'ready a'],
+    ...['waiting b', 'dialing b', 'waiting b', 'dialing b', 'closed b'],
+  ]);
 });
 
 test('a refusal for good is what is shown while the other addresses only fail', async () => {
@@ -257,6 +284,8 @@ test('a refusal for good is what is shown while the other addresses only fail', 
     ...['dialing ', 'rejected a', 'dialing a', 'rejected a'],
     ...['dialing a', 'rejected a', 'dialing a', 'closed a'],
   ]);
+  const { lastFailure, disconnectedSince } = monitor.report;
+  expect(lastFailure?.at).toBe(disconnectedSince); // when it was refused, not when the other one failed
 });
 
 test('the report has what an admin asks for first, and times that fit', async () => {
@@ -267,7 +296,7 @@ test('the report has what an admin asks for first, and times that fit', async ()
   monitor.dials('https://a', 'http://proxy:3128');
   monitor.enters('dialing');
   clock.advance(1_000);
-  monitor.failed({ url: 'https://a', reason: 'refused', refused: false });
+  monitor.failed({ at: clock.now(), url: 'https://a', reason: 'refused', refused: false });
   monitor.waits(5_000);
   monitor.enters('waiting');
   expect(monitor.report).toEqual({
