@@ -65,19 +65,29 @@ export class LocalOrders {
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #log: Logger;
+  readonly #read: typeof readOrders;
   #orders: OrdersFile = {};
-  #seen = '';
+  /** The file that `#orders` is from; undefined: it has to be read. */
+  #seen: string | undefined;
+  /** Since when it cannot be read; undefined while it can. */
+  #unreadableSince: string | undefined;
   #told = false;
   #looking: Promise<void> | undefined;
 
-  private constructor(folder: string, clock: Clock, log: Logger) {
+  private constructor(folder: string, clock: Clock, log: Logger, read: typeof readOrders) {
     this.#folder = folder;
     this.#clock = clock;
     this.#log = log;
+    this.#read = read;
   }
 
-  static async open(folder: string, clock: Clock, log: Logger): Promise<LocalOrders> {
-    const orders = new LocalOrders(folder, clock, log);
+  static async open(
+    folder: string,
+    clock: Clock,
+    log: Logger,
+    read = readOrders,
+  ): Promise<LocalOrders> {
+    const orders = new LocalOrders(folder, clock, log, read);
     await orders.refresh();
     return orders;
   }
@@ -92,7 +102,7 @@ export class LocalOrders {
 
   /**
    * Looks whether something else is ordered now. Never rejects: a file that cannot be read means
-   * that nothing is written.
+   * that nothing is written, until it can.
    */
   refresh(): Promise<void> {
     this.#looking ??= this.#look().finally(() => {
@@ -104,18 +114,22 @@ export class LocalOrders {
   async #look(): Promise<void> {
     const seen = identityOf(ordersFile(this.#folder));
     if (seen !== this.#seen) {
-      this.#orders = this.#toOrders(await readOrders(this.#folder));
-      this.#seen = seen;
+      const read = await this.#read(this.#folder);
+      this.#orders = this.#toOrders(read);
+      // What kept it from being read (a disk, a permission, too many files) may end without a trace at it.
+      this.#seen = read.type === 'unusable' ? undefined : seen;
     }
     this.#tell();
   }
 
   #toOrders(read: ReadJson<OrdersFile>): OrdersFile {
-    if (read.type === 'read') return read.content;
-    if (read.type === 'absent') return {};
-    const reason = `${ordersFile(this.#folder)} ${read.why}: run passback pause or passback resume again`;
+    if (read.type !== 'unusable') {
+      this.#unreadableSince = undefined;
+      return read.type === 'read' ? read.content : {};
+    }
+    const reason = `${ordersFile(this.#folder)} ${read.why}: nothing is written until it can be, or passback pause or passback resume has replaced it`;
+    const since = (this.#unreadableSince ??= new Date(this.#clock.now()).toISOString());
     // What was looked into before stays so: only the breaker's own file opens it again.
-    const since = new Date(this.#clock.now()).toISOString();
     return { ...this.#orders, pause: { reason: reason.slice(0, 512), since } };
   }
 
