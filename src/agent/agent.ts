@@ -16,6 +16,7 @@ import type { AgentConfig } from './config/agent-config.ts';
 import type { Directory } from './directory/directory.ts';
 import { finishBegun } from './finish-begun.ts';
 import { linkHandlers, takeStanding, type HandlerParts } from './handlers.ts';
+import { fitReport } from './health/fit-report.ts';
 import { Health, type HealthOptions } from './health/health.ts';
 import type { Refreshed } from './health/local-status.ts';
 import { startSchedule, type Duties } from './health/schedule.ts';
@@ -217,7 +218,7 @@ function openHealth(
 
 function openReporter(parts: Parts, { toggle }: Core, health: Health): Reporter {
   const { identity, journal, admission, config, clock } = parts;
-  const status = (): typeof health.report => health.report;
+  const status = (): typeof health.report => fitReport(health.report);
   const version = packageVersion();
   return new Reporter({ identity, journal, toggle, config, admission, version, status, clock });
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../../support/logger.ts';
 import { withDeadline } from '../../support/with-deadline.ts';
 import { DirectoryError, type Directory, type SelfTest } from '../directory/directory.ts';
 import { ClockSkew } from './clock-skew.ts';
+import { fitReport } from './fit-report.ts';
 import { rightsOf } from './rights.ts';
 import { buildReport, isUsable, type StatusFacts } from './status.ts';
 
@@ -42,6 +43,7 @@ export class Health {
     this.#options = options;
   }
 
+  /** All of it; a frame cannot carry more than `fitReport` leaves. */
   get report(): StatusReport {
     return buildReport({
       ...this.#options.facts(),
@@ -107,7 +109,7 @@ export class Health {
   /** Tells of a change of state or reasons since the last time, once. */
   look(): void {
     const { onChange, log } = this.#options;
-    const { report } = this;
+    const report = fitReport(this.report);
     const { state, reasons } = report;
     const now = [state, ...reasons].join('\n');
     if (now === this.#told) return;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { timestamp, Timestamp } from '../../protocol/shapes.ts';
-import { GuardSummary, StatusReport } from '../../protocol/status.ts';
+import { ControllerHealth, GuardSummary, StatusReport } from '../../protocol/status.ts';
 import type { LinkReport } from '../link/link-report.ts';
 
 const Text = z.string().max(4096);
@@ -22,6 +22,12 @@ const Link = z.object({
   nextTryAt: Timestamp.optional(),
 });
 
+/** Whole, whatever a frame could carry of it. */
+const WholeReport = StatusReport.extend({
+  reasons: z.array(Text),
+  controllers: z.array(ControllerHealth.extend({ problem: Text.optional() })),
+});
+
 /** What a running agent says of itself on its own machine. No secrets, no personal data. */
 export const LocalStatus = z.object({
   agent: Text,
@@ -31,7 +37,7 @@ export const LocalStatus = z.object({
   notReady: z.array(Text),
   /** What makes no progress. */
   stuck: z.array(Text),
-  status: StatusReport,
+  status: WholeReport,
   link: Link,
   guard: GuardSummary,
   /** Ordered at this machine. */

@@ -48,11 +48,13 @@ export interface StatusFacts {
 const DAY_MS = 86_400_000;
 const EXPIRY_WARNING_MS = 30 * DAY_MS;
 
-/** How much reasons may say, by the protocol. */
-const MAX_REASONS = 16;
+/** What one reason may say, by the protocol. */
 const MAX_REASON_LENGTH = 512;
 
-/** The report for these facts: the writeback state and, where it is not `running`, why. */
+/**
+ * The report for these facts: the writeback state and, where it is not `running`, why. It is whole:
+ * `fitReport` cuts what a frame cannot carry.
+ */
 export function buildReport(facts: StatusFacts): StatusReport {
   const { at, startedAt, version, journal, keys, counters, selfTest } = facts;
   const down = downReasons(facts);
@@ -68,10 +70,8 @@ export function buildReport(facts: StatusFacts): StatusReport {
           : degraded.length + facts.standing.warnings.length > 0
             ? 'degraded'
             : 'running',
-    reasons: [...down, ...paused, ...facts.standing.warnings, ...degraded]
-      .slice(0, MAX_REASONS)
-      .map(printable),
-    controllers: fitting(facts.controllers ?? []),
+    reasons: [...down, ...paused, ...facts.standing.warnings, ...degraded].map(printable),
+    controllers: [...(facts.controllers ?? [])],
     journal,
     counters,
     keys,
@@ -164,30 +164,4 @@ export function isUsable({ reachable, bound }: ControllerHealth): boolean {
 
 function printable(reason: string): string {
   return reason.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, MAX_REASON_LENGTH);
-}
-
-/** A frame has 64 KiB, and a report is base64 in it, next to the guard's summary. */
-const MAX_CONTROLLER_BYTES = 16 * 1024;
-const MAX_CONTROLLERS = 64;
-const MAX_PROBLEM_LENGTH = 160;
-
-/** As many controllers as a report can carry, those with a problem first when that is not all. */
-function fitting(all: readonly ControllerHealth[]): ControllerHealth[] {
-  const short = all.map((controller) =>
-    controller.problem === undefined
-      ? controller
-      : { ...controller, problem: controller.problem.slice(0, MAX_PROBLEM_LENGTH) },
-  );
-  if (short.length <= MAX_CONTROLLERS && sizeOf(short) <= MAX_CONTROLLER_BYTES) return short;
-  const worstFirst = short.toSorted((a, b) => Number(isUsable(a)) - Number(isUsable(b)));
-  const listed: ControllerHealth[] = [];
-  for (const controller of worstFirst.slice(0, MAX_CONTROLLERS)) {
-    if (sizeOf([...listed, controller]) > MAX_CONTROLLER_BYTES) break;
-    listed.push(controller);
-  }
-  return listed;
-}
-
-function sizeOf(controllers: readonly ControllerHealth[]): number {
-  return Buffer.byteLength(JSON.stringify(controllers));
 }

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
 import { Health } from '../../../../src/agent/health/health.ts';
+import { fitReport } from '../../../../src/agent/health/fit-report.ts';
+import { LocalStatus } from '../../../../src/agent/health/local-status.ts';
+import { notReadyBecause } from '../../../../src/agent/health/readiness.ts';
 import { buildReport, type StatusFacts } from '../../../../src/agent/health/status.ts';
 import { StatusReport, type ControllerHealth } from '../../../../src/protocol/status.ts';
 import { eventually } from '../../../support/eventually.ts';
@@ -132,16 +135,45 @@ test.each([
   expect(buildReport({ ...WELL, controllers }).reasons).toContain(problem);
 });
 
-test('with more controllers than a frame can carry, those with a problem are listed', () => {
+/** As many as no report can carry, all of them away but those of these numbers. */
+const manyBut = (...usable: readonly number[]): readonly ControllerHealth[] =>
+  Array.from({ length: 200 }, (_, n) =>
+    usable.includes(n)
+      ? { ...DC, name: `dc${n}.corp.test` }
+      : {
+          ...DC,
+          name: `dc${n}.corp.test`,
+          reachable: false,
+          bound: false,
+          problem: 'p'.repeat(512),
+        },
+  );
+
+test('with more controllers than a frame can carry, those with a problem are told of', () => {
   const controllers = Array.from({ length: 200 }, (_, n) => ({
     ...DC,
     name: `dc${n}.${'x'.repeat(100)}`,
     ...(n === 150 && { reachable: false, problem: 'p'.repeat(512) }),
   }));
-  const report = buildReport({ ...WELL, controllers });
-  expect(StatusReport.parse(report)).toEqual(report);
-  expect(JSON.stringify(report).length).toBeLessThan(20_000);
-  expect(report.controllers[0]?.name).toMatch(/^dc150/);
+  const told = fitReport(buildReport({ ...WELL, controllers }));
+  expect(StatusReport.parse(told)).toEqual(told);
+  expect(JSON.stringify(told).length).toBeLessThan(20_000);
+  expect(told.controllers[0]?.name).toMatch(/^dc150/);
+});
+
+test('what a frame cannot carry counts all the same: readiness and what this machine is shown have it', () => {
+  const report = buildReport({ ...WELL, controllers: manyBut(199), dryRun: true, clocks: ['off'] });
+  expect(report.controllers).toHaveLength(200);
+  expect(report.reasons).toEqual(expect.arrayContaining(['off', expect.stringMatching(/^dc198/)]));
+  expect(LocalStatus.shape.status.parse(report)).toEqual(report);
+  const told = fitReport(report);
+  expect(StatusReport.parse(told)).toEqual(told);
+  expect(told.controllers.some(({ bound }) => bound)).toBe(false);
+  const link = { state: 'ready', since: AT } as const;
+  const facts = { link, approved: true, draining: false, report };
+  expect(notReadyBecause(facts)).toEqual([]);
+  const none = buildReport({ ...WELL, controllers: manyBut() });
+  expect(notReadyBecause({ ...facts, report: none })[0]).toBe('no domain controller can be used');
 });
 
 test('a controller that is away is asked again every five seconds, and seen when it is back', async () => {
