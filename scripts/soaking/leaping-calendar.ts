@@ -33,6 +33,7 @@ export function fastSchedule(speed: number): typeof startSchedule {
   return (duties) => {
     const timers = [
       every(MINUTE_MS / speed, duties.probe),
+      every(MINUTE_MS / speed, duties.settleLeftOvers),
       every((5 * MINUTE_MS) / speed, duties.report),
       every((10 * MINUTE_MS) / speed, duties.selfTest),
       every((10 * MINUTE_MS) / speed, duties.rotateKeys),

@@ -229,11 +229,11 @@ function dutiesOf(parts: Parts, { core, health, reporter, local }: Running): Dut
     probe: async () => {
       await admission.refresh();
       await makeRoom(parts);
-      await settleLeftOvers(parts, core.commander);
       await health.probe();
       local.watchdog.probed();
       await health.selfTestAgain();
     },
+    settleLeftOvers: () => settleLeftOvers(parts, core.commander),
     report: () => reporter.tellStatus(),
     selfTest: () => health.selfTest(),
     rotateKeys: () => rotateKeys(parts, reporter),

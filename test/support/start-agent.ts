@@ -11,6 +11,7 @@ import { enroll } from '../../src/agent/identity/enroll.ts';
 import { openOutbound } from '../../src/agent/outbound.ts';
 import { systemClock, type Clock } from '../../src/support/clock.ts';
 import type { Logger } from '../../src/support/logger.ts';
+import type { ServiceManager } from '../../src/support/service-manager.ts';
 import { OPEN_GUARD } from './command-rig.ts';
 import { MemoryLog } from './memory-log.ts';
 import type { ScriptedService } from './scripted-service.ts';
@@ -27,6 +28,8 @@ export interface AgentOptions {
   readonly clock?: Clock;
   /** Default is this machine's calendar. */
   readonly schedule?: typeof startSchedule;
+  /** Default is that nobody has started it and wants to hear how it is. */
+  readonly serviceManager?: ServiceManager;
   /** Where it dials; default is the issuer that it was enrolled with. */
   readonly url?: string;
   /** How it gets there, at enrolment already; replaces members of the usual settings. */
@@ -102,7 +105,8 @@ export class StartedAgent implements AsyncDisposable {
     this.#drain = new AbortController();
     this.#abort = new AbortController();
     const stop = { drain: this.#drain.signal, abort: this.#abort.signal };
-    const { directory, log = this.log, disk, schedule, clock = systemClock } = this.#options;
+    const { directory, log = this.log, disk, schedule, serviceManager } = this.#options;
+    const { clock = systemClock } = this.#options;
     this.#ended = runAgent(this.config, stop, {
       log,
       clock,
@@ -110,6 +114,7 @@ export class StartedAgent implements AsyncDisposable {
       openDirectory: () => Promise.resolve(directory),
       ...(disk !== undefined && { disk }),
       ...(schedule !== undefined && { schedule }),
+      serviceManager,
     });
     this.#ended.catch(() => undefined); // `stop` hears of it
   }

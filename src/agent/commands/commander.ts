@@ -64,6 +64,8 @@ export class Commander {
   readonly #counters = new Map<string, number>();
   readonly #since: number;
   #lateAt = -Infinity;
+  /** Since when the left-over whose turn it is is worked on, on the monotonic clock. */
+  #settlingSince: number | undefined;
   readonly #drain = new AbortController();
 
   constructor(options: CommanderOptions) {
@@ -77,10 +79,14 @@ export class Commander {
     return Object.fromEntries(this.#counters);
   }
 
-  /** When the oldest command that is still worked on was taken, on the monotonic clock. */
+  /**
+   * When the oldest command that is still worked on was taken, on the monotonic clock; one that an
+   * earlier life has left over is taken when its turn comes.
+   */
   get oldestSince(): number | undefined {
     const [oldest] = this.#running.values();
-    return oldest?.since;
+    const all = [oldest?.since, this.#settlingSince].filter((since) => since !== undefined);
+    return all.length === 0 ? undefined : Math.min(...all);
   }
 
   /**
@@ -96,15 +102,21 @@ export class Commander {
   async settleLeftOvers(): Promise<void> {
     const { journal, trail, executor, abort, log } = this.#options;
     const context = { ...executor, journal, trail, since: this.#since };
-    for (const intent of journal.openIntents) {
-      await this.#queue.run(intent.objectGuid, async () => {
-        if (journal.find(intent.cmd)?.intent === undefined) return; // it was answered meanwhile
-        const ended = await settleLeftOver(intent, context, abort);
-        if (ended === undefined) return;
-        this.#count(ended.code);
-        const { cmd, op, by, actor, objectGuid: account } = intent;
-        logOutcome(log, intent, ended, { cmd, op, by, actor, account });
-      });
+    const settle = async (intent: Intent): Promise<void> => {
+      if (journal.find(intent.cmd)?.intent === undefined) return; // it was answered meanwhile
+      const ended = await settleLeftOver(intent, context, abort);
+      if (ended === undefined) return;
+      this.#count(ended.code);
+      const { cmd, op, by, actor, objectGuid: account } = intent;
+      logOutcome(log, intent, ended, { cmd, op, by, actor, account });
+    };
+    try {
+      for (const intent of journal.openIntents) {
+        this.#settlingSince = executor.clock.monotonic();
+        await this.#queue.run(intent.objectGuid, () => settle(intent));
+      }
+    } finally {
+      this.#settlingSince = undefined;
     }
   }
 

@@ -4,6 +4,8 @@ import cron from 'node-cron';
 export interface Duties {
   /** Each minute. */
   readonly probe: () => Promise<void>;
+  /** Each minute. */
+  readonly settleLeftOvers: () => Promise<void>;
   /** Each five minutes. */
   readonly report: () => Promise<void>;
   /** Each ten minutes. */
@@ -27,6 +29,8 @@ export function startSchedule(duties: Duties): Disposable {
   const options = { noOverlap: true, logger: SILENT };
   const tasks = [
     cron.schedule('* * * * *', duties.probe, { ...options, name: 'probe' }),
+    // By itself: after a crash there may be many, and how the controllers are must not wait for them.
+    cron.schedule('* * * * *', duties.settleLeftOvers, { ...options, name: 'settle-left-overs' }),
     cron.schedule('*/5 * * * *', duties.report, { ...options, name: 'report' }),
     cron.schedule('3-59/10 * * * *', duties.selfTest, { ...options, name: 'self-test' }),
     cron.schedule('7-59/10 * * * *', duties.rotateKeys, { ...options, name: 'rotate-keys' }),

@@ -24,6 +24,7 @@ beforeEach(() => {
   done = [];
   const duties: Duties = {
     probe: does('probe'),
+    settleLeftOvers: does('settleLeftOvers'),
     report: does('report'),
     selfTest: does('selfTest'),
     rotateKeys: does('rotateKeys'),
@@ -49,6 +50,7 @@ function each(intervalMs: number, firstMs: number): readonly number[] {
 test('in a day every duty comes as often as it says, the journal compacted each hour and each night', async () => {
   await vi.advanceTimersByTimeAsync(24 * HOUR_MS + 1_000);
   expect(timesOf('probe')).toEqual(each(MINUTE_MS, MINUTE_MS));
+  expect(timesOf('settleLeftOvers')).toEqual(each(MINUTE_MS, MINUTE_MS));
   expect(timesOf('report')).toEqual(each(5 * MINUTE_MS, 5 * MINUTE_MS));
   expect(timesOf('selfTest')).toEqual(each(10 * MINUTE_MS, 3 * MINUTE_MS));
   expect(timesOf('rotateKeys')).toEqual(each(10 * MINUTE_MS, 7 * MINUTE_MS));
