@@ -318,6 +318,33 @@ describe('nothing was sent', () => {
       expect.objectContaining({ bound: false, problem: expect.any(String) as string }),
     ]);
   });
+
+  test.each([['cut'], ['silence']] as const)(
+    'a controller that answers no question (%s) is not one that can be used, although it takes the bind',
+    async (answer) => {
+      const directory = open([await faulty('search', answer)]);
+      await expect(directory.check(NEVER)).resolves.toEqual([
+        expect.objectContaining({ bound: false, problem: expect.any(String) as string }),
+      ]);
+    },
+  );
+
+  test('a controller that has left a connection is judged by a new one', async () => {
+    let leaves = false;
+    const server = await controller({
+      instead: ({ op }) => {
+        if (!leaves || op !== 'search') return undefined;
+        leaves = false;
+        return 'cut';
+      },
+    });
+    const directory = open([server]);
+    await directory.check(NEVER);
+    leaves = true;
+    const [found] = await directory.check(NEVER);
+    expect(found).toMatchObject({ reachable: true, bound: true, policyHints: true });
+    expect(leaves).toBe(false);
+  });
 });
 
 describe('the certificate', () => {

@@ -70,7 +70,7 @@ export function askInTurn<T>(
 }
 
 /** A pooled connection may have died unseen; the second time it is a new one. */
-async function askTwice<T>(controller: Controller, ask: Ask<T>): Promise<T> {
+export async function askTwice<T>(controller: Controller, ask: Ask<T>): Promise<T> {
   try {
     return await ask(controller);
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { ControllerHealth } from '../../protocol/status.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { messageOf } from '../../support/errors.ts';
+import { askTwice } from './ask-in-turn.ts';
 import { ConnectionError } from './connection-error.ts';
 import type { ControllerClocks } from './controller-clocks.ts';
 import type { Controller } from './controller.ts';
@@ -22,13 +23,15 @@ export async function probeController(
   const late = (): Error =>
     new ConnectionError('connect', `${controller.name}: no answer within ${limit.ms} ms`);
   try {
-    return await within(ask({ controller, clocks }, limit, giveUp.signal), limit, late);
+    const asked = askTwice(controller, () => ask({ controller, clocks }, limit, giveUp.signal));
+    return await within(asked, limit, late);
   } catch (error) {
     const stage = error instanceof ConnectionError ? error.stage : 'bind';
     return {
       name: controller.name,
       reachable: stage !== 'connect',
-      bound: stage === 'operation',
+      // One that takes the bind and answers no question can be used for nothing either.
+      bound: false,
       problem: printable(messageOf(error)),
     };
   } finally {
