@@ -3,7 +3,7 @@ import { systemClock, type Clock } from '../../src/support/clock.ts';
 import { eventually } from './eventually.ts';
 import type { FakeDirectory } from './fake-directory.ts';
 import { createToken } from './scripted-agent.ts';
-import { StartedAgent } from './start-agent.ts';
+import { StartedAgent, type AgentOptions } from './start-agent.ts';
 import type { TestCloud } from './start-cloud.ts';
 
 /** One agent of several, and how it reaches the directory that they share. */
@@ -91,19 +91,23 @@ export class AgentFleet implements AsyncDisposable {
   }
 }
 
-async function enrolled(
+function enrolled(cloud: TestCloud, shared: FakeDirectory, clock: Clock): Promise<FleetAgent> {
+  return enrollApproved(cloud, { directory: new AgentDirectory(shared), clock });
+}
+
+/** One more agent of this service, enrolled and approved, and not started yet. */
+export async function enrollApproved<D extends Directory>(
   cloud: TestCloud,
-  shared: FakeDirectory,
-  clock: Clock,
-): Promise<FleetAgent> {
+  options: AgentOptions & { readonly directory: D },
+): Promise<{ readonly id: string; readonly agent: StartedAgent; readonly directory: D }> {
   const before = listed((await cloud.call('GET', 'agents')).body).map(({ id }) => id);
   const token = await createToken(cloud);
   const service = {
     ...{ url: cloud.address, ca: cloud.tls.ca, sessions: [] },
     enrollmentToken: () => token,
   };
-  const directory = new AgentDirectory(shared);
-  const agent = await StartedAgent.enroll(service, { directory, clock, url: cloud.address });
+  const { directory } = options;
+  const agent = await StartedAgent.enroll(service, { url: cloud.address, ...options });
   const all = listed((await cloud.call('GET', 'agents')).body);
   const added = all.find(({ id }) => !before.includes(id));
   if (added === undefined) throw new Error('the agent has not enrolled');

@@ -33,6 +33,7 @@ export class FaultProxy implements AsyncDisposable {
   readonly #pairs = new Set<Pair>();
   readonly #inflicted: Fault[] = [];
   #awaiting: Fault[] = [];
+  #swallows = false;
 
   private constructor(server: Server, clock: Clock) {
     this.#server = server;
@@ -83,6 +84,12 @@ export class FaultProxy implements AsyncDisposable {
     else pair.suffer(fault);
   }
 
+  /** From now on nothing gets through on any connection, open or to come, and nobody is told. */
+  swallow(): void {
+    this.#swallows = true;
+    for (const pair of this.#pairs) swallow(pair);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const pair of [...this.#pairs]) pair.cut();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -99,10 +106,19 @@ export class FaultProxy implements AsyncDisposable {
       this.#awaiting.push(...pair.spared);
     };
     pair.ended.addEventListener('abort', over, { once: true });
+    if (this.#swallows) swallow(pair);
     const [fault, ...rest] = this.#awaiting;
     this.#awaiting = rest;
     if (fault !== undefined) pair.suffer(fault);
   }
+}
+
+/** As long as a timer can be set for. */
+const FOR_EVER_MS = 2 ** 31 - 1;
+
+function swallow(pair: Pair): void {
+  pair.suffer({ kind: 'stall', direction: 'up', ms: FOR_EVER_MS });
+  pair.suffer({ kind: 'stall', direction: 'down', ms: FOR_EVER_MS });
 }
 
 interface PairOptions {
