@@ -7,6 +7,7 @@ import { openEventSource, type EventSource } from '../../support/windows/event-s
 import { toEventEntry } from '../../support/windows/event-entry.ts';
 import { loadNative } from '../../support/windows/native.ts';
 import { startServiceHost } from '../windows/service-host.ts';
+import { ownWatchdog } from '../windows/own-watchdog.ts';
 import type { Around } from './run-command.ts';
 
 /** Windows has nobody who rotates log files. */
@@ -50,12 +51,9 @@ export async function runAsService(
         if (logging.file !== undefined) return { ...logging, also };
         return { ...logging, also, file: join(stateFolder, LOG_FILE), rotate: LOG_ROTATION };
       },
-      serviceManager: {
-        watchdogMs: undefined,
-        tell: ({ phase }) => {
-          if (phase === 'ready') host.started();
-        },
-      },
+      serviceManager: ownWatchdog(({ phase }) => {
+        if (phase === 'ready') host.started();
+      }, crash),
     });
   } catch (error) {
     inService.setExitCode(reportEnd(error, inService));
@@ -64,6 +62,13 @@ export async function runAsService(
     source.close();
     await host.ended(end.exitCode);
   }
+}
+
+/** Ends the process as a bug does: logged, and without STOPPED, so that the recovery actions start it again. */
+function crash(status: string): void {
+  setImmediate(() => {
+    throw new Error(`the agent does not get on and ends, to be started again: ${status}`);
+  });
 }
 
 function reportFailure(source: EventSource, complaints: readonly string[]): void {
