@@ -144,10 +144,22 @@ function detailOf(
 ): string | undefined {
   if (connectivity === 'service-at-fault') return ownFault;
   if (connectivity === 'too-old') return agents.find(isTurnedAway)?.agent.turnedAway?.reason;
+  if (connectivity === 'up' || connectivity === 'outdated') return missingOf(agents);
   if (connectivity !== 'paused') return undefined;
   return isPaused(directory.toggle, now)
     ? pauseInWords(directory.toggle)
     : 'at the agents, not by this service';
+}
+
+/** Which agents the others make up for. */
+function missingOf(agents: readonly AgentView[]): string | undefined {
+  const approved = agents.filter(({ agent }) => agent.state === 'approved');
+  const missing = approved.filter(
+    ({ agent, connected }) => !connected || (agent.report?.state ?? 'running') !== 'running',
+  );
+  if (missing.length === 0) return undefined;
+  const names = missing.map(({ agent }) => agent.name).join(', ');
+  return `${missing.length} of ${approved.length} agents ${missing.length === 1 ? 'is' : 'are'} not (${names})`;
 }
 
 function isTurnedAway({ agent, connected }: AgentView): boolean {

@@ -18,7 +18,13 @@ function view(
 ): AgentView {
   const { connected = true, outdated = false, ...record } = more;
   const report = state === undefined ? {} : { report: { state } };
-  const agent = { id: 'a', state: 'approved', ...report, ...record } as unknown as AgentRecord;
+  const agent = {
+    id: 'a',
+    name: 'dc-host',
+    state: 'approved',
+    ...report,
+    ...record,
+  } as unknown as AgentRecord;
   return { agent, connected, outdated };
 }
 
@@ -27,7 +33,24 @@ const turnedAway = { at: NOW, version: '0.0.1', reason: 'version 0.0.1 is too ol
 
 const CASES: readonly (readonly [string, Partial<ConnectivityFacts>, string, RegExp])[] = [
   ['an agent runs', { agents: [view('running')] }, 'up', /up and running$/],
-  ['one of two runs', { agents: [view('down'), view('running')] }, 'up', /up and running$/],
+  [
+    'one of two runs',
+    { agents: [view('down'), view('running')] },
+    'up',
+    /up and running: 1 of 2 agents is not \(dc-host\)$/,
+  ],
+  [
+    'one of three runs',
+    { agents: [view('running', away), view('running'), view('degraded')] },
+    'up',
+    /up and running: 2 of 3 agents are not \(dc-host, dc-host\)$/,
+  ],
+  [
+    'one of two is revoked',
+    { agents: [view('running', { ...away, state: 'revoked' }), view('running')] },
+    'up',
+    /up and running$/,
+  ],
   ['an agent has not said how it is', { agents: [view(undefined)] }, 'up', /up/],
   ['one is old', { agents: [view('running', { outdated: true })] }, 'outdated', /older than/],
   ['the only one is unwell', { agents: [view('degraded')] }, 'degraded', /wrong/],
