@@ -3,6 +3,7 @@ import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { CONNECT_PATH, MAX_FRAME_BYTES, SUBPROTOCOL } from '../../protocol/messages.ts';
+import { isFault } from '../../support/errors.ts';
 import type { Entrance, PeerAddress } from '../entrance.ts';
 import type { AgentIdentity } from '../store/records.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
@@ -78,9 +79,7 @@ export function acceptUpgrades(server: Pick<Server, 'on'>, options: UpgradeOptio
         });
       })
       .catch((error: unknown) => {
-        const name = error instanceof Error ? error.name : typeof error;
-        options.core.log.error('cloud.request_failed', { path: CONNECT_PATH, name });
-        refuse(socket, { status: 500, code: 'INTERNAL', detail: 'the service failed' });
+        refuse(socket, failure(error, options.core));
       })
       .finally(() => {
         deciding -= 1;
@@ -144,6 +143,18 @@ function startSession(
   }
   session.challenge();
   return session;
+}
+
+/** What passes by itself is for the agent to wait for, and to be told so. */
+function failure(error: unknown, { log, meters }: Core): UpgradeRefusal {
+  if (!isFault(error) || !error.retryable) {
+    const name = error instanceof Error ? error.name : typeof error;
+    log.error('cloud.request_failed', { path: CONNECT_PATH, name });
+    return { status: 500, code: 'INTERNAL', detail: 'the service failed' };
+  }
+  log.error('cloud.request_failed', { path: CONNECT_PATH, problem: error.message });
+  meters.upgradeRefused('NOT_READY');
+  return { status: 503, code: 'NOT_READY', detail: 'the service is not ready' };
 }
 
 function pathOf(request: IncomingMessage): string {
