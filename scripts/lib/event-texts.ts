@@ -246,6 +246,11 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
     meaning: 'The service could not start, or came upon a bug and ended.',
     action: 'Do what `error` says and start it again; report one with `where` as a bug.',
   },
+  'cloud.stuck': {
+    meaning:
+      'The service itself does not get on (`stuck` says what); under systemd it is ended and started again.',
+    action: 'Nothing to do once. If it repeats, report it with `stuck` and the version.',
+  },
   'cloud.link_up': { meaning: 'An agent has connected.', action: NOTHING },
   'cloud.link_down': {
     meaning: 'The session of an agent has ended, or was ended because it does not answer.',
@@ -281,6 +286,12 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   'cloud.certificate_refused': {
     meaning: 'A renewed certificate cannot be used; the one before is still shown.',
     action: 'Do what `reason` says before the old one ends; it is looked at once a minute.',
+  },
+  'cloud.certificate_expires': {
+    meaning:
+      'The certificate that the service shows ends within 30 days, or has ended (`error`). Comes at the start and each day.',
+    action:
+      'Renew it in `listen.certificateFile` and `listen.keyFile`; a running service takes it within a minute, and the warning ends.',
   },
   'cloud.agent_enrolled': {
     meaning: 'A machine has enrolled and waits for approval.',

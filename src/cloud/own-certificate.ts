@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import type { Server } from 'node:tls';
 import { timestamp } from '../protocol/shapes.ts';
 import type { Clock } from '../support/clock.ts';
@@ -6,9 +5,11 @@ import { ConfigError } from '../support/config-error.ts';
 import { messageOf } from '../support/errors.ts';
 import { privateFile } from '../support/files.ts';
 import type { Logger } from '../support/logger.ts';
+import type { Rounds } from '../support/rounds.ts';
 import type { CloudConfig } from './config/cloud-config.ts';
+import { warnOfCertificate } from './health/expiry.ts';
 import { showPair } from './public-server.ts';
-import { readTlsPair, type TlsPair } from './tls-pair.ts';
+import { expiryOf, readTlsPair, type TlsPair } from './tls-pair.ts';
 
 const LOOK_EVERY_MS = 60_000;
 
@@ -31,10 +32,37 @@ export async function readOwnCertificate({
   return read.pair;
 }
 
+/** What the server shows now; another pair after a renewal. */
+export class ShownCertificate {
+  #pair: TlsPair;
+  #expiresAt: number;
+
+  constructor(pair: TlsPair) {
+    this.#pair = pair;
+    this.#expiresAt = expiryOf(pair);
+  }
+
+  get pair(): TlsPair {
+    return this.#pair;
+  }
+
+  get expiresAt(): number {
+    return this.#expiresAt;
+  }
+
+  isAnother({ cert, key }: TlsPair): boolean {
+    return cert !== this.#pair.cert || key !== this.#pair.key;
+  }
+
+  replace(pair: TlsPair): void {
+    [this.#pair, this.#expiresAt] = [pair, expiryOf(pair)];
+  }
+}
+
 export interface CertificateWatch {
   readonly listen: CloudConfig['listen'];
-  /** What the server shows now. */
-  readonly shown: TlsPair;
+  readonly shown: ShownCertificate;
+  readonly rounds: Rounds;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -45,21 +73,23 @@ export interface CertificateWatch {
  */
 export async function watchCertificate(
   server: Server,
-  { listen, shown, clock, log }: CertificateWatch,
+  { listen, shown, rounds, clock, log }: CertificateWatch,
   signal: AbortSignal,
 ): Promise<void> {
-  let [current, last, told] = [shown, '', ''];
+  let [last, told] = ['', ''];
+  using round = rounds.begin('the look for a new certificate');
   for (;;) {
+    round.turned();
     await clock.sleep(LOOK_EVERY_MS, signal);
     if (signal.aborted) return;
     let problem = '';
     try {
-      const next = (await readOwnCertificate(listen)) ?? current;
-      if (next.cert !== current.cert || next.key !== current.key) {
+      const next = (await readOwnCertificate(listen)) ?? shown.pair;
+      if (shown.isAnother(next)) {
         showPair(server, next);
-        current = next;
-        const { validTo } = new X509Certificate(next.cert);
-        log.info('cloud.certificate_changed', { expiresAt: timestamp(Date.parse(validTo)) });
+        shown.replace(next);
+        log.info('cloud.certificate_changed', { expiresAt: timestamp(shown.expiresAt) });
+        warnOfCertificate(shown, { clock, log });
       }
       told = ''; // the same may be wrong with the next one
     } catch (error) {

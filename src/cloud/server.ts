@@ -7,6 +7,7 @@ import type { Clock } from '../support/clock.ts';
 import { privateFolder } from '../support/files.ts';
 import type { Logger } from '../support/logger.ts';
 import { onAbort } from '../support/on-abort.ts';
+import { Rounds } from '../support/rounds.ts';
 import { createApp } from './api/app.ts';
 import type { CloudConfig } from './config/cloud-config.ts';
 import { dataFolder } from './data-folder.ts';
@@ -15,13 +16,15 @@ import { KeyFolder } from './keys/key-folder.ts';
 import { LiveKeys } from './keys/live-keys.ts';
 import { watchKeys } from './keys/watch-keys.ts';
 import { mustHaveDatabase } from './setup/must-have-database.ts';
+import { expiryWarnings, warnOfCertificateDaily } from './health/expiry.ts';
 import { createHealthServer } from './health/health-server.ts';
 import { ServiceMetrics } from './health/metrics.ts';
+import { serviceStatus } from './health/service-status.ts';
 import { acceptUpgrades } from './link/accept-upgrades.ts';
 import { sessionDuties } from './link/duties.ts';
 import { watchSessions } from './link/watch-sessions.ts';
 import { addressOf, listen, stopListening } from './listen.ts';
-import { readOwnCertificate, watchCertificate } from './own-certificate.ts';
+import { readOwnCertificate, ShownCertificate, watchCertificate } from './own-certificate.ts';
 import {
   CONNECTION_LIMITS,
   createPublicServer,
@@ -31,7 +34,6 @@ import {
 import { openServiceNode, type ServiceNode } from './service-node.ts';
 import { groupCommit } from './store/group-commit.ts';
 import { Together } from './store/together.ts';
-import type { TlsPair } from './tls-pair.ts';
 import type { Core } from './writeback/core.ts';
 import { Dispatcher } from './writeback/dispatcher.ts';
 import { watchPauses } from './writeback/pause.ts';
@@ -50,8 +52,10 @@ export interface CloudDeps {
 export interface RunningCloud {
   /** Where it listens, which may differ from the public URL. */
   readonly address: string;
-  /** Where `/livez`, `/readyz` and `/metrics` are. */
+  /** Where `/livez`, `/readyz`, `/metrics` and `/status.json` are. */
   readonly healthAddress: string;
+  /** What does not get on any more, and a restart would cure; empty while all does. */
+  readonly stuck: readonly string[];
   /** How it is, in one line. Never rejects. */
   status(): Promise<string>;
   /** Lets what is under way end, says goodbye to the agents, stops. Idempotent. */
@@ -70,6 +74,7 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
   await privateFolder(folder.keys);
   await mustHaveDatabase(config);
   const tls = await readOwnCertificate(config.listen);
+  const certificate = tls && new ShownCertificate(tls);
   const { clock, log } = deps;
   const node = await openServiceNode(config, { clock, log, keys: () => keys.current });
   try {
@@ -80,7 +85,7 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
       ...deps.limits,
     };
     const server = createPublicServer(tls, limits);
-    const service = new Service(server, { ...deps, config, tls, keys, node, limits });
+    const service = new Service(server, { ...deps, config, certificate, keys, node, limits });
     return await service.start();
   } catch (error) {
     await node.close();
@@ -90,7 +95,7 @@ export async function startCloud(config: CloudConfig, deps: CloudDeps): Promise<
 
 interface Parts extends CloudDeps {
   readonly config: CloudConfig;
-  readonly tls: TlsPair | undefined;
+  readonly certificate: ShownCertificate | undefined;
   readonly keys: LiveKeys;
   readonly node: ServiceNode;
   readonly limits: ConnectionLimits;
@@ -107,10 +112,11 @@ class Service implements RunningCloud {
   #closed: Promise<void> | undefined;
 
   constructor(server: Server, parts: Parts) {
-    const { config, keys, node, clock, log } = parts;
+    const { config, certificate, keys, node, clock, log } = parts;
     this.#server = server;
     this.#parts = parts;
     const meters = new ServiceMetrics();
+    const startedAt = clock.now();
     this.#core = {
       issuer: config.url,
       store: node.store,
@@ -126,13 +132,17 @@ class Service implements RunningCloud {
       clock,
       log,
       meters,
+      rounds: new Rounds(clock),
     };
     setMaxListeners(0, this.#stopping.signal); // one for each caller that waits for an outcome
     const draining = this.#draining.signal;
-    meters.watch({ core: this.#core, sessions: node.live, draining });
+    meters.watch({ core: this.#core, sessions: node.live, draining, certificate });
     this.#health = createHealthServer({
       metrics: meters,
       readiness: () => readiness(this.#core, draining),
+      stuck: () => this.stuck,
+      warnings: () => this.#warnings(),
+      status: () => serviceStatus({ ...this.#parts, core: this.#core, startedAt, draining }),
       log,
     });
     this.#dispatcher = new Dispatcher(this.#core);
@@ -147,10 +157,16 @@ class Service implements RunningCloud {
     return addressOf(this.#health, 'http', this.#parts.config.health.host);
   }
 
+  get stuck(): readonly string[] {
+    return this.#core.rounds.stuck;
+  }
+
   async status(): Promise<string> {
     const problem = await readiness(this.#core, this.#draining.signal);
     const agents = `${this.#parts.node.live.all().length} agents connected`;
-    return problem === undefined ? `ready, ${agents}` : `not ready: ${problem}; ${agents}`;
+    const standing =
+      problem === undefined ? `ready, ${agents}` : `not ready: ${problem}; ${agents}`;
+    return [standing, ...this.#warnings()].join('; ');
   }
 
   async start(): Promise<RunningCloud> {
@@ -173,21 +189,35 @@ class Service implements RunningCloud {
     await this.#parts.node.start(this.#core, this.#dispatcher);
     await this.#listen();
     await this.#dispatcher.resume();
-    const { config, tls, keys, log } = this.#parts;
+    const { config, keys, log } = this.#parts;
     void sweep(this.#core, config.retention, this.#draining.signal);
     void watchKeys(this.#core, keys, stopping);
-    void watchSessions(live, this.#core.clock, stopping);
+    void watchSessions(live, this.#core, stopping);
     void watchPauses(this.#core, stopping);
-    if (this.#server instanceof TlsServer && tls !== undefined) {
-      const watch = { ...{ listen: config.listen, shown: tls }, clock: this.#core.clock, log };
-      void watchCertificate(this.#server, watch, stopping);
-    }
+    this.#lookAfterCertificate(stopping);
     log.info('cloud.started', {
       url: config.url,
       address: this.address,
       health: this.healthAddress,
     });
     return this;
+  }
+
+  #lookAfterCertificate(stopping: AbortSignal): void {
+    const { config, certificate, clock, log } = this.#parts;
+    if (!(this.#server instanceof TlsServer) || certificate === undefined) return;
+    const { rounds } = this.#core;
+    const watch = { listen: config.listen, shown: certificate, rounds, clock, log };
+    void watchCertificate(this.#server, watch, stopping);
+    const warning = warnOfCertificateDaily(certificate, { clock, log });
+    onAbort(stopping, () => {
+      warning[Symbol.dispose]();
+    });
+  }
+
+  #warnings(): readonly string[] {
+    const { certificate, clock } = this.#parts;
+    return expiryWarnings({ keySet: this.#core.keys.keySet, certificate }, clock.now());
   }
 
   close(): Promise<void> {

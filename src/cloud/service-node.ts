@@ -18,6 +18,8 @@ import { soleRelay, type Relay } from './writeback/relay.ts';
 /** The database, and this process as the only one on it, or as one of several. */
 export interface ServiceNode {
   readonly store: Store;
+  /** Which of several nodes this one is, as of now; undefined where it is the only one. */
+  readonly id: string | undefined;
   /** The sockets of this process. */
   readonly live: LiveSessions;
   readonly sessions: AgentSessions;
@@ -51,6 +53,7 @@ async function openSoleNode(config: CloudConfig, { clock }: ServiceNodeDeps): Pr
     const live = new LiveSessions();
     return {
       store,
+      id: undefined,
       live,
       sessions: live,
       relay: soleRelay(store, () => clock.now()),
@@ -76,6 +79,9 @@ async function openClusterNode(
   const cluster = new Cluster({ ...deps, store, place, random: Math.random });
   return {
     store,
+    get id() {
+      return cluster.id;
+    },
     live: cluster.live,
     sessions: cluster.sessions,
     relay: cluster.relay,

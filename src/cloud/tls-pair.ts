@@ -45,6 +45,11 @@ export function isCertificateFor({ cert }: TlsPair, url: string): boolean {
   return (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined;
 }
 
+/** When the certificate of a pair ends, in epoch milliseconds. */
+export function expiryOf({ cert }: TlsPair): number {
+  return Date.parse(new X509Certificate(cert).validTo);
+}
+
 const KINDS = {
   certificateFile: 'certificate',
   keyFile: 'private key without a passphrase',

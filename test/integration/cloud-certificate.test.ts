@@ -4,8 +4,14 @@ import { Server as TlsServer, connect, type TLSSocket } from 'node:tls';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readOwnCertificate, watchCertificate } from '../../src/cloud/own-certificate.ts';
+import { expiryWarnings } from '../../src/cloud/health/expiry.ts';
+import {
+  readOwnCertificate,
+  ShownCertificate,
+  watchCertificate,
+} from '../../src/cloud/own-certificate.ts';
 import { CONNECTION_LIMITS, createPublicServer } from '../../src/cloud/public-server.ts';
+import { Rounds } from '../../src/support/rounds.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { MemoryLog } from '../support/memory-log.ts';
@@ -14,6 +20,7 @@ import { temporaryFolder, type TemporaryFolder } from '../support/temporary-fold
 import { createTestCa, type TestCa, type TestCertificate } from '../support/test-ca.ts';
 
 const A_MINUTE_MS = 60_000;
+const DAY_MS = 24 * 3600_000;
 
 let folder: TemporaryFolder;
 let ca: TestCa;
@@ -21,6 +28,7 @@ let clock: FakeClock;
 let log: MemoryLog;
 let server: TlsServer;
 let stopping: AbortController;
+let shown: ShownCertificate;
 
 beforeEach(async () => {
   folder = await temporaryFolder();
@@ -31,16 +39,21 @@ beforeEach(async () => {
   await put(await ca.issue(['127.0.0.1']));
   const { certificateFile, keyFile } = files();
   const listen = { host: '127.0.0.1', port: 0, maxConnections: 10, certificateFile, keyFile };
-  const shown = await readOwnCertificate(listen);
-  const made = createPublicServer(shown, { ...CONNECTION_LIMITS, connections: 10 });
-  if (!(made instanceof TlsServer) || shown === undefined) throw new Error('it is without TLS');
+  const pair = await readOwnCertificate(listen);
+  const made = createPublicServer(pair, { ...CONNECTION_LIMITS, connections: 10 });
+  if (!(made instanceof TlsServer) || pair === undefined) throw new Error('it is without TLS');
   server = made;
+  shown = new ShownCertificate(pair);
   server.on('request', (_request, response: { end(text: string): void }) => {
     response.end('ok');
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  void watchCertificate(server, { listen, shown, clock, log }, stopping.signal);
+  void watchCertificate(
+    server,
+    { ...{ listen, shown, clock, log }, rounds: new Rounds(clock) },
+    stopping.signal,
+  );
 });
 
 afterEach(async () => {
@@ -83,6 +96,10 @@ async function ask(socket: TLSSocket): Promise<string> {
   return answer.toString('latin1');
 }
 
+function inDays(days: number): Date {
+  return new Date(Date.now() + days * DAY_MS);
+}
+
 async function nextLook(): Promise<void> {
   const looks = clock.slept.length;
   clock.advance(A_MINUTE_MS);
@@ -120,6 +137,37 @@ test('a renewed certificate that cannot be used is told of once each time, and t
   await nextLook();
   await nextLook();
   expect(log.of('cloud.certificate_refused')).toHaveLength(2);
+});
+
+test('a renewed certificate ends the warning of the one before, unless it ends soon itself', async () => {
+  const warnings = (): readonly string[] =>
+    expiryWarnings({ keySet: { expiresAt: Infinity }, certificate: shown }, clock.now());
+  await put(await ca.issue(['127.0.0.1'], { notAfter: inDays(29) }));
+  await nextLook();
+  expect(warnings()).toMatchObject([expect.stringContaining('its TLS certificate ends at')]);
+  expect(log.of('cloud.certificate_expires')).toHaveLength(1);
+  await put(await ca.issue(['127.0.0.1'], { notAfter: inDays(31) }));
+  await nextLook();
+  expect(warnings()).toEqual([]);
+  expect(log.of('cloud.certificate_changed')).toHaveLength(2);
+  expect(log.of('cloud.certificate_expires')).toHaveLength(1);
+});
+
+test('a service whose certificate ends in 29 days is ready, and says so wherever it is asked', async () => {
+  const notAfter = inDays(29);
+  const tls = await ca.issue(['127.0.0.1', 'localhost'], { notAfter });
+  await using cloud = await startTestCloud({ tls });
+  expect(await cloud.health('/readyz')).toMatchObject({
+    status: 200,
+    text: expect.stringMatching(
+      /^ok\nits TLS certificate ends at .*: renew it in .*\n$/,
+    ) as unknown,
+  });
+  const { text } = await cloud.health('/metrics');
+  const seconds = Math.floor(notAfter.getTime() / 1000);
+  expect(text).toContain(`passback_cloud_certificate_expiry_timestamp_seconds ${seconds}\n`);
+  expect(text).toContain('passback_cloud_ready 1\n');
+  expect(cloud.log.of('cloud.certificate_expires')).toMatchObject([{ level: 'warn' }]);
 });
 
 test('a running service looks for it', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ServiceKeys } from '../../src/cloud/keys/service-keys.ts';
 import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
@@ -13,6 +14,7 @@ import type { Meters } from '../../src/cloud/writeback/meters.ts';
 import { NotOurs, soleRelay } from '../../src/cloud/writeback/relay.ts';
 import { submitAll, type Submitting } from '../../src/cloud/writeback/submit.ts';
 import { addDirectory } from '../../src/cloud/setup/add-directory.ts';
+import { Rounds } from '../../src/support/rounds.ts';
 import { sampleAgent, sampleOperation } from '../contract/store-contract.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -30,6 +32,7 @@ const RETRIED_AFTER_MS = 5_000;
 let folder: TemporaryFolder;
 let store: Store;
 let clock: FakeClock;
+let rounds: Rounds;
 let dispatcher: Dispatcher;
 /** What became of each operation that was handed over. */
 let follow: (operation: OperationRecord) => Promise<OperationRecord | undefined>;
@@ -38,6 +41,7 @@ beforeEach(async () => {
   folder = await temporaryFolder();
   store = await openSqliteStore(join(folder.path, 'cloud.db'));
   clock = new FakeClock(undefined, { autoAdvance: false });
+  rounds = new Rounds(clock);
   await addDirectory(store, 'corp', clock.now());
   await store.agents.add(sampleAgent(AGENT));
   dispatcher = new Dispatcher(await makeCore());
@@ -58,7 +62,7 @@ async function makeCore(): Promise<Core> {
   } as AgentSession;
   const core = {
     issuer: 'https://reset.example',
-    ...{ store, clock, log: new MemoryLog() },
+    ...{ store, clock, log: new MemoryLog(), rounds },
     keys: { signing: (await signingPair()).signing } as Partial<ServiceKeys> as ServiceKeys,
     sessions: {
       approved: () => [session],
@@ -133,4 +137,44 @@ test('so does one that another node has ended while this one waits to try again'
     return found?.final === true && found;
   });
   expect(second).toMatchObject({ state: 'applied' });
+});
+
+/** Half an hour, looked at every five seconds as the service manager has it looked at. */
+async function stuckWithinHalfAnHour(
+  afterStep: () => Promise<unknown>,
+): Promise<readonly string[]> {
+  for (let passed = 0; passed < 30 * 60_000 && rounds.stuck.length === 0; passed += 5_000) {
+    clock.advance(5_000);
+    await afterStep();
+  }
+  return rounds.stuck;
+}
+
+test('a step that never ends is found stuck', async () => {
+  let end: () => void = () => undefined;
+  follow = () =>
+    new Promise(
+      (resolve) =>
+        (end = () => {
+          resolve(undefined);
+        }),
+    );
+  await handIn(FIRST);
+  expect(await stuckWithinHalfAnHour(nextTurn)).toEqual([
+    expect.stringMatching(/^a step of an operation has not come round for 60\d s$/),
+  ]);
+  follow = write;
+  end();
+});
+
+test('an operation whose every step fails with the database is tried again and again, and never found stuck', async () => {
+  let tries = 0;
+  follow = () => {
+    tries += 1;
+    return Promise.reject(new StoreError('store: PostgreSQL cannot be reached'));
+  };
+  await handIn(FIRST);
+  const untilItRests = (): Promise<unknown> => eventually(() => clock.sleeping > 0);
+  expect(await stuckWithinHalfAnHour(untilItRests)).toEqual([]);
+  expect(tries).toBeGreaterThan(1);
 });

@@ -184,11 +184,13 @@ async function serve(folder: DataFolder, config: object): Promise<RunningCloud> 
   const [, address = ''] = await program.printed(/"address":"(https:[^"]+)"/);
   const [, healthAddress = ''] = await program.printed(/"health":"(http:[^"]+)"/);
   const status = (): Promise<string> => Promise.resolve('in a process of its own');
-  return { address, healthAddress, status, close: () => program[Symbol.asyncDispose]() };
+  return { address, healthAddress, stuck: [], status, close: () => program[Symbol.asyncDispose]() };
 }
 
 async function makeTls(): Promise<TestTls> {
-  return (await createTestCa()).issue(['127.0.0.1', 'localhost']);
+  // For longer than a service warns before the end.
+  const notAfter = new Date(Date.now() + 60 * DAY_MS);
+  return (await createTestCa()).issue(['127.0.0.1', 'localhost'], { notAfter });
 }
 
 async function copyKeys(from: DataFolder, to: DataFolder): Promise<void> {

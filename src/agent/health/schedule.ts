@@ -1,4 +1,4 @@
-import cron from 'node-cron';
+import { startCalendar } from '../../support/calendar.ts';
 
 /** What is due by the calendar rather than by an event. */
 export interface Duties {
@@ -16,36 +16,20 @@ export interface Duties {
   readonly compactJournal: (when: 'hourly' | 'daily') => Promise<void>;
 }
 
-/** A duty that was missed or still runs comes again by itself; nothing may write past our own log. */
-const SILENT = {
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  debug: () => undefined,
-};
-
-/** Runs the duties until disposed; one that takes longer than its interval is not started twice. */
+/** Runs the duties until disposed. */
 export function startSchedule(duties: Duties): Disposable {
-  const options = { noOverlap: true, logger: SILENT };
-  const tasks = [
-    cron.schedule('* * * * *', duties.probe, { ...options, name: 'probe' }),
+  return startCalendar([
+    { name: 'probe', when: '* * * * *', work: duties.probe },
     // By itself: after a crash there may be many, and how the controllers are must not wait for them.
-    cron.schedule('* * * * *', duties.settleLeftOvers, { ...options, name: 'settle-left-overs' }),
-    cron.schedule('*/5 * * * *', duties.report, { ...options, name: 'report' }),
-    cron.schedule('3-59/10 * * * *', duties.selfTest, { ...options, name: 'self-test' }),
-    cron.schedule('7-59/10 * * * *', duties.rotateKeys, { ...options, name: 'rotate-keys' }),
-    cron.schedule('17 * * * *', () => duties.compactJournal('hourly'), {
-      ...options,
+    { name: 'settle-left-overs', when: '* * * * *', work: duties.settleLeftOvers },
+    { name: 'report', when: '*/5 * * * *', work: duties.report },
+    { name: 'self-test', when: '3-59/10 * * * *', work: duties.selfTest },
+    { name: 'rotate-keys', when: '7-59/10 * * * *', work: duties.rotateKeys },
+    {
       name: 'compact-large-journal',
-    }),
-    cron.schedule('37 3 * * *', () => duties.compactJournal('daily'), {
-      ...options,
-      name: 'compact-journal',
-    }),
-  ];
-  return {
-    [Symbol.dispose]: () => {
-      for (const task of tasks) void task.destroy();
+      when: '17 * * * *',
+      work: () => duties.compactJournal('hourly'),
     },
-  };
+    { name: 'compact-journal', when: '37 3 * * *', work: () => duties.compactJournal('daily') },
+  ]);
 }

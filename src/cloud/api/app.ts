@@ -134,7 +134,9 @@ function tooLarge(c: Context): Response {
 }
 
 function healthRoutes(app: OpenAPIHono<ApiEnv>, { core, draining }: ApiOptions): void {
-  app.get('/livez', (c) => c.text('ok\n'));
+  app.get('/livez', (c) =>
+    core.rounds.stuck.length === 0 ? c.text('ok\n') : c.text('stuck\n', 503),
+  );
   app.get('/readyz', async (c) => {
     const problem = await readiness(core, draining);
     // Strangers can ask this: what is wrong is told on the health listener.

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
 import { exitCodeOf } from '../../support/command-line.ts';
 import { failureOf, isFault } from '../../support/errors.ts';
+import type { Logger } from '../../support/logger.ts';
 import { onAbort } from '../../support/on-abort.ts';
 import { keepTold, type ServiceManager } from '../../support/service-manager.ts';
 import { openSystemd } from '../../support/systemd.ts';
@@ -54,7 +55,7 @@ async function serve(flags: PlaceFlags, terminal: Terminal): Promise<void> {
   try {
     const manager = await openSystemd(terminal.env);
     const cloud = await startCloud(config, { clock: systemClock, log });
-    if (manager !== undefined) void keepTold(toTell(manager, cloud), stop.drain, ended.signal);
+    if (manager !== undefined) void keepTold(toTell(manager, cloud, log), stop.drain, ended.signal);
     await aborted(stop.drain);
     await Promise.race([cloud.close(), aborted(stop.abort)]);
     if (stop.abort.aborted) terminal.setExitCode(EXIT.failed);
@@ -72,13 +73,18 @@ async function serve(flags: PlaceFlags, terminal: Terminal): Promise<void> {
   }
 }
 
-/** Its event loop turns when this is asked; a database that is away is nothing that a restart cures. */
-function toTell(manager: ServiceManager, cloud: RunningCloud): Parameters<typeof keepTold>[0] {
+function toTell(
+  manager: ServiceManager,
+  cloud: RunningCloud,
+  log: Logger,
+): Parameters<typeof keepTold>[0] {
   return {
     ...{ manager, clock: systemClock },
     status: () => cloud.status(),
-    stuck: () => [],
-    onStuck: () => undefined,
+    stuck: () => cloud.stuck,
+    onStuck: (stuck) => {
+      log.error('cloud.stuck', { stuck });
+    },
   };
 }
 

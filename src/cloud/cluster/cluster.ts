@@ -1,6 +1,7 @@
 import { messageOf } from '../../support/errors.ts';
 import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
+import type { Round } from '../../support/rounds.ts';
 import type { ServiceKeys } from '../keys/service-keys.ts';
 import { LiveSessions } from '../link/live-sessions.ts';
 import { postgresStore } from '../store/postgres.ts';
@@ -95,6 +96,11 @@ export class Cluster {
     this.relay = new ClusterRelay({ store, keys, clock, own, tell });
   }
 
+  /** Which of the nodes this one is. */
+  get id(): string {
+    return this.#membership.id;
+  }
+
   /** Joins the others, and works with them from then on. Rejects with `StoreError`. */
   async start(core: Core, dispatcher: Dispatcher): Promise<void> {
     this.#duties = new ClusterDuties({
@@ -118,8 +124,10 @@ export class Cluster {
     await duties.look();
     this.#line.start();
     this.#loops = Promise.all([
-      this.#every(() => this.#membership.beat()),
-      this.#every(async () => {
+      this.#every(core.rounds.begin('the sign of life to other nodes'), () =>
+        this.#membership.beat(),
+      ),
+      this.#every(core.rounds.begin('the sweep for other nodes'), async () => {
         await duties.sweep();
         this.#problem = '';
       }),
@@ -171,9 +179,11 @@ export class Cluster {
     if (this.#membership.others.size > 0 || kind === 'node') this.#line.send({ kind, id }, node);
   }
 
-  async #every(work: () => Promise<void>): Promise<void> {
+  async #every(begun: Round, work: () => Promise<void>): Promise<void> {
     const { signal } = this.#stopping;
+    using round = begun;
     while (!signal.aborted) {
+      round.turned();
       await work().catch((error: unknown) => {
         this.#trouble(error);
       });

@@ -16,7 +16,7 @@ export interface CloudConfig {
     readonly keyFile?: string;
     readonly maxConnections: number;
   };
-  /** Where `/livez`, `/readyz` and `/metrics` are; port 0: any that is free. */
+  /** Where `/livez`, `/readyz`, `/metrics` and `/status.json` are; port 0: any that is free. */
   readonly health: { readonly host: string; readonly port: number };
   /** Absent: SQLite, a file in the data folder. */
   readonly database?: PostgresSettings;

@@ -98,7 +98,7 @@ export const SCHEMA: Schema<RawConfig> = {
   },
   health: {
     host: {
-      doc: 'Address for /livez, /readyz and /metrics: plain HTTP without a key, so none that strangers reach',
+      doc: 'Address for /livez, /readyz, /metrics and /status.json: plain HTTP without a key, so none that strangers reach',
       ...format('an address or a host name of this machine', isFilled),
       default: '127.0.0.1',
       env: 'PASSBACK_CLOUD_HEALTH_HOST',

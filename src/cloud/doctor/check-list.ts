@@ -30,7 +30,7 @@ export const CHECKS = {
   },
   'listen.certificate': {
     title: 'Certificate',
-    doc: 'Belongs to its key and to the URL; WARN 14 days before it ends.',
+    doc: 'Belongs to its key and to the URL; WARN 30 days before it ends.',
   },
   'listen.port': {
     title: 'Port',

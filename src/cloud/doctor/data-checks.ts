@@ -9,13 +9,13 @@ import { knownVersion } from '../../support/folder-version.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { dataFolder } from '../data-folder.ts';
+import { WARN_BEFORE_MS } from '../health/expiry.ts';
 import { KeyFolderError } from '../keys/key-folder-error.ts';
 import { KeyFolder } from '../keys/key-folder.ts';
 import { KEY_STEPS } from '../keys/key-version.ts';
 import { loadServiceKeys } from '../keys/service-keys.ts';
 import { result } from './check-list.ts';
 
-const KEY_SET_MS = 30 * 86_400_000;
 const POSIX = process.platform !== 'win32';
 
 /** Looks at the data folder, and at the keys in it. */
@@ -84,7 +84,7 @@ async function keySetFinding(folder: string, url: string, now: number): Promise<
     const leftMs = keySet.expiresAt - now;
     const version = await knownVersion(folder, KEY_STEPS);
     const found = `version ${version}, key set ${keySet.number}, until ${timestamp(keySet.expiresAt).slice(0, 10)}`;
-    return leftMs > KEY_SET_MS ? passed(found) : warned(found, 'Rotate:', { commands });
+    return leftMs > WARN_BEFORE_MS ? passed(found) : warned(found, 'Rotate:', { commands });
   } catch (error) {
     if (!isFault(error)) throw error;
     const isOver = error instanceof KeyFolderError && error.code === 'KEYS_EXPIRED';

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { timestamp } from '../../protocol/shapes.ts';
@@ -13,12 +12,11 @@ import {
 } from '../../support/checks.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { dataFolder } from '../data-folder.ts';
+import { WARN_BEFORE_MS } from '../health/expiry.ts';
 import { lockForServing } from '../setup/serve-lock.ts';
 import { SetupError } from '../setup/setup-error.ts';
-import { isCertificateFor, readTlsPair } from '../tls-pair.ts';
+import { expiryOf, isCertificateFor, readTlsPair } from '../tls-pair.ts';
 import { result } from './check-list.ts';
-
-const RENEW_MS = 14 * 86_400_000;
 
 /** Looks at what the service listens with: its certificate, and its ports. */
 export async function lookAtListening(
@@ -47,11 +45,13 @@ async function lookAtCertificate({ listen, url }: CloudConfig, now: number): Pro
     const { hostname } = new URL(url);
     return failed(`it is not for ${hostname}, which agents dial`, `Get one for ${hostname}.`);
   }
-  const until = Date.parse(new X509Certificate(read.pair.cert).validTo);
+  const until = expiryOf(read.pair);
   const date = timestamp(until).slice(0, 10);
   const renew = `Renew it in ${certificateFile}; a running service takes it within a minute.`;
   if (until <= now) return failed(`it ended on ${date}`, renew);
-  return until - now < RENEW_MS ? warned(`it ends on ${date}`, renew) : passed(`until ${date}`);
+  return until - now > WARN_BEFORE_MS
+    ? passed(`until ${date}`)
+    : warned(`it ends on ${date}`, renew);
 }
 
 async function lookAtPort(group: 'listen' | 'health', config: CloudConfig): Promise<Finding> {

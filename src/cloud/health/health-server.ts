@@ -1,18 +1,25 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from '../../support/logger.ts';
 import type { ServiceMetrics } from './metrics.ts';
+import type { ServiceStatus } from './service-status.ts';
 
 export interface HealthOptions {
   readonly metrics: ServiceMetrics;
   /** Why the service cannot do its work; undefined when it can. Never rejects. */
   readonly readiness: () => Promise<string | undefined>;
+  /** What does not get on any more. */
+  readonly stuck: () => readonly string[];
+  /** What will stop it unless somebody acts, in words. */
+  readonly warnings: () => readonly string[];
+  /** Never rejects. */
+  readonly status: () => Promise<ServiceStatus>;
   readonly log: Logger;
 }
 
 const TEXT = 'text/plain; charset=utf-8';
 
 /**
- * What supervisors and Prometheus ask: `/livez`, `/readyz`, `/metrics`; nothing can be changed
+ * What supervisors and Prometheus ask: `/livez`, `/readyz`, `/metrics`, `/status.json`; nothing can be changed
  * here. It has no key and no TLS, so it listens where strangers cannot reach it.
  */
 export function createHealthServer(options: HealthOptions): Server {
@@ -38,17 +45,22 @@ export function createHealthServer(options: HealthOptions): Server {
 async function route(
   path: string,
   response: ServerResponse,
-  { metrics, readiness }: HealthOptions,
+  { metrics, readiness, stuck, warnings, status }: HealthOptions,
 ): Promise<void> {
   if (path === '/livez') {
-    answer(response, 200, 'ok\n');
+    const found = stuck();
+    if (found.length === 0) answer(response, 200, 'ok\n');
+    else answer(response, 503, `${found.join('\n')}\n`);
   } else if (path === '/readyz') {
     const problem = await readiness();
-    answer(response, problem === undefined ? 200 : 503, `${problem ?? 'ok'}\n`);
+    const lines = [problem ?? 'ok', ...warnings()];
+    answer(response, problem === undefined ? 200 : 503, `${lines.join('\n')}\n`);
   } else if (path === '/metrics') {
     answer(response, 200, await metrics.text(), metrics.contentType);
+  } else if (path === '/status.json') {
+    answer(response, 200, JSON.stringify(await status()), 'application/json');
   } else {
-    answer(response, 404, 'there are /livez, /readyz and /metrics\n');
+    answer(response, 404, 'there are /livez, /readyz, /metrics and /status.json\n');
   }
 }
 

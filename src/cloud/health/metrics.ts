@@ -15,6 +15,8 @@ export interface MetricSources {
   readonly core: Pick<Core, 'store' | 'keys' | 'clock'>;
   readonly sessions: Pick<LiveSessions, 'census'>;
   readonly draining: AbortSignal;
+  /** Absent: a reverse proxy has the certificate. */
+  readonly certificate: { readonly expiresAt: number } | undefined;
 }
 
 /** The metrics of one service, in a registry of its own. */
@@ -60,14 +62,19 @@ export class ServiceMetrics implements Meters {
   }
 
   /** Adds what is looked up when somebody asks. */
-  watch({ core, sessions, draining }: MetricSources): void {
+  watch({ core, sessions, draining, certificate }: MetricSources): void {
     const ready = this.#gauge('ready', '1: it can do its work');
     const expiry = this.#gauge('key_set_expires_timestamp_seconds', 'When the key set ends');
+    // Without one there is nothing that could be taken for a certificate of 1970.
+    const ownExpiry =
+      certificate &&
+      this.#gauge('certificate_expiry_timestamp_seconds', 'When its TLS certificate ends');
     const open = this.#gauge('sessions', 'Connections of agents', ['directory', 'state']);
     const pending = this.#gauge('operations_pending', 'Submitted, no outcome yet', ['directory']);
     const latency = this.#gauge('database_ping_seconds', 'How long the database took to answer');
     this.#onScrape = async () => {
       expiry.set(core.keys.keySet.expiresAt / 1000);
+      if (certificate !== undefined) ownExpiry?.set(certificate.expiresAt / 1000);
       open.reset();
       for (const { directory, state } of sessions.census()) open.inc({ directory, state });
       const startedAt = core.clock.monotonic();

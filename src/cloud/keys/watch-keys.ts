@@ -1,5 +1,6 @@
 import { timestamp } from '../../protocol/shapes.ts';
 import { messageOf } from '../../support/errors.ts';
+import { WARN_BEFORE_MS } from '../health/expiry.ts';
 import type { AgentSession } from '../writeback/agent-session.ts';
 import type { Core } from '../writeback/core.ts';
 import { renewSession, standingOf } from '../writeback/standing.ts';
@@ -7,12 +8,13 @@ import type { LiveKeys } from './live-keys.ts';
 
 const LOOK_EVERY_MS = 2_000;
 const DAY_MS = 24 * 3600_000;
-const WARN_BEFORE_MS = 30 * DAY_MS;
 
 /** Takes rotated keys into use and warns of a key set near its end, until `signal` aborts. Never rejects. */
 export async function watchKeys(core: Core, live: LiveKeys, signal: AbortSignal): Promise<void> {
   let [problem, warnedAt] = ['', -Infinity];
+  using round = core.rounds.begin('the look for new keys');
   while (!signal.aborted) {
+    round.turned();
     if (core.clock.monotonic() - warnedAt >= DAY_MS && warnOfExpiry(core)) {
       warnedAt = core.clock.monotonic();
     }

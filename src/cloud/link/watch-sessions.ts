@@ -1,4 +1,5 @@
 import type { Clock } from '../../support/clock.ts';
+import type { Rounds } from '../../support/rounds.ts';
 import type { LinkSession } from './link-session.ts';
 
 const LOOK_EVERY_MS = 1_000;
@@ -9,12 +10,14 @@ const LOOK_EVERY_MS = 1_000;
  */
 export async function watchSessions(
   sessions: { all(): readonly Pick<LinkSession, 'look'>[] },
-  clock: Clock,
+  { clock, rounds }: { readonly clock: Clock; readonly rounds: Rounds },
   signal: AbortSignal,
 ): Promise<void> {
+  using round = rounds.begin('the look at the sessions');
   for (;;) {
     await clock.sleep(LOOK_EVERY_MS, signal);
     if (signal.aborted) return;
+    round.turned();
     for (const session of sessions.all()) session.look();
   }
 }

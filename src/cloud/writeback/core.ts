@@ -1,5 +1,6 @@
 import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
+import type { Rounds } from '../../support/rounds.ts';
 import type { DeviceKeys } from '../keys/device-keys.ts';
 import type { ServiceKeys } from '../keys/service-keys.ts';
 import type { GroupCommit } from '../store/group-commit.ts';
@@ -29,6 +30,7 @@ export interface Core {
   readonly clock: Clock;
   readonly log: Logger;
   readonly meters: Meters;
+  readonly rounds: Rounds;
 }
 
 /** RFC 7519 NumericDate of now. */

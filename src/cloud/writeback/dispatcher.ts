@@ -167,7 +167,8 @@ export class Dispatcher {
       running.known = operation;
       this.#changes.announce(operation);
     };
-    const context = { core: this.#core, turns: this.#turns, onChange };
+    using round = this.#core.rounds.begin('a step of an operation');
+    const context = { core: this.#core, turns: this.#turns, round, onChange };
     for (let next: Run = run; !drain.aborted; next = { id: run.id, isAgain: true }) {
       try {
         const ended = await runOperation(context, next, { drain, abort });

@@ -52,10 +52,13 @@ export function pauseInWords({ by, at, until, reason }: Toggle): string {
  */
 export async function watchPauses(core: Core, signal: AbortSignal): Promise<void> {
   const { store, clock, log } = core;
+  using round = core.rounds.begin('the look at timed pauses');
   while (!signal.aborted) {
+    round.turned();
     try {
       for (const { id, toggle } of await store.directories.unnotedEnds(clock.now())) {
         await noteEnd(core, id, toggle);
+        round.turned();
       }
     } catch (error) {
       log.error('cloud.request_failed', { problem: messageOf(error) });

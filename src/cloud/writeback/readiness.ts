@@ -1,4 +1,5 @@
 import { timestamp } from '../../protocol/shapes.ts';
+import { messageOf } from '../../support/errors.ts';
 import type { Core } from './core.ts';
 
 const PING_WITHIN_MS = 2_000;
@@ -13,13 +14,24 @@ export async function readiness(
   if (expiresAt <= clock.now()) {
     return `its key set ended at ${timestamp(expiresAt)} and agents take no command: run \`passback-cloud keys rotate\``;
   }
+  const problem = await databaseProblem({ store, clock });
+  return problem === undefined ? undefined : `its database does not answer: ${problem}`;
+}
+
+/** Why the database cannot be used now; undefined when it can. Never rejects. */
+export async function databaseProblem({
+  store,
+  clock,
+}: Pick<Core, 'store' | 'clock'>): Promise<string | undefined> {
   const over = new AbortController();
-  const late = clock.sleep(PING_WITHIN_MS, over.signal).then(() => false);
+  const late = clock
+    .sleep(PING_WITHIN_MS, over.signal)
+    .then(() => `nothing came within ${PING_WITHIN_MS / 1000} s`);
   const answers = store.ping().then(
-    () => true,
-    () => false, // the log of the next request says why
+    () => undefined,
+    (error: unknown) => messageOf(error).replace(/^store: /, ''),
   );
-  const isThere = await Promise.race([answers, late]);
+  const problem = await Promise.race([answers, late]);
   over.abort();
-  return isThere ? undefined : 'its database does not answer';
+  return problem;
 }

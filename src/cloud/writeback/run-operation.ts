@@ -1,4 +1,5 @@
 import { onAbort } from '../../support/on-abort.ts';
+import type { Round } from '../../support/rounds.ts';
 import type { StopSignals } from '../../support/stop-signals.ts';
 import type { OperationRecord } from '../store/records.ts';
 import type { Core } from './core.ts';
@@ -13,6 +14,8 @@ import type { Turn, Turns } from './turns.ts';
 export interface RunContext {
   readonly core: Core;
   readonly turns: Turns;
+  /** Turns with each step. */
+  readonly round: Round;
   /** Hears what the operation has become: its outcome, or that there is none for now. */
   readonly onChange: (operation: OperationRecord) => void;
 }
@@ -45,6 +48,7 @@ export async function runOperation(
   let underWay = first;
   let mustLose = isAgain;
   for (;;) {
+    context.round.turned();
     operation ??= await context.core.store.operations.find(id);
     if (operation === undefined) return undefined;
     if (operation.final) return operation;
@@ -107,6 +111,7 @@ async function takeStep(
   if (openDispatches(earlier).length === 0) turns.release(operation);
   const step = nextStep(core, operation, earlier);
   if (step.type === 'wait') {
+    context.round.waits(step.ms);
     await waitForChange(core, step.ms, stop.drain);
     return undefined;
   }

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from '../../support/errors.ts';
+import type { Round } from '../../support/rounds.ts';
 import type { Core } from './core.ts';
 import { lacksOutcome } from './outcome-trail.ts';
 import { renewSession } from './standing.ts';
@@ -26,15 +27,18 @@ export interface Retention {
  */
 export async function sweep(core: Core, retention: Retention, signal: AbortSignal): Promise<void> {
   const { store, clock, log } = core;
+  using round = core.rounds.begin('the sweep');
   while (!signal.aborted) {
     const now = clock.now();
+    const steps = { signal, round };
+    round.turned();
     try {
       await store.operations.expirePrepared(now);
       await store.operations.forgetUnsubmitted(now - FORGET_AFTER_MS);
-      await inBatches(() => store.operations.purge(now - retention.operationsMs, BATCH), signal);
-      await inBatches(() => store.audit.purge(now - retention.auditMs, BATCH), signal);
+      await inBatches(() => store.operations.purge(now - retention.operationsMs, BATCH), steps);
+      await inBatches(() => store.audit.purge(now - retention.auditMs, BATCH), steps);
       await store.scrub();
-      await askForLost(core);
+      await askForLost(core, round);
     } catch (error) {
       log.error('cloud.request_failed', { problem: messageOf(error) });
     }
@@ -43,8 +47,9 @@ export async function sweep(core: Core, retention: Retention, signal: AbortSigna
 }
 
 /** A renewal tells an agent how much of its trail is here; it reports what came after. */
-async function askForLost(core: Core): Promise<void> {
+async function askForLost(core: Core, round: Round): Promise<void> {
   for (const session of core.sessions.own()) {
+    round.turned();
     const trail = session.approved ? await core.store.agents.trail(session.agentId) : undefined;
     if (trail === undefined || !lacksOutcome(trail, core.clock.now())) continue;
     const { agentId: id, directory } = session;
@@ -55,6 +60,13 @@ async function askForLost(core: Core): Promise<void> {
   }
 }
 
-async function inBatches(purge: () => Promise<number>, signal: AbortSignal): Promise<void> {
-  while ((await purge()) === BATCH && !signal.aborted) await nextTurn();
+/** The first sweep of years takes its time: each batch shows that it gets on. */
+async function inBatches(
+  purge: () => Promise<number>,
+  { signal, round }: { readonly signal: AbortSignal; readonly round: Round },
+): Promise<void> {
+  while ((await purge()) === BATCH && !signal.aborted) {
+    round.turned();
+    await nextTurn();
+  }
 }

@@ -1,3 +1,4 @@
+import { ROUNDS } from '../rounds.ts';
 import { EVENTS, type EventName } from '../events.ts';
 import { parseJson } from '../parse-json.ts';
 
@@ -68,11 +69,17 @@ const isCode: Shape = (value, { codes }) =>
 const isRules: Shape = (value) =>
   Array.isArray(value) &&
   value.every(isOneOf(['length', 'complexity', 'history', 'minimum-age', 'filter', 'other']));
-/** The sentences of the agent's watchdog: they have nothing of their own but a state of the link and a number. */
-const STUCK =
+/** The sentences of the programs' watchdogs: they have nothing of their own but a state of the link and a number. */
+const STUCK_AGENT =
   /^(?:the event loop has not turned|no probe of the domain controllers has ended|the link is (?:idle|dialing|greeting|ready|waiting|rejected|draining|closed) and has not moved|a command has been worked on) for \d{1,9} s$/;
+const STUCK_SERVICE = new RegExp(
+  `^(?:${Object.keys(ROUNDS).join('|')}) has not come round for \\d{1,9} s$`,
+);
 const isStuck: Shape = (value) =>
-  Array.isArray(value) && value.every((one) => typeof one === 'string' && STUCK.test(one));
+  Array.isArray(value) &&
+  value.every(
+    (one) => typeof one === 'string' && (STUCK_AGENT.test(one) || STUCK_SERVICE.test(one)),
+  );
 
 const NOBODY: LogAllowance = { codes: new Set(), isKnownPlace: () => false, withAccounts: false };
 

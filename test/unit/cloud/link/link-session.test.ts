@@ -4,6 +4,7 @@ import type { WebSocket } from 'ws';
 import type { PublicKey } from '../../../../src/protocol/keys.ts';
 import { LinkSession, type SessionDuties } from '../../../../src/cloud/link/link-session.ts';
 import { watchSessions } from '../../../../src/cloud/link/watch-sessions.ts';
+import { Rounds } from '../../../../src/support/rounds.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { MemoryLog } from '../../../support/memory-log.ts';
 
@@ -150,7 +151,11 @@ test('every session is looked after once a second', async () => {
   const look = (): void => {
     looks += 1;
   };
-  const watched = watchSessions({ all: () => [{ look }, { look }] }, clock, stopping.signal);
+  const watched = watchSessions(
+    { all: () => [{ look }, { look }] },
+    { clock, rounds: new Rounds(clock) },
+    stopping.signal,
+  );
   for (const expected of [2, 4]) {
     clock.advance(1_000);
     await settle();
