@@ -9,16 +9,26 @@ import {
 } from '../support/cloud-operation.ts';
 import { eventually } from '../support/eventually.ts';
 import { accountState, ScriptedAgent, type ReceivedCommand } from '../support/scripted-agent.ts';
-import { startTestCloud, type TestCloud } from '../support/start-cloud.ts';
+import { startTestCloud, type ApiAnswer, type TestCloud } from '../support/start-cloud.ts';
 
 const server = usePostgres();
 
-const KILLS = 4;
+const TIMES = 4;
 const CALLERS = 6;
 const AGENTS = 3;
 const ACCOUNTS = 12;
 
 test('nodes that are killed with -9 under load lose no operation and double none', async () => {
+  await underLoad((node) => node.stop());
+}, 300_000);
+
+test('nodes that are stopped and started again under load lose none, double none, and refuse nobody', async () => {
+  const refusals = await underLoad((node) => node.drain());
+  expect(refusals).toEqual([]);
+}, 300_000);
+
+/** Ends one node after the other and starts it again. Resolves with what callers were refused. */
+async function underLoad(end: (node: TestCloud) => Promise<void>): Promise<readonly unknown[]> {
   await using a = await startTestCloud({ database: await server.createDatabase(), process: true });
   await using b = await startTestCloud({ nodeOf: a, process: true });
   const nodes = [a, b];
@@ -31,16 +41,17 @@ test('nodes that are killed with -9 under load lose no operation and double none
   await eventually(() => prepareOperation(b), 20_000);
 
   const taken: Prepared[] = [];
+  const refusals: unknown[] = [];
   const callers = Array.from({ length: CALLERS }, (_, at) =>
-    callForEver(nodes, { at, taken, over: over.signal }),
+    callForEver(nodes, { at, taken, refusals, over: over.signal }),
   );
-  for (let kill = 0; kill < KILLS; kill += 1) {
+  for (let time = 0; time < TIMES; time += 1) {
     const enough = taken.length + 10;
     await eventually(() => taken.length >= enough, 60_000);
-    const victim = kill % 2 === 0 ? a : b;
-    await victim.stop();
+    const node = time % 2 === 0 ? a : b;
+    await end(node);
     await delay(500);
-    await victim.start();
+    await node.start();
   }
   const enough = taken.length + 10;
   await eventually(() => taken.length >= enough, 60_000);
@@ -63,7 +74,8 @@ test('nodes that are killed with -9 under load lose no operation and double none
   // What was written is what was reported, one by one and in all.
   expect([...writes.values()].reduce((sum, count) => sum + count, 0)).toBe(applied);
   expect(agents.every(({ commands }) => commands.length > 0)).toBe(true);
-}, 300_000);
+  return refusals;
+}
 
 /** Dials whichever node is there, whenever it has lost the one before. */
 async function connectedAgent(
@@ -112,33 +124,44 @@ async function keepConnected(
 interface Calling {
   readonly at: number;
   readonly taken: Prepared[];
+  /** Answers that a caller has to live with: handed to another node, the same would come of it. */
+  readonly refusals: unknown[];
   readonly over: AbortSignal;
 }
 
-/** What a node does not answer is handed in again, to whichever node is there: the same bytes. */
+/** What a node does not answer, or is not there for (5xx), goes to the next one: the same bytes. */
 async function callForEver(
   nodes: readonly TestCloud[],
-  { at, taken, over }: Calling,
+  { at, taken, refusals, over }: Calling,
 ): Promise<void> {
   for (let turn = at; !over.aborted; turn += 1) {
-    const name = `00000000-0000-4000-8000-0000000000${String(10 + (turn % ACCOUNTS))}`;
-    try {
-      const node = nodes[turn % nodes.length];
-      if (node === undefined) return;
-      const prepared = await prepareOperation(node, { account: { objectGuid: name } });
-      const secret = await sealFor(prepared);
-      for (let next = turn; ; next += 1) {
-        const to = nodes[next % nodes.length] ?? node;
-        const answer = await submitOperation(to, prepared, { secret, waitS: 5 }).catch(
-          () => undefined,
-        );
-        if (answer !== undefined && answer.status < 300) break;
-        if (answer !== undefined && answer.status < 500) return;
-        await delay(100);
-      }
-      taken.push(prepared);
-    } catch {
-      await delay(100); // a node that is away, or no agent there yet
+    const objectGuid = `00000000-0000-4000-8000-0000000000${String(10 + (turn % ACCOUNTS))}`;
+    const body = { account: { objectGuid }, op: 'reset' };
+    const asked = await askOneOf(nodes, turn, (node) => node.call('POST', 'prepare', { body }));
+    if (asked.status !== 200) {
+      refusals.push(asked.body);
+      continue;
     }
+    const prepared = asked.body as Prepared;
+    const secret = await sealFor(prepared);
+    const answer = await askOneOf(nodes, turn, (node) =>
+      submitOperation(node, prepared, { secret, waitS: 5 }),
+    );
+    if (answer.status < 300) taken.push(prepared);
+    else refusals.push(answer.body);
+  }
+}
+
+/** As a load balancer does: the first answer of a node that is there. */
+async function askOneOf(
+  nodes: readonly TestCloud[],
+  first: number,
+  ask: (node: TestCloud) => Promise<ApiAnswer>,
+): Promise<ApiAnswer> {
+  for (let at = first; ; at += 1) {
+    const node = nodes[at % nodes.length];
+    const answer = node && (await ask(node).catch(() => undefined));
+    if (answer !== undefined && answer.status < 500) return answer;
+    await delay(100);
   }
 }

@@ -79,6 +79,8 @@ export interface TestCloud extends AsyncDisposable {
   /** Stops the service and starts it again on the same data folder and port. */
   restart(): Promise<void>;
   stop(): Promise<void>;
+  /** Tells a process of its own to drain, and resolves when it has ended; rejects unless it ended well. */
+  drain(): Promise<void>;
   /** What the health listener answers. */
   health(path: string): Promise<{ readonly status: number; readonly text: string }>;
   start(): Promise<void>;
@@ -106,7 +108,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
   const { adminKey, keys } = nodeOf ?? (await populate(open, clock));
   const log = new MemoryLog();
   let port = 0;
-  let running: RunningCloud | undefined;
+  let running: (RunningCloud & Partial<Draining>) | undefined;
   const start = async (): Promise<void> => {
     const listen = {
       host: '127.0.0.1',
@@ -139,6 +141,10 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
     await running?.close();
     running = undefined;
   };
+  const drain = async (): Promise<void> => {
+    await running?.drain?.();
+    running = undefined;
+  };
   await start();
   return {
     get address() {
@@ -158,6 +164,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
     },
     start,
     stop,
+    drain,
     health: async (path) => {
       const response = await fetch(new URL(path, running?.healthAddress));
       return { status: response.status, text: await response.text() };
@@ -177,14 +184,24 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
   };
 }
 
+interface Draining {
+  readonly drain: () => Promise<void>;
+}
+
 /** The service in a process of its own. */
-async function serve(folder: DataFolder, config: object): Promise<RunningCloud> {
+async function serve(folder: DataFolder, config: object): Promise<RunningCloud & Draining> {
   await writeFile(folder.config, stringify(config));
   const program = new Program('cloud', ['serve', '--data', folder.path]);
   const [, address = ''] = await program.printed(/"address":"(https:[^"]+)"/);
   const [, healthAddress = ''] = await program.printed(/"health":"(http:[^"]+)"/);
   const status = (): Promise<string> => Promise.resolve('in a process of its own');
-  return { address, healthAddress, stuck: [], status, close: () => program[Symbol.asyncDispose]() };
+  const close = (): Promise<void> => program[Symbol.asyncDispose]();
+  const drain = async (): Promise<void> => {
+    const { code, stdout } = await program.stop();
+    if (code !== 0)
+      throw new Error(`it ended with ${code ?? 'a signal'}:\n${stdout.slice(-2_000)}`);
+  };
+  return { address, healthAddress, stuck: [], status, close, drain };
 }
 
 async function makeTls(): Promise<TestTls> {
