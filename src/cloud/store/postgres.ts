@@ -44,9 +44,21 @@ async function bringUpToDate(place: PostgresPlace): Promise<void> {
   const db = openKysely({ ...place, poolSize: 2 }, MIGRATION);
   try {
     await mustBeDurable(db);
-    await migrate(db);
+    await migrateInTurn(db);
   } finally {
     await db.destroy();
+  }
+}
+
+/** Nodes of the version before go on meanwhile; where PostgreSQL has this one give way to them, it tries again. */
+async function migrateInTurn(db: Kysely<Tables>): Promise<void> {
+  for (let left = TRIES; ; left -= 1) {
+    try {
+      await migrate(db);
+      return;
+    } catch (error) {
+      if (left === 1 || !isInTheWay(error)) throw error;
+    }
   }
 }
 
