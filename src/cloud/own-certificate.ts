@@ -9,7 +9,7 @@ import type { Rounds } from '../support/rounds.ts';
 import type { CloudConfig } from './config/cloud-config.ts';
 import { warnOfCertificate } from './health/expiry.ts';
 import { showPair } from './public-server.ts';
-import { expiryOf, readTlsPair, type TlsPair } from './tls-pair.ts';
+import { lifeOf, readTlsPair, type TlsPair } from './tls-pair.ts';
 
 const LOOK_EVERY_MS = 60_000;
 
@@ -35,19 +35,23 @@ export async function readOwnCertificate({
 /** What the server shows now; another pair after a renewal. */
 export class ShownCertificate {
   #pair: TlsPair;
-  #expiresAt: number;
+  #life: ReturnType<typeof lifeOf>;
 
   constructor(pair: TlsPair) {
     this.#pair = pair;
-    this.#expiresAt = expiryOf(pair);
+    this.#life = lifeOf(pair);
   }
 
   get pair(): TlsPair {
     return this.#pair;
   }
 
+  get startsAt(): number {
+    return this.#life.startsAt;
+  }
+
   get expiresAt(): number {
-    return this.#expiresAt;
+    return this.#life.expiresAt;
   }
 
   isAnother({ cert, key }: TlsPair): boolean {
@@ -55,7 +59,7 @@ export class ShownCertificate {
   }
 
   replace(pair: TlsPair): void {
-    [this.#pair, this.#expiresAt] = [pair, expiryOf(pair)];
+    [this.#pair, this.#life] = [pair, lifeOf(pair)];
   }
 }
 

@@ -45,9 +45,13 @@ export function isCertificateFor({ cert }: TlsPair, url: string): boolean {
   return (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined;
 }
 
-/** When the certificate of a pair ends, in epoch milliseconds. */
-export function expiryOf({ cert }: TlsPair): number {
-  return Date.parse(new X509Certificate(cert).validTo);
+/** From when until when the certificate of a pair is good, in epoch milliseconds. */
+export function lifeOf({ cert }: TlsPair): {
+  readonly startsAt: number;
+  readonly expiresAt: number;
+} {
+  const { validFrom, validTo } = new X509Certificate(cert);
+  return { startsAt: Date.parse(validFrom), expiresAt: Date.parse(validTo) };
 }
 
 const KINDS = {

@@ -108,7 +108,9 @@ async function issue(
 }
 
 function validity(notAfter: Date): { readonly notBefore: Date; readonly notAfter: Date } {
-  return { notBefore: new Date(Math.min(Date.now(), notAfter.getTime()) - DAY_MS), notAfter };
+  // For a year at least: how near an end is depends on how long it was.
+  const notBefore = Math.min(Date.now() - DAY_MS, notAfter.getTime() - 365 * DAY_MS);
+  return { notBefore: new Date(notBefore), notAfter };
 }
 
 function generateKeys(): Promise<webcrypto.CryptoKeyPair> {

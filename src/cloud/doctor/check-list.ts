@@ -30,7 +30,7 @@ export const CHECKS = {
   },
   'listen.certificate': {
     title: 'Certificate',
-    doc: 'Belongs to its key and to the URL; WARN 30 days before it ends.',
+    doc: 'Belongs to its key and to the URL; WARN 30 days before it ends, or when the last quarter of a shorter life begins.',
   },
   'listen.port': {
     title: 'Port',

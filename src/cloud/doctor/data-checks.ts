@@ -9,7 +9,7 @@ import { knownVersion } from '../../support/folder-version.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { dataFolder } from '../data-folder.ts';
-import { WARN_BEFORE_MS } from '../health/expiry.ts';
+import { expiryStanding } from '../health/expiry.ts';
 import { KeyFolderError } from '../keys/key-folder-error.ts';
 import { KeyFolder } from '../keys/key-folder.ts';
 import { KEY_STEPS } from '../keys/key-version.ts';
@@ -81,10 +81,11 @@ async function keySetFinding(folder: string, url: string, now: number): Promise<
   ];
   try {
     const { keySet } = await loadServiceKeys(new KeyFolder(folder), url, now);
-    const leftMs = keySet.expiresAt - now;
     const version = await knownVersion(folder, KEY_STEPS);
     const found = `version ${version}, key set ${keySet.number}, until ${timestamp(keySet.expiresAt).slice(0, 10)}`;
-    return leftMs > WARN_BEFORE_MS ? passed(found) : warned(found, 'Rotate:', { commands });
+    return expiryStanding(keySet, now) === 'good'
+      ? passed(found)
+      : warned(found, 'Rotate:', { commands });
   } catch (error) {
     if (!isFault(error)) throw error;
     const isOver = error instanceof KeyFolderError && error.code === 'KEYS_EXPIRED';

@@ -12,10 +12,10 @@ import {
 } from '../../support/checks.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { dataFolder } from '../data-folder.ts';
-import { WARN_BEFORE_MS } from '../health/expiry.ts';
+import { expiryStanding } from '../health/expiry.ts';
 import { lockForServing } from '../setup/serve-lock.ts';
 import { SetupError } from '../setup/setup-error.ts';
-import { expiryOf, isCertificateFor, readTlsPair } from '../tls-pair.ts';
+import { isCertificateFor, lifeOf, readTlsPair } from '../tls-pair.ts';
 import { result } from './check-list.ts';
 
 /** Looks at what the service listens with: its certificate, and its ports. */
@@ -45,13 +45,12 @@ async function lookAtCertificate({ listen, url }: CloudConfig, now: number): Pro
     const { hostname } = new URL(url);
     return failed(`it is not for ${hostname}, which agents dial`, `Get one for ${hostname}.`);
   }
-  const until = expiryOf(read.pair);
-  const date = timestamp(until).slice(0, 10);
+  const life = lifeOf(read.pair);
+  const date = timestamp(life.expiresAt).slice(0, 10);
   const renew = `Renew it in ${certificateFile}; a running service takes it within a minute.`;
-  if (until <= now) return failed(`it ended on ${date}`, renew);
-  return until - now > WARN_BEFORE_MS
-    ? passed(`until ${date}`)
-    : warned(`it ends on ${date}`, renew);
+  const standing = expiryStanding(life, now);
+  if (standing === 'ended') return failed(`it ended on ${date}`, renew);
+  return standing === 'good' ? passed(`until ${date}`) : warned(`it ends on ${date}`, renew);
 }
 
 async function lookAtPort(group: 'listen' | 'health', config: CloudConfig): Promise<Finding> {
@@ -91,7 +90,7 @@ function answersAt({ host, port }: CloudConfig['health']): Promise<boolean> {
   return new Promise((resolve) => {
     const asked = request({ host, port, path: '/livez', timeout: 3_000 }, (response) => {
       response.resume();
-      resolve(response.statusCode === 200);
+      resolve(response.statusCode !== undefined); // also when it says that it does not get on
     });
     asked.once('timeout', () => asked.destroy(new Error('silent')));
     asked.once('error', () => {

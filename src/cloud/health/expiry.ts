@@ -4,9 +4,12 @@ import type { Clock } from '../../support/clock.ts';
 import type { Logger } from '../../support/logger.ts';
 
 /** Long enough to renew by hand what nobody renews by itself. */
-export const WARN_BEFORE_MS = 30 * 24 * 3600_000;
+const WARN_BEFORE_MS = 30 * 24 * 3600_000;
 
-interface Expiring {
+/** Times are epoch milliseconds. */
+export interface Expiring {
+  /** Where it is known, the warning waits for the last quarter of its life: what is renewed by itself is by then. */
+  readonly startsAt?: number;
   readonly expiresAt: number;
 }
 
@@ -23,7 +26,7 @@ export interface Expiries {
  */
 export function expiryWarnings({ keySet, certificate }: Expiries, now: number): readonly string[] {
   return [
-    ...(standingOf(keySet, now) === 'soon'
+    ...(expiryStanding(keySet, now) === 'soon'
       ? [`its key set ends at ${timestamp(keySet.expiresAt)}: run \`passback-cloud keys rotate\``]
       : []),
     ...(certificate === undefined ? [] : certificateWarning(certificate, now)),
@@ -36,11 +39,11 @@ interface Deps {
 }
 
 /** Logs that the certificate ends soon, or has ended; nothing where it is good for longer. */
-export function warnOfCertificate({ expiresAt }: Expiring, { clock, log }: Deps): void {
-  const standing = standingOf({ expiresAt }, clock.now());
+export function warnOfCertificate(certificate: Expiring, { clock, log }: Deps): void {
+  const standing = expiryStanding(certificate, clock.now());
   if (standing === 'good') return;
   log[standing === 'soon' ? 'warn' : 'error']('cloud.certificate_expires', {
-    expiresAt: timestamp(expiresAt),
+    expiresAt: timestamp(certificate.expiresAt),
     action: RENEW,
   });
 }
@@ -56,14 +59,19 @@ export function warnOfCertificateDaily(certificate: Expiring, deps: Deps): Dispo
 
 const RENEW = 'renew it in listen.certificateFile and listen.keyFile; it is taken within a minute';
 
-function certificateWarning({ expiresAt }: Expiring, now: number): readonly string[] {
-  const standing = standingOf({ expiresAt }, now);
+function certificateWarning(certificate: Expiring, now: number): readonly string[] {
+  const standing = expiryStanding(certificate, now);
   if (standing === 'good') return [];
   const ends = standing === 'soon' ? 'ends' : 'ended';
-  return [`its TLS certificate ${ends} at ${timestamp(expiresAt)}: ${RENEW}`];
+  return [`its TLS certificate ${ends} at ${timestamp(certificate.expiresAt)}: ${RENEW}`];
 }
 
-function standingOf({ expiresAt }: Expiring, now: number): 'good' | 'soon' | 'ended' {
+/** Whether it is good for long, ends soon, or has ended. */
+export function expiryStanding(
+  { startsAt = -Infinity, expiresAt }: Expiring,
+  now: number,
+): 'good' | 'soon' | 'ended' {
   if (expiresAt <= now) return 'ended';
-  return expiresAt - now > WARN_BEFORE_MS ? 'good' : 'soon';
+  const warnBeforeMs = Math.min(WARN_BEFORE_MS, (expiresAt - startsAt) / 4);
+  return expiresAt - now > warnBeforeMs ? 'good' : 'soon';
 }

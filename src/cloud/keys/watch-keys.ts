@@ -1,6 +1,6 @@
 import { timestamp } from '../../protocol/shapes.ts';
 import { messageOf } from '../../support/errors.ts';
-import { WARN_BEFORE_MS } from '../health/expiry.ts';
+import { expiryStanding } from '../health/expiry.ts';
 import type { AgentSession } from '../writeback/agent-session.ts';
 import type { Core } from '../writeback/core.ts';
 import { renewSession, standingOf } from '../writeback/standing.ts';
@@ -62,10 +62,10 @@ export async function takeNewKeys(core: Core, live: LiveKeys): Promise<boolean> 
 
 function warnOfExpiry({ keys, clock, log }: Core): boolean {
   const { expiresAt, number } = keys.keySet;
-  const left = expiresAt - clock.now();
-  if (left > WARN_BEFORE_MS) return false;
+  const standing = expiryStanding(keys.keySet, clock.now());
+  if (standing === 'good') return false;
   const fields = { number, expiresAt: timestamp(expiresAt), action: ROTATE };
-  log[left > 0 ? 'warn' : 'error']('cloud.key_set_expires', fields);
+  log[standing === 'soon' ? 'warn' : 'error']('cloud.key_set_expires', fields);
   return true;
 }
 

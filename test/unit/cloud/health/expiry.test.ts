@@ -18,6 +18,26 @@ test.each([
   for (const [at, pattern] of expected.entries()) expect(warnings[at]).toMatch(pattern);
 });
 
+test.each([
+  ['of 90 days, which is renewed 30 days before its end by itself', 90, 22.5],
+  ['of 6 days', 6, 1.5],
+  ['of 2 years', 730, 30],
+])(
+  'a certificate %s is warned of when the last quarter of its life begins, or 30 days are left',
+  (_, life, warnedAt) => {
+    const warningsWith = (left: number): readonly string[] =>
+      expiryWarnings(
+        {
+          keySet: inDays(365),
+          certificate: { startsAt: NOON + (left - life) * DAY_MS, ...inDays(left) },
+        },
+        NOON,
+      );
+    expect(warningsWith(warnedAt + 0.1)).toEqual([]);
+    expect(warningsWith(warnedAt)).toHaveLength(1);
+  },
+);
+
 test('a service behind a reverse proxy has no certificate to warn of, and its key set is', () => {
   const warningsAt = (days: number): readonly string[] =>
     expiryWarnings({ keySet: inDays(days), certificate: undefined }, NOON);
