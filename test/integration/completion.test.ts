@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { runProgram as runCloud } from '../../src/cloud/cli/program.ts';
 import { bashCompletion } from '../../src/support/completion/bash.ts';
 import { commandTree } from '../../src/support/completion/command-tree.ts';
+import { powershellErrors } from '../support/powershell.ts';
 import { passback } from '../support/run-passback.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -98,6 +99,11 @@ test.for(['zsh', 'fish'])('%s takes it, where it is installed', async (shell, { 
   const isAbsent = checked instanceof Error && 'code' in checked && checked.code === 'ENOENT';
   skip(isAbsent, `${shell} is not installed`);
   expect(checked).toMatchObject({ stderr: '' });
+});
+
+test('what PowerShell gets has no error of syntax', async () => {
+  const { out } = await passback(['completion', 'powershell']);
+  expect(powershellErrors(out)).toEqual([]);
 });
 
 test('a shell that there is not is refused with those that there are', async () => {
