@@ -7,6 +7,7 @@ import { startLab } from '../test/lab/start-lab.ts';
 import { optionsOf } from './lib/options.ts';
 import { withPrivateFiles } from './lib/private-files.ts';
 import type { Packages } from './package-trial/machine.ts';
+import { tryTexts } from './package-trial/by-the-text/trial.ts';
 import { expect, Steps } from './package-trial/steps.ts';
 import { tryPackages } from './package-trial/trial.ts';
 import { makeBundle } from './packaging/bundle.ts';
@@ -88,6 +89,8 @@ async function trial(): Promise<boolean> {
   } finally {
     if (!values.keep || steps.failed === 0) await system[Symbol.asyncDispose]();
   }
+  const debs = { agent: made.agent.deb, service: made.service.deb };
+  await tryTexts({ root, lab, steps, progress: console.log, debs });
   return steps.failed === 0;
 }
 

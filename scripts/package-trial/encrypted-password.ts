@@ -1,4 +1,5 @@
 import type { BootedSystem } from '../../test/lab/booted-system.ts';
+import { blocksOf } from './by-the-text/blocks.ts';
 import { isUp } from './machine.ts';
 import { expect } from './steps.ts';
 
@@ -19,8 +20,9 @@ export async function encrypt({ system }: { readonly system: BootedSystem }): Pr
   await isUp(system, 'passback', /^running, ready/);
   await system.run('passback config check && passback status && passback doctor');
   await system.run('systemctl stop passback && ! passback config check');
-  const alone = `systemd-run --quiet --pipe --wait -p User=passback -p LoadCredentialEncrypted=bind-password:/etc/passback/bind-password.cred`;
-  expect(await system.run(`${alone} passback config check`), /is good/, 'systemd-run');
+  const page = blocksOf(await system.run('cat /usr/share/doc/passback/LINUX.md'));
+  const [alone] = page.filter(({ section }) => section === 'Drop-ins');
+  expect(await system.run(alone?.script ?? ''), /is good/, 'what LINUX.md says for then');
   await system.run(`rm -r ${folder} /etc/passback/bind-password.cred`);
   await system.run('install -m 600 /root/bind-password /etc/passback/ && rm /root/bind-password');
   await system.run('systemctl daemon-reload && systemctl start passback');

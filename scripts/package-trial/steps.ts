@@ -7,13 +7,15 @@ export class Steps {
     this.#say = say;
   }
 
-  /** Runs one step: it fails when `prove` rejects. Resolves with whether it passed. */
+  /** Runs one step: it fails when `prove` rejects or throws. Resolves with whether it passed. */
   async step(what: string, prove: () => Promise<void>): Promise<boolean> {
     const began = performance.now();
-    const problem = await prove().then(
-      () => undefined,
-      (error: unknown) => (error instanceof Error ? error.message : String(error)),
-    );
+    const problem = await Promise.resolve()
+      .then(prove)
+      .then(
+        () => undefined,
+        (error: unknown) => (error instanceof Error ? error.message : String(error)),
+      );
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     this.#say(`${problem === undefined ? 'PASS' : 'FAIL'}  ${what} (${seconds} s)`);
     if (problem === undefined) return true;

@@ -12,8 +12,8 @@ export class BootedSystem implements AsyncDisposable {
     this.#id = id;
   }
 
-  /** Resolves when systemd has started everything; it can reach what is on `network`. */
-  static async boot(network: string, progress: Progress): Promise<BootedSystem> {
+  /** Resolves when systemd has started everything; it can reach what is on `network`, where it may have a name. */
+  static async boot(network: string, progress: Progress, name?: string): Promise<BootedSystem> {
     const image = await builtImage('passback-systemd', 'test/lab/systemd', progress);
     // As on a machine: a sandbox begins with mounts, and a user namespace of its own behind a /proc
     // that hides others is written by a helper that has to see the process.
@@ -21,7 +21,16 @@ export class BootedSystem implements AsyncDisposable {
     const open = ['--security-opt', 'apparmor=unconfined'];
     const places = ['/run', '/run/lock', '/tmp'].flatMap((path) => ['--tmpfs', `${path}:exec`]);
     const run = ['run', '--detach', '--label', 'org.testcontainers=true', '--network', network];
-    const id = await docker([...run, ...rights, ...open, ...places, ...controlGroups(), image]);
+    const known = name === undefined ? [] : ['--network-alias', name];
+    const id = await docker([
+      ...run,
+      ...known,
+      ...rights,
+      ...open,
+      ...places,
+      ...controlGroups(),
+      image,
+    ]);
     const system = new BootedSystem(id);
     // There is nobody to ask in the first moments.
     const wait = `until [ -S /run/systemd/private ]; do sleep 0.1; done; systemctl is-system-running --wait`;
