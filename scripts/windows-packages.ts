@@ -19,13 +19,15 @@ const bundle = join(out, 'passback-win-x64');
 const version = values.as;
 const name = `passback-${version}-win-x64`;
 const files = await filesBelow(bundle);
+// zip and msibuild take a time for one of the place where they run.
+const env = { ...process.env, TZ: 'UTC' };
 
 const zip = join(out, `${name}.zip`);
 rmSync(zip, { force: true });
-// Without the owner's numbers, and with the times in UTC: the same bundle makes the same archive.
+// Without the owner's numbers: the same bundle makes the same archive.
 execFileSync('zip', ['-q', '-X', '-9', zip, ...files.map((file) => join(basename(bundle), file))], {
   cwd: out,
-  env: { ...process.env, TZ: 'UTC' },
+  env,
 });
 console.log(zip);
 
@@ -52,7 +54,7 @@ try {
     "UPDATE `InstallExecuteSequence` SET `Sequence` = 1501 WHERE `Action` = 'RemoveExistingProducts'";
   const summary = join(folder, '_SummaryInformation.idt');
   writeFileSync(summary, settledSummary(msi, guidOf(`package ${content}`), sourceDate(root)));
-  execFileSync('msibuild', [msi, '-q', first, '-i', summary]);
+  execFileSync('msibuild', [msi, '-q', first, '-i', summary], { env });
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

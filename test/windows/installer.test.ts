@@ -1,9 +1,11 @@
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { withPrivateFiles } from '../../scripts/lib/private-files.ts';
+import { sha256Of } from '../../scripts/packaging/settle.ts';
 import { packageVersion } from '../../src/support/version.ts';
 import { repositoryRoot } from '../lab/image.ts';
 import { startWindows, type WindowsLab } from '../lab/windows.ts';
@@ -23,6 +25,7 @@ const hasWixl = await run('wixl', ['--version']).then(
 );
 
 let folder: string;
+let bundle: string;
 let windows: WindowsLab;
 
 beforeAll(async () => {
@@ -31,12 +34,8 @@ beforeAll(async () => {
   const exchange = join(folder, 'exchange');
   const nothing = join(folder, 'nothing');
   for (const path of [exchange, nothing]) await mkdir(path);
-  await windowsBundle(folder);
-  const script = join(repositoryRoot(), 'dist/scripts/windows-packages.js');
-  for (const version of [packageVersion(), NEWER]) {
-    const wish = ['--out', folder, '--as', version];
-    await run(process.execPath, [script, ...wish], { cwd: repositoryRoot() });
-  }
+  bundle = await windowsBundle(folder);
+  for (const version of [packageVersion(), NEWER]) await pack(folder, version);
   // Beside what is downloaded; it rejects when one does not match.
   const { stdout } = await run('sha256sum', ['--strict', '--check', 'SHA256SUMS'], { cwd: folder });
   expect(stdout).toMatch(/win-x64\.msi: OK\n[^]*win-x64\.zip: OK\n/);
@@ -54,6 +53,13 @@ afterAll(async () => {
   await windows[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
+
+/** Makes zip and MSI of the bundle that is in the folder. */
+async function pack(into: string, version: string): Promise<void> {
+  const script = join(repositoryRoot(), 'dist/scripts/windows-packages.js');
+  const wish = ['--out', into, '--as', version];
+  await run(process.execPath, [script, ...wish], { cwd: repositoryRoot() });
+}
 
 async function msiexec(what: '/i' | '/x', file = 'passback.msi'): Promise<void> {
   const { code } = await windows.run(['msiexec.exe', what, `X:\\${file}`, '/qn']);
@@ -79,6 +85,25 @@ async function installedVersions(): Promise<readonly string[]> {
   const programs = stdout.split(/^(?=HKEY_)/m).filter((each) => each.includes('Passback agent'));
   return programs.map((each) => /DisplayVersion\s+REG_SZ\s+(\S+)/.exec(each)?.[1] ?? each);
 }
+
+test.skipIf(!hasWixl)(
+  'made again elsewhere, later, in another time zone and with another umask, zip and MSI are the same, byte for byte',
+  { timeout: 180_000 },
+  async () => {
+    const again = join(folder, 'another', 'place');
+    const copy = join(again, basename(bundle));
+    await cp(bundle, copy, { recursive: true, preserveTimestamps: true });
+    vi.stubEnv('TZ', 'Pacific/Auckland');
+    await withPrivateFiles(() => pack(again, packageVersion()));
+    for (const kind of ['zip', 'msi']) {
+      const name = `passback-${packageVersion()}-win-x64.${kind}`;
+      expect([kind, await sha256Of(join(again, name))]).toEqual([
+        kind,
+        await sha256Of(join(folder, name)),
+      ]);
+    }
+  },
+);
 
 test.skipIf(!hasWixl)(
   'the MSI puts the program and its service there, and takes both away again',
