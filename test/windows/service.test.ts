@@ -31,7 +31,7 @@ beforeAll(async () => {
   vi.stubEnv('PASSBACK_CLOUD_LOGGING_LEVEL', 'debug');
   await stack.startCloud();
   agent = new WindowsAgent(windows, stack);
-}, 180_000);
+}, 300_000); // the image of wine may have to be built
 
 afterAll(async () => {
   await windows[Symbol.asyncDispose]();
@@ -154,7 +154,11 @@ test('passback status reaches the service', async () => {
   expect(status.code).toBe(0);
 });
 
-test('told to stop, it finishes what it has begun', async () => {
+/** Has the agent told to stop while a frozen controller keeps an unlock from ending. Resolves with what became of it. */
+async function unlockAndStop(
+  stop: () => Promise<unknown>,
+  isStopping: () => Promise<void>,
+): Promise<unknown> {
   const api = await Api.open(stack, Number(new URL(stack.url).port));
   const { upn } = lab.person('ben');
   const prepared = await api.call('POST', 'prepare', { account: { name: upn }, op: 'unlock' });
@@ -164,20 +168,51 @@ test('told to stop, it finishes what it has begun', async () => {
   const answer = api.call('PUT', `operations/${operation}`, {}, 14);
   try {
     await stack.cloud?.printed(new RegExp(`cloud.operation_dispatched.*${operation}`));
-    await agent.sc('stop');
-    await eventually(async () => {
-      expect(await agent.names()).toContain('agent.stopping');
-    });
+    await stop();
+    await eventually(isStopping);
   } finally {
     await lab.unpauseController(0);
   }
-  expect(await answer).toMatchObject({ kind: 'answer', json: { status: 'applied' } });
+  const became = await answer;
   api.close();
+  return became;
+}
+
+const APPLIED = { kind: 'answer', json: { status: 'applied' } };
+
+test('told to stop, it finishes what it has begun', async () => {
+  const became = await unlockAndStop(
+    () => agent.sc('stop'),
+    async () => {
+      expect(await agent.names()).toContain('agent.stopping');
+    },
+  );
+  expect(became).toMatchObject(APPLIED);
   await agent.reaches('STOPPED');
   expect(await agent.state()).toMatchObject({ state: 'stopped', exitCode: 0 });
   const events = await agent.events();
   expect(events.find(({ event }) => event === 'agent.stopping')).toMatchObject({ signal: 'STOP' });
   expect(events.map(({ event }) => event).slice(-1)).toEqual(['agent.stopped']);
+});
+
+test('in the foreground it connects, resets a password, and finishes what it has begun at Ctrl-C', async () => {
+  const foreground = agent.runInForeground();
+  await eventually(async () => {
+    expect(await foreground.log()).toContain('"session.approved"');
+  }, 30_000);
+  const anna = lab.person('anna');
+  const reset = ['operate', 'reset', '--account', anna.upn];
+  expect(await stack.command(reset, 'Made-in-the-Foreground-2\n')).toMatchObject({ code: 0 });
+  expect(await lab.kinit('anna', 'Made-in-the-Foreground-2')).toBe('ok');
+
+  const became = await unlockAndStop(foreground.interrupt, async () => {
+    expect(await foreground.log()).toContain('"agent.stopping"');
+  });
+  expect(became).toMatchObject(APPLIED);
+  expect(await foreground.ended).toBe(0);
+  expect(await foreground.log()).toMatch(
+    /"agent\.stopping".*"SIGINT"[^]*"agent\.stopped"[^\n]*\n$/,
+  );
 });
 
 test(`it starts and stops ${CYCLES} times`, { timeout: 240_000 }, async () => {

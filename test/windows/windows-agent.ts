@@ -26,6 +26,14 @@ export interface Cycle {
   readonly exitCode: number;
 }
 
+/** An agent without the service control manager. */
+export interface Foreground {
+  readonly ended: Promise<number>;
+  readonly interrupt: () => Promise<void>;
+  /** What it has printed. */
+  readonly log: () => Promise<string>;
+}
+
 /** The agent as an admin of a Windows server has it. */
 export class WindowsAgent {
   readonly #windows: WindowsLab;
@@ -54,7 +62,7 @@ export class WindowsAgent {
   }
 
   /** Starts or stops the service as Windows does: resolves before it has got there. */
-  sc(what: 'start' | 'stop' | 'interrogate'): Promise<WindowsAnswer> {
+  sc(what: 'start' | 'stop'): Promise<WindowsAnswer> {
     return this.#windows.run(['sc.exe', what, 'passback']);
   }
 
@@ -66,6 +74,21 @@ export class WindowsAgent {
   /** Starts and stops it so many times, as fast as it gets there. */
   async cycle(times: number): Promise<readonly Cycle[]> {
     return JSON.parse(await this.script(cycleScript(times))) as Cycle[];
+  }
+
+  /**
+   * Starts it in the foreground, in a console of its own, as WinSW does. `interrupt` gives it Ctrl-C in the
+   * same way; `ended` resolves with its exit code.
+   */
+  runInForeground(): Foreground {
+    const at = (name: string): string => join(this.#stack.folder, name);
+    const ended = this.script(FOREGROUND_SCRIPT).then(Number);
+    ended.catch(() => undefined); // whoever waits for it is told
+    return {
+      ended,
+      interrupt: () => writeFile(at('interrupt'), ''),
+      log: () => readFile(at('foreground.log'), 'utf8').catch(() => ''),
+    };
   }
 
   /** Waits for a state without starting a program for each look. */
@@ -186,3 +209,33 @@ function cycleScript(times: number): string {
     }
     console.log(JSON.stringify(cycles));`;
 }
+
+/**
+ * Whoever has no console, as every service, starts a program in one of its own. Ctrl-C is for all in a console, so
+ * who gives it to that program goes into it, and does not listen.
+ */
+const FOREGROUND_SCRIPT = `
+    import { spawn } from 'node:child_process';
+    import { once } from 'node:events';
+    import { existsSync, openSync } from 'node:fs';
+    const kernel = koffi.load('kernel32.dll');
+    const leave = kernel.func('int FreeConsole()');
+    const enter = kernel.func('int AttachConsole(uint32 pid)');
+    const listen = kernel.func('int SetConsoleCtrlHandler(void *handler, int ignored)');
+    const press = kernel.func('int GenerateConsoleCtrlEvent(uint32 key, uint32 group)');
+    leave(); // that of wine, which would be none to the agent
+    const log = openSync('X:\\\\foreground.log', 'w');
+    const agent = spawn(
+      process.execPath,
+      [${JSON.stringify(`${PROGRAM}\\passback.js`)}, 'run', '--config', ${JSON.stringify(CONFIG)}],
+      { stdio: ['ignore', log, log] },
+    );
+    const looking = setInterval(() => {
+      if (!existsSync('X:\\\\interrupt')) return;
+      clearInterval(looking);
+      if (enter(agent.pid) === 0) throw new Error('it has no console');
+      listen(null, 1);
+      if (press(0, 0) === 0) throw new Error('Ctrl-C was not given');
+    }, 100);
+    const [code] = await once(agent, 'exit');
+    console.log(code);`;
