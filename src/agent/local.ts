@@ -111,12 +111,11 @@ export class Local {
     const { port, host } = config.health;
     if (port === 0) return;
     const name = host.includes(':') ? `[${host}]` : host;
-    const hosts = new Set(['localhost', '127.0.0.1', '[::1]']);
     const listen = async (server: Server): Promise<void> => {
       server.listen(port, host);
       await once(server, 'listening');
     };
-    const server = (): Server => localServer(healthListener(this.#view, hosts));
+    const server = (): Server => localServer(healthListener(this.#view));
     await keepListening({ at: `http://${name}:${port}`, server, listen, clock, log }, signal);
   }
 

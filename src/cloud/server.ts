@@ -10,6 +10,7 @@ import { onAbort } from '../support/on-abort.ts';
 import { Rounds } from '../support/rounds.ts';
 import { createApp } from './api/app.ts';
 import type { CloudConfig } from './config/cloud-config.ts';
+import { isLoopback } from './config/load-config.ts';
 import { dataFolder } from './data-folder.ts';
 import { DeviceKeys } from './keys/device-keys.ts';
 import { KeyFolder } from './keys/key-folder.ts';
@@ -142,6 +143,7 @@ class Service implements RunningCloud {
       readiness: () => readiness(this.#core, draining),
       stuck: () => this.stuck,
       warnings: () => this.#warnings(),
+      isLoopback: isLoopback(parts.config.health.host),
       status: () => serviceStatus({ ...this.#parts, core: this.#core, startedAt, draining }),
       log,
     });

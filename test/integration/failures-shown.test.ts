@@ -171,7 +171,8 @@ test('a black-holed link is noticed on both ends within 40 s, said by both in wo
   expect(await apartFromLink(near)).toEqual(before.near);
   expect(await readyz(near)).toEqual({ status: 200, text: 'ok\n' });
   const { agents: was, text: _, agentOf: __, ...others } = before.service;
-  expect(after).toMatchObject(others);
+  const summary = 'up and running: 1 of 2 agents is not (test)';
+  expect(after).toMatchObject({ ...others, summary });
   expect(after.agents.map(({ report, state }) => ({ report, state }))).toEqual(
     was.map(({ report, state }) => ({ report, state })),
   );

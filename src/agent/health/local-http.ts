@@ -5,6 +5,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { foreignHost } from '../../support/own-host.ts';
 import type { Liveness } from './watchdog.ts';
 import type { LocalStatus, Refreshed } from './local-status.ts';
 
@@ -51,13 +52,10 @@ export function localServer(listener: RequestListener): Server {
 }
 
 /** Read-only, for the loopback port: everybody on the machine may ask, a page in a browser may not. */
-export function healthListener(view: LocalView, hosts: ReadonlySet<string>): RequestListener {
+export function healthListener(view: LocalView): RequestListener {
   return (request, response) => {
-    // A name of the attacker's that now leads here (DNS rebinding) comes along as the host.
-    const host = hostOf(request.headers.host ?? '');
-    const answer = hosts.has(host)
-      ? answerOf(request, view)
-      : { code: 421, body: `${JSON.stringify(host)} is not this machine\n` };
+    const foreign = foreignHost(request.headers.host);
+    const answer = foreign === undefined ? answerOf(request, view) : { code: 421, body: foreign };
     void send(request, response, answer);
   };
 }
@@ -132,9 +130,4 @@ async function send(
     ...(allow !== undefined && { Allow: allow }),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
-}
-
-/** The host name of a Host header, without its port. */
-function hostOf(header: string): string {
-  return header.replace(/:\d{1,5}$/, '').toLowerCase();
 }

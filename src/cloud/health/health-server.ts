@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from '../../support/logger.ts';
+import { foreignHost } from '../../support/own-host.ts';
 import type { ServiceMetrics } from './metrics.ts';
 import type { ServiceStatus } from './service-status.ts';
 
@@ -13,6 +14,8 @@ export interface HealthOptions {
   readonly warnings: () => readonly string[];
   /** Never rejects. */
   readonly status: () => Promise<ServiceStatus>;
+  /** It listens on the loopback interface only. */
+  readonly isLoopback: boolean;
   readonly log: Logger;
 }
 
@@ -26,6 +29,11 @@ export function createHealthServer(options: HealthOptions): Server {
   const server = createServer(
     { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000 },
     (request, response) => {
+      const foreign = options.isLoopback ? foreignHost(request.headers.host) : undefined;
+      if (foreign !== undefined) {
+        answer(response, 421, foreign);
+        return;
+      }
       const path = (request.url ?? '').split('?', 1)[0] ?? '';
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         answer(response, 405, 'only GET\n');
