@@ -311,6 +311,9 @@ test('a support bundle holds no key, no token and no name', async () => {
   await promisify(execFile)('tar', ['-xzf', out, '-C', path]);
   const folder = join(path, 'passback-cloud-support');
   expect(await searchSecrets(planted, [folder])).toEqual([]);
+  expect(JSON.parse(await readFile(join(folder, 'status.json'), 'utf8'))).toEqual({
+    problem: 'no running service of this version answers at http://127.0.0.1:1/status.json',
+  });
   expect(await readFile(join(folder, 'log.jsonl'), 'utf8')).toContain('"cloud.started"');
   await writeFile(join(folder, 'more'), planted.storage);
   expect(await searchSecrets(planted, [folder])).toHaveLength(1);

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { askStatus } from '../../src/cloud/cli/ask-status.ts';
 import { ServiceStatus } from '../../src/cloud/health/service-status.ts';
 import type { Clock } from '../../src/support/clock.ts';
 import { breakDatabase } from '../support/break-database.ts';
@@ -59,6 +60,13 @@ test('a paused directory is said to be, and neither who paused it nor why', asyn
   expect(Date.parse(directories[0]?.writeback.until ?? '')).toBe(Math.floor(Date.parse(until)));
   const { text } = await cloud.health('/status.json');
   expect(text).not.toMatch(/Ada|Lovelace|admin/);
+});
+
+test('a support bundle takes of it what its schema knows, and a running service is found where it listens', async () => {
+  const { hostname, port } = new URL(cloud.healthAddress);
+  const said = await askStatus({ host: hostname, port: Number(port) });
+  expect(said).toMatchObject({ url: TEST_ISSUER, database: { reachable: true } });
+  expect(await askStatus({ host: '0.0.0.0', port: Number(port) })).toMatchObject({ notReady: [] });
 });
 
 test('what the database does not say is left out, and all the rest is said', async () => {

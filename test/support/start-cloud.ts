@@ -81,6 +81,8 @@ export interface TestCloud extends AsyncDisposable {
   stop(): Promise<void>;
   /** Tells a process of its own to drain, and resolves when it has ended; rejects unless it ended well. */
   drain(): Promise<void>;
+  /** Where its health listener is. */
+  readonly healthAddress: string;
   /** What the health listener answers. */
   health(path: string): Promise<{ readonly status: number; readonly text: string }>;
   start(): Promise<void>;
@@ -165,6 +167,9 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
     start,
     stop,
     drain,
+    get healthAddress() {
+      return running?.healthAddress ?? '';
+    },
     health: async (path) => {
       const response = await fetch(new URL(path, running?.healthAddress));
       return { status: response.status, text: await response.text() };

@@ -18,6 +18,7 @@ import { textOf } from '../../support/usage-error.ts';
 import type { CloudConfig } from '../config/cloud-config.ts';
 import { effectiveSettings, isKnownKey, loadConfig } from '../config/load-config.ts';
 import { examine } from '../doctor/doctor.ts';
+import { askStatus } from './ask-status.ts';
 import { secretsOf } from './bundle-secrets.ts';
 import {
   CONFIG_FLAG,
@@ -37,8 +38,8 @@ Examples:
   passback-cloud support-bundle --data /var/lib/passback-cloud
   journalctl -u passback-cloud -o cat -n 5000 | passback-cloud support-bundle --data /var/lib/passback-cloud --log -
 
-One .tar.gz for whoever helps you: version, settings, what doctor finds, and the last log lines. Only known
-settings and known fields of known events go in, never a key, the database or the content of a file; without
+One .tar.gz for whoever helps you: version, settings, status.json, what doctor finds, and the last log lines. Only
+known settings and known fields of known events go in, never a key, the database or the content of a file; without
 --with-accounts no callers, addresses, or sentences in log lines. Look into it before you send it.`;
 
 /** Adds `support-bundle`. */
@@ -78,6 +79,7 @@ async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
   const files = [
     json('version.json', versions(now)),
     json('configuration.json', settings),
+    json('status.json', await statusOf(config)),
     json('doctor.json', redactChecks(checks, { isKnownKey, withAccounts })),
     scrubbedLines('passback-cloud-support/log.jsonl', redacted.lines, texts),
     json('manifest.json', {
@@ -93,6 +95,11 @@ async function bundle(flags: BundleFlags, terminal: Terminal): Promise<void> {
       notOurs: redacted.dropped,
     }),
   );
+}
+
+function statusOf(config: CloudConfig | undefined): ReturnType<typeof askStatus> {
+  if (config === undefined) return Promise.resolve({ problem: 'where it is asked is not known' });
+  return askStatus(config.health);
 }
 
 /** What is wrong with it is a part of the bundle. */
