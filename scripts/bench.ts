@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join, resolve } from 'node:path';
 import { measureAgentAlone, type AgentAlone } from './benchmark/agent-alone.ts';
-import { measureAgentStart, type AgentStart } from './benchmark/agent-start.ts';
+import { measureStarts, type Starts } from './benchmark/starts.ts';
 import { measureAtScale } from './benchmark/at-scale.ts';
 import { drawProfile, profileTable } from './benchmark/profile-report.ts';
 import { measureReconnect } from './benchmark/reconnect.ts';
@@ -78,7 +78,11 @@ if (values.only === 'start' && !existsSync(join(bundle, 'passback'))) {
   console.error(`--bundle: there is no agent in ${bundle}; ./scripts/bundle makes one`);
   process.exit(2);
 }
-const start = values.only === 'start' ? await measureAgentStart(bundle) : undefined;
+const service = bundle.replace(/passback-(?=[^/]*$)/, 'passback-cloud-');
+const start =
+  values.only === 'start'
+    ? await measureStarts({ agent: bundle, ...(existsSync(service) && { service }) })
+    : undefined;
 if (alone !== undefined) progress(`drawn: ${await drawProfile(alone.profile)}`);
 if (scale !== undefined) progress(`drawn: ${await drawMemory(scale)}`);
 if (reconnect !== undefined) progress(`drawn: ${await drawReconnect(reconnect)}`);
@@ -101,8 +105,9 @@ function tables(): string {
   return parts.join('\n\n');
 }
 
-function startLine({ linkedMs, versionMs }: AgentStart): string {
-  return `From the start of its process the agent is linked to its service after ${ms(linkedMs)}; \`passback version\` takes ${ms(versionMs)}.`;
+function startLine({ linkedMs, versionMs, servesMs }: Starts): string {
+  const service = servesMs === undefined ? '' : ` The service listens after ${ms(servesMs)}.`;
+  return `From the start of its process the agent is linked to its service after ${ms(linkedMs)}; \`passback version\` takes ${ms(versionMs)}.${service}`;
 }
 
 function throughTable(rows: readonly ThroughEverything[]): string {

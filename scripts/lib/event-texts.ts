@@ -49,7 +49,7 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   'journal.compaction_failed': {
     meaning: 'The journal could not be compacted; it goes on as it is.',
     action:
-      'Do what `reason` says, as a rule make room on the disk; it is tried again the next day.',
+      'Do what `reason` says, as a rule make room on the disk; it is tried again the next day, within the hour where the journal is large.',
   },
   'journal.full': {
     meaning: 'The disk of the state folder is full: nothing new is begun.',
