@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { dataFolder } from '../../src/cloud/data-folder.ts';
 import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
+import { eventually } from '../support/eventually.ts';
+import { NotifyListener } from '../support/notify-listener.ts';
 import { Program, runProgram } from '../support/program.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 import { createTestCa } from '../support/test-ca.ts';
@@ -44,6 +46,28 @@ test('the service drains and ends with 0 when it is told to stop', async () => {
     expect(ended.stdout).toContain(`"event":"${event}"`);
   }
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'systemd hears that the service is up, how it is, that it gets on, and that it stops',
+  async () => {
+    const socket = join(folder.path, 'notify');
+    using systemd = new NotifyListener(socket);
+    vi.stubEnv('NOTIFY_SOCKET', socket);
+    vi.stubEnv('WATCHDOG_USEC', '300000');
+    const { program } = await serve();
+    const heard: string[] = [];
+    const hears = (what: RegExp): Promise<boolean> =>
+      eventually(() => {
+        for (let one = systemd.next(); one !== undefined; one = systemd.next()) heard.push(one);
+        return heard.some((news) => what.test(news));
+      });
+    await hears(/^READY=1\nWATCHDOG=1\nSTATUS=ready, 0 agents connected/);
+    await hears(/^WATCHDOG=1\nSTATUS=ready/);
+    expect((await program.stop()).code).toBe(0);
+    await hears(/^STOPPING=1\nEXTEND_TIMEOUT_USEC=20000000\nWATCHDOG=1\nSTATUS=stopping/);
+    expect(heard.filter((news) => news.startsWith('READY'))).toHaveLength(1);
+  },
+);
 
 test('a second service on the same data folder is refused, and the first one goes on', async () => {
   const { program } = await serve();

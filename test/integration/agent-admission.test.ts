@@ -275,6 +275,21 @@ test('a breaker state that cannot be read counts as open, and resume cures it', 
   expect(await codeOf()).toBe('APPLIED');
 });
 
+test('closing the breaker does not end a pause that cannot be read for now', async () => {
+  await rig.stop();
+  const orders = join(rig.folder, 'local-orders.json');
+  await passback('pause', '--reason', 'moving');
+  const written = await readFile(orders, 'utf8');
+  await writeFile(orders, written.slice(0, -10));
+  const refused = await passback('resume', '--breaker');
+  expect(refused).toMatchObject({ out: '', code: 1 });
+  expect(refused.err).toMatch(/a pause may be in it: run passback resume to end it/);
+  expect(await readFile(orders, 'utf8')).toBe(written.slice(0, -10));
+  expect((await passback('resume')).out).toContain('not paused');
+  expect(await passback('resume', '--breaker')).toMatchObject({ code: 0 });
+  rig = await CommandRig.open({ directory, clock, after: rig });
+});
+
 test('a dry run does everything but the write, and says so', async () => {
   await restart(guard({ dryRun: true }));
   const seq = rig.journal.seq;

@@ -1,12 +1,14 @@
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Disk } from '../../src/agent/commands/journal-disk.ts';
 import { openJournal, type Journal } from '../../src/agent/commands/journal.ts';
 import type { JournalRecord } from '../../src/agent/commands/journal-records.ts';
 import { sha256, signedHash } from '../../src/protocol/digest.ts';
-import { AT, CMD, EPOCH, INTENT, OUTCOME, REFUSAL, id } from '../support/journal-samples.ts';
+import { AT, CMD, EPOCH, INTENT, JTI, OUTCOME, REFUSAL, id } from '../support/journal-samples.ts';
 import { MemoryLog } from '../support/memory-log.ts';
+import { WindowsDisk } from '../support/windows-disk.ts';
 
 let folder: string;
 let path: string;
@@ -18,18 +20,18 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-async function withJournal<T>(work: (journal: Journal) => Promise<T> | T): Promise<T> {
+async function withJournal<T>(work: (journal: Journal) => Promise<T> | T, disk?: Disk): Promise<T> {
   const log = new MemoryLog();
   await using journal = await openJournal({
     path,
     now: () => Date.parse(AT),
     uuid: () => EPOCH,
     log,
+    ...(disk !== undefined && { disk }),
   });
   return await work(journal);
 }
 
-const DAY_MS = 86_400_000;
 const LATER = Date.parse(AT) + 25 * 3_600_000;
 
 test('compacted, the journal knows what may still be asked for, and where its trail stands', async () => {
@@ -67,7 +69,7 @@ test('compacted, the journal knows what may still be asked for, and where its tr
     expect(await journal.outcomeOf(id(4))).toBe('aa.bb.cc');
     expect(journal.refusalOf(id(15))).toBeUndefined();
     expect(await journal.refusalOf(id(16))).toBe('gg.gg.gg');
-    expect(journal.floor).toBe(LATER - DAY_MS);
+    expect(journal.floor).toBe(Date.parse(AT)); // the newest of what was forgotten
   });
 });
 
@@ -117,7 +119,7 @@ test('a journal that was just compacted answers as one that was opened again doe
     expect(journal.openIntents.map(({ cmd }) => cmd)).toEqual([id(2)]);
     expect(journal.signedAfter(0)).toEqual([2, 3, 5]);
     expect([journal.seq, journal.head]).toEqual([5, signedHash('gg.gg.gg')]);
-    expect(journal.floor).toBe(LATER - DAY_MS);
+    expect(journal.floor).toBe(Date.parse(AT)); // the newest of what was forgotten
     return answersOf(journal, ids);
   });
   expect(await withJournal((journal) => answersOf(journal, ids))).toEqual(live);
@@ -209,6 +211,65 @@ test('a compaction finds a record that the disk has damaged since, forgets nothi
     await expect(journal.append({ ...INTENT, cmd: id(2) })).rejects.toMatchObject({
       code: 'JOURNAL_DAMAGED',
     });
+  });
+});
+
+test('what may have been forgotten is told by what was, and does not come back when the clock does', async () => {
+  const fresh = new Date(LATER).toISOString();
+  await withJournal(async (journal) => {
+    await journal.append({ ...INTENT, notAfter: fresh });
+    await journal.append({ ...OUTCOME, notAfter: fresh });
+    journal.confirm(1);
+    await journal.compact(LATER); // nothing is old enough
+    expect(journal.floor).toBe(-Infinity);
+    await journal.compact(LATER + 2 * 86_400_000); // by a clock that has leapt
+    expect([journal.find(CMD), journal.floor]).toEqual([undefined, LATER]);
+    await journal.compact(LATER);
+    expect(journal.floor).toBe(LATER);
+  });
+  await withJournal((journal) => {
+    expect(journal.floor).toBe(LATER);
+  });
+});
+
+describe('on a disk that replaces no file which somebody has open, as Windows does', () => {
+  test('a journal is compacted, and answers and takes records meanwhile', async () => {
+    const disk = new WindowsDisk();
+    await withJournal(async (journal) => {
+      const refusal = (seq: number): JournalRecord => ({
+        ...REFUSAL,
+        ...{ jti: id(seq), seq, jws: `r${seq}.r.r` },
+      });
+      for (const seq of [1, 2, 3]) await journal.append(refusal(seq));
+      const over = new AbortController();
+      const asking = (async () => {
+        while (!over.signal.aborted) expect(await journal.refusalOf(id(2))).toBe('r2.r.r');
+      })();
+      for (let round = 0; round < 10; round += 1) {
+        await Promise.all([journal.compact(Date.parse(AT)), journal.append(refusal(4 + round))]);
+      }
+      over.abort();
+      await asking;
+      expect(await signedAfter(journal, 10)).toEqual(['r11.r.r', 'r12.r.r', 'r13.r.r']);
+    }, disk);
+    await withJournal(async (journal) => {
+      expect(journal.seq).toBe(13);
+    }, disk);
+  });
+
+  test('one that cannot be replaced all the same goes on as it was', async () => {
+    const disk = new WindowsDisk();
+    await withJournal(async (journal) => {
+      await journal.append(REFUSAL);
+      disk.isHeldByAnother = true;
+      await expect(journal.compact(Date.parse(AT))).rejects.toMatchObject({ code: 'EPERM' });
+      expect(await journal.refusalOf(JTI)).toBe('aa.bb.cc');
+      await journal.append({ ...REFUSAL, jti: id(2), seq: 2, jws: 'bb.bb.bb' });
+      expect(await journal.refusalOf(id(2))).toBe('bb.bb.bb');
+      disk.isHeldByAnother = false;
+      await journal.compact(Date.parse(AT));
+      expect(await signedAfter(journal, 0)).toEqual(['aa.bb.cc', 'bb.bb.bb']);
+    }, disk);
   });
 });
 

@@ -147,6 +147,23 @@ test('a last line torn anywhere by a crash is cut off, and everything before it 
   );
 });
 
+test('however many zeros a power cut has left at the end, they are cut off', async () => {
+  await withJournal((journal) => journal.append(OUTCOME));
+  const before = await readFile(path);
+  await appendFile(path, Buffer.alloc(600 * 1024));
+  await withJournal((journal) => {
+    expect(journal.seq).toBe(1);
+  });
+  expect(await readFile(path)).toEqual(before);
+});
+
+test('zeros in the middle are damage, however many', async () => {
+  await withJournal((journal) => journal.append(OUTCOME));
+  await appendFile(path, Buffer.alloc(600 * 1024));
+  await appendFile(path, `\n${encodeRecord(REFUSAL)}`);
+  await expect(openIt()).rejects.toMatchObject({ code: 'JOURNAL_DAMAGED' });
+});
+
 test('damage that no crash explains is refused with the line that is damaged', async () => {
   await withJournal(async (journal) => {
     await journal.append(INTENT);

@@ -1,3 +1,4 @@
+import { ServiceStatus } from '../../src/cloud/health/service-status.ts';
 import { afterEach, expect, test } from 'vitest';
 import { usePostgres } from '../lab/use-postgres.ts';
 import { prepareOperation, submitOperation, type Prepared } from '../support/cloud-operation.ts';
@@ -123,7 +124,15 @@ test('the database is killed and started again under load: nothing is lost, noth
   const callers = [caller(a), caller(b), caller(a), caller(b)];
   await eventually(() => prepared.length > 20, 40_000);
   await server.kill();
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await eventually(async () => {
+    const { text } = await a.health('/status.json');
+    expect(ServiceStatus.strict().parse(JSON.parse(text))).toMatchObject({
+      node: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown,
+      database: { kind: 'postgresql', reachable: false, problem: expect.any(String) as unknown },
+      notReady: [expect.stringMatching(/^its database does not answer: ./)],
+      stuck: [],
+    });
+  }, 20_000);
   await server.start();
   const before = prepared.length;
   await eventually(() => prepared.length > before + 20, 40_000);

@@ -8,6 +8,7 @@ import type { Terminal } from '../../support/terminal.ts';
 import { UsageError } from '../../support/usage-error.ts';
 import { breakerFile, readTrips, type Trip } from '../commands/guard/breaker-file.ts';
 import {
+  ordersFile,
   pauseAt,
   readOrders,
   writeOrders,
@@ -84,6 +85,7 @@ async function resume(
 ): Promise<void> {
   const place = await ownPlace(flags, terminal);
   const { stateFolder: folder } = place;
+  if (flags.breaker === true) await mustKnowPause(folder);
   const before = await ordersIn(folder);
   const wasOpen = (await openTrips(folder, before)).length > 0;
   const orders = flags.breaker === true ? await withResumed(folder, before) : withoutPause(before);
@@ -131,6 +133,15 @@ async function withResumed(folder: string, before: OrdersFile): Promise<OrdersFi
   if (trips === 'damaged') await rm(breakerFile(folder), { force: true });
   const ids = trips === 'damaged' ? [] : trips.map(({ id }) => id);
   return { ...before, resumed: { at: timestamp(Date.now()), trips: ids } };
+}
+
+/** Rejects with a `UsageError` where a pause may be that would be lost with what cannot be read. */
+async function mustKnowPause(folder: string): Promise<void> {
+  const read = await readOrders(folder);
+  if (read.type !== 'unusable') return;
+  throw new UsageError(
+    `${ordersFile(folder)} ${read.why}, and a pause may be in it: run passback resume to end it, or passback pause to order one, then this again`,
+  );
 }
 
 /** What cannot be read is replaced: whoever runs this says what holds from now on. */

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { syncFolder } from '../../support/files.ts';
 
@@ -29,7 +30,7 @@ export interface Disk {
 }
 
 export const LOCAL_DISK: Disk = {
-  open: (path) => open(path, 'a+', 0o600),
+  open: openLocal,
   sizeOf: async (path) => {
     try {
       return (await stat(path)).size;
@@ -43,6 +44,28 @@ export const LOCAL_DISK: Disk = {
   remove: (path) => rm(path, { force: true }),
   syncFolder,
 };
+
+/** Not for appending by the system: Windows would then refuse to cut it back (nodejs/node#3177). */
+async function openLocal(path: string): Promise<DiskFile> {
+  const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  let { size: end } = await handle.stat();
+  return {
+    read: (into, offset, length, position) => handle.read(into, offset, length, position),
+    appendFile: async (bytes) => {
+      for (let done = 0; done < bytes.length;) {
+        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, end);
+        done += bytesWritten;
+        end += bytesWritten;
+      }
+    },
+    truncate: async (length) => {
+      await handle.truncate(length);
+      end = length;
+    },
+    datasync: () => handle.datasync(),
+    close: () => handle.close(),
+  };
+}
 
 /** Whether something failed for want of room, on the disk or in the quota of the account. */
 export function isForWantOfRoom(error: unknown): boolean {

@@ -5,8 +5,6 @@ import type { Disk, DiskFile } from './journal-disk.ts';
 import { JournalError } from './journal-error.ts';
 import { decodeRecord, encodeRecord, isWhole, type JournalRecord } from './journal-records.ts';
 
-/** What it holds is indexed in memory, and it is compacted long before it is as large as this. */
-const MAX_BYTES = 256 * 2 ** 20;
 /** Read at a time: a day's journal in one piece would take several times its size of memory. No line is longer. */
 const PIECE_BYTES = 256 * 2 ** 10;
 const NEWLINE = 0x0a;
@@ -53,12 +51,6 @@ export async function scanRecords(
   visit: (placed: Placed) => void,
 ): Promise<Scanned> {
   const { file, path, size } = extent;
-  if (size > MAX_BYTES) {
-    throw new JournalError(
-      'JOURNAL_DAMAGED',
-      `${path}: ${size} bytes are more than any journal has; move the file away and enrol again`,
-    );
-  }
   const piece = Buffer.alloc(Math.min(PIECE_BYTES, size));
   let records = 0;
   let validBytes = 0;
@@ -68,11 +60,8 @@ export async function scanRecords(
     const isLast = validBytes + bytes.length === size;
     let begin = 0;
     for (let end; (end = bytes.indexOf(NEWLINE, begin)) >= 0; begin = end + 1) {
-      const line = bytes.toString('utf8', begin, end);
-      const record = decodeRecord(line);
+      const record = decode(bytes.toString('utf8', begin, end), path, records + 1);
       if (record === undefined) {
-        // Taken for torn, the last one would be cut off, and a write that it tells of be made again.
-        if (isWhole(line)) throw newer(path, records + 1);
         if (isLast && end === bytes.length - 1) break;
         throw damaged(path, records + 1);
       }
@@ -81,10 +70,31 @@ export async function scanRecords(
       records += 1;
     }
     validBytes += begin;
-    if (isLast) break; // what is left is the write that a crash interrupted: it was never acknowledged
+    // What is left is the write that a crash interrupted: it was never acknowledged.
+    if (isLast || (begin === 0 && !(await hasNewline(extent, validBytes + bytes.length)))) break;
     if (begin === 0) throw damaged(path, records + 1);
   }
   return { records, validBytes, tornBytes: size - validBytes };
+}
+
+/** The record of a line; undefined when it is damaged, or torn. Throws for one of a newer agent. */
+function decode(text: string, path: string, line: number): JournalRecord | undefined {
+  const record = decodeRecord(text);
+  // Taken for torn, the last one would be cut off, and a write that it tells of be made again.
+  if (record === undefined && isWhole(text)) throw newer(path, line);
+  return record;
+}
+
+/** Whether a line ends from `position` on: a crash can leave more zeros than any line has bytes. */
+async function hasNewline({ file, size }: Extent, position: number): Promise<boolean> {
+  const piece = Buffer.alloc(PIECE_BYTES);
+  for (let at = position; at < size;) {
+    const bytes = await readPiece(file, piece.subarray(0, Math.min(piece.length, size - at)), at);
+    if (bytes.includes(NEWLINE)) return true;
+    if (bytes.length === 0) return false;
+    at += bytes.length;
+  }
+  return false;
 }
 
 /** Fills `into` from `position` on; shorter where the file ends before. */
@@ -174,14 +184,15 @@ export interface Written {
 
 /**
  * Puts `successor` in the place of the journal `old` at `path`, durably, and answers it open for
- * appending. Killed at any instruction, the file is whole: the old one or the new one. Rejects with
- * `JournalError` when a power cut would decide which one, or when a line is not as it was written;
- * after any other error the old one goes on.
+ * appending. `letGo` closes the old one first: Windows replaces no file that is open. Killed at any
+ * instruction, the file is whole: the old one or the new one. Rejects with `JournalError` when a power
+ * cut would decide which one, or when a line is not as it was written; after any other error the old
+ * one is still there, and has to be opened again where it was let go of.
  */
 export async function replaceJournal(
   old: Pick<DiskFile, 'read'>,
   path: string,
-  successor: Successor,
+  { successor, letGo }: { readonly successor: Successor; readonly letGo: () => Promise<void> },
   disk: Disk,
 ): Promise<Written> {
   await removeSuccessor(path, disk);
@@ -196,6 +207,7 @@ export async function replaceJournal(
       size += lines.length;
     }
     await file.datasync();
+    await letGo();
     await disk.rename(successorOf(path), path);
   } catch (error) {
     await file.close();

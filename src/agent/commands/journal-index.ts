@@ -41,6 +41,17 @@ interface Remembered extends KnownCommand {
   readonly begun?: Begun | undefined;
 }
 
+/** What a compaction leaves. */
+export interface Needed {
+  /** In their order. */
+  readonly lines: readonly Location[];
+  /**
+   * Operations whose time was over before this may have been forgotten, now or earlier; -Infinity: none
+   * was. By what was forgotten and not by the clock, which may have leapt: it never goes down.
+   */
+  readonly floorMs: number;
+}
+
 /** What the records of the journal's file amount to, and where what they signed lies in it. */
 export class JournalIndex {
   readonly #commands = new Map<string, Remembered>();
@@ -131,17 +142,21 @@ export class JournalIndex {
    * toggle, refusals of tokens that could be replayed after `floorMs`, operations that may be asked
    * for after it, and what the service may not have heard of: numbers after `confirmed`.
    */
-  needed(confirmed: number, floorMs: number): readonly Location[] {
+  needed(confirmed: number, floorMs: number): Needed {
     const lines: Location[] = [];
-    for (const signed of this.#trail.values()) {
-      if (signed.seq > confirmed || signed.endMs > floorMs) lines.push(signed);
-    }
+    const isNeeded = ({ seq, endMs }: SignedLocation): boolean =>
+      seq > confirmed || endMs > floorMs;
+    for (const signed of this.#trail.values()) if (isNeeded(signed)) lines.push(signed);
+    let forgottenMs = this.#floor;
     for (const { written, outcome } of this.#commands.values()) {
+      if (outcome !== undefined && !isNeeded(outcome)) {
+        forgottenMs = Math.max(forgottenMs, outcome.endMs);
+      }
       if (written === undefined) continue;
       if (outcome === undefined || outcome.endMs > floorMs) lines.push(written);
     }
     if (this.#toggle !== undefined) lines.push(this.#toggle.location);
-    return lines.sort((one, other) => one.offset - other.offset);
+    return { lines: lines.sort((one, other) => one.offset - other.offset), floorMs: forgottenMs };
   }
 
   /**

@@ -33,6 +33,9 @@ export class JournalWriter implements AsyncDisposable {
   #size: number;
   #pending: Pending[] = [];
   #turn: Promise<void> | undefined;
+  /** While there is no file to read from: until one has taken the place of the other. */
+  #exchange: Promise<void> | undefined;
+  readonly #reads = new Set<Promise<unknown>>();
   #broken: JournalError | undefined;
   #full: JournalError | undefined;
   #lost = 0;
@@ -77,17 +80,24 @@ export class JournalWriter implements AsyncDisposable {
   }
 
   /**
-   * The outcome or refusal that was signed, from the file. Rejects with `JournalError` when it
-   * cannot be read: then nothing is taken any more, because what was forgotten could be done twice.
+   * The outcome or refusal that was signed, from the file; undefined when `where` knows none. Rejects
+   * with `JournalError` when it cannot be read: then nothing is taken any more, because what was
+   * forgotten could be done twice.
    */
-  async signed(place: SignedPlace): Promise<string> {
+  async signed(where: () => SignedPlace | undefined): Promise<string | undefined> {
+    while (this.#exchange !== undefined) await this.#exchange;
+    const place = where(); // in the file as it is now
+    if (place === undefined) return undefined;
     let cause: unknown;
+    const read = readSigned(this.#file, place);
+    this.#reads.add(read);
     try {
-      // A file that is replaced meanwhile stays open until this has ended.
-      const jws = await readSigned(this.#file, place);
+      const jws = await read;
       if (jws !== undefined) return jws;
     } catch (error) {
       cause = error;
+    } finally {
+      this.#reads.delete(read);
     }
     const error = this.#unreadable(place, cause);
     if (this.#broken === undefined) this.#break(error, []);
@@ -114,18 +124,54 @@ export class JournalWriter implements AsyncDisposable {
   async rewrite(choose: () => Successor, replaced: (first: Placed) => void): Promise<void> {
     await this.#inTurn(async () => {
       if (this.#broken !== undefined) throw this.#broken;
-      const { path, disk } = this.#options;
-      const old = this.#file;
+      let over: () => void = () => undefined;
       try {
-        const { file, size, first } = await replaceJournal(old, path, choose(), disk);
-        [this.#file, this.#size] = [file, size];
-        replaced(first); // with nothing in between: places mean something in their own file only
-        await old.close();
+        await this.#replace(choose, replaced, () => {
+          this.#exchange = new Promise((resolve) => (over = resolve));
+        });
       } catch (error) {
         if (error instanceof JournalError) this.#break(error, []);
         throw error;
+      } finally {
+        this.#exchange = undefined;
+        over();
       }
     });
+  }
+
+  async #replace(
+    choose: () => Successor,
+    replaced: (first: Placed) => void,
+    hold: () => void,
+  ): Promise<void> {
+    const { path, disk } = this.#options;
+    const old = this.#file;
+    const left = { isOpen: true };
+    const letGo = async (): Promise<void> => {
+      hold();
+      await Promise.allSettled(this.#reads);
+      left.isOpen = false;
+      await old.close();
+    };
+    try {
+      const successor = { successor: choose(), letGo };
+      const { file, size, first } = await replaceJournal(old, path, successor, disk);
+      [this.#file, this.#size] = [file, size];
+      replaced(first); // with nothing in between: places mean something in their own file only
+    } catch (error) {
+      if (!left.isOpen && !(error instanceof JournalError)) await this.#openAgain();
+      throw error;
+    }
+  }
+
+  /** After an exchange that failed: the old file is where it was. */
+  async #openAgain(): Promise<void> {
+    const { path, disk } = this.#options;
+    try {
+      this.#file = await disk.open(path);
+    } catch (error) {
+      throw this.#unwritable(error);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,7 @@ import { messageOf } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
 import { LOCAL_DISK, type Disk } from './journal-disk.ts';
 import { JournalError } from './journal-error.ts';
-import { removeSuccessor, scanRecords, type Placed } from './journal-file.ts';
+import { removeSuccessor, scanRecords, type Placed, type SignedPlace } from './journal-file.ts';
 import { JournalIndex, type Begun, type KnownCommand, type Location } from './journal-index.ts';
 import { mustBeReadable, type Intent, type JournalRecord } from './journal-records.ts';
 import { JournalWriter } from './journal-writer.ts';
@@ -115,8 +115,7 @@ export class Journal implements AsyncDisposable {
    * `JournalError` when it cannot be read: then nothing can be begun any more.
    */
   async signed(seq: number): Promise<string | undefined> {
-    const place = this.#index.trail.get(seq);
-    return place && (await this.#writer.signed(place));
+    return this.#writer.signed(() => this.#index.trail.get(seq));
   }
 
   /** The service has everything up to number `seq`: until then, it may still have to be told. */
@@ -169,15 +168,21 @@ export class Journal implements AsyncDisposable {
 
   /** The signed outcome of an operation that has one, which is known without an intent. Rejects as `signed` does. */
   async outcomeOf(cmd: string): Promise<string> {
-    const outcome = this.#index.commands.get(cmd)?.outcome;
-    if (outcome === undefined) throw new TypeError(`journal: ${cmd} has no outcome`);
-    return this.#writer.signed(outcome);
+    return this.#known(cmd, () => this.#index.commands.get(cmd)?.outcome);
   }
 
   /** The signed refusal of a dispatch that was turned away; undefined for any other. Rejects as `signed` does. */
   refusalOf(jti: string): Promise<string> | undefined {
-    const refusal = this.#index.refusals.get(jti);
-    return refusal && this.#writer.signed(refusal);
+    const refusal = (): SignedPlace | undefined => this.#index.refusals.get(jti);
+    return refusal() && this.#known(jti, refusal);
+  }
+
+  /** What was known a moment ago; a compaction that comes between may have forgotten it, a day after its time. */
+  async #known(id: string, where: () => SignedPlace | undefined): Promise<string> {
+    const signed = await this.#writer.signed(where);
+    if (signed === undefined)
+      throw new TypeError(`journal: ${id} has no outcome, or none any more`);
+    return signed;
   }
 
   /**
@@ -212,10 +217,13 @@ export class Journal implements AsyncDisposable {
     return this.#writer.rewrite(
       () => {
         const { epoch, seq, head } = this.#index;
-        const floorMs = nowMs - REMEMBERED_MS;
-        const [at, floor] = [timestamp(nowMs), timestamp(floorMs)];
-        needed = this.#index.needed(this.#confirmed, floorMs);
-        return { first: { type: 'epoch', epoch, at, seq, head, floor }, kept: needed };
+        const plan = this.#index.needed(this.#confirmed, nowMs - REMEMBERED_MS);
+        needed = plan.lines;
+        const floor = plan.floorMs > -Infinity ? { floor: timestamp(plan.floorMs) } : {};
+        return {
+          first: { type: 'epoch', epoch, at: timestamp(nowMs), seq, head, ...floor },
+          kept: needed,
+        };
       },
       // In one go: a command that comes meanwhile must not look like a new one.
       (first) => {

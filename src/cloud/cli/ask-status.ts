@@ -18,7 +18,10 @@ export async function askStatus({
   const own = OWN[host] ?? host;
   const at = `http://${isIPv6(own) ? `[${own}]` : own}:${port}/status.json`;
   try {
-    const response = await fetch(at, { signal: AbortSignal.timeout(WITHIN_MS) });
+    const response = await fetch(at, {
+      signal: AbortSignal.timeout(WITHIN_MS),
+      redirect: 'error', // while the service is down, its port may be anybody's
+    });
     return ServiceStatus.parse(await response.json());
   } catch {
     return { problem: `no running service of this version answers at ${at}` };

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { systemClock } from '../../support/clock.ts';
+import { systemClock, type Clock } from '../../support/clock.ts';
 import { exitCodeOf } from '../../support/command-line.ts';
 import { failureOf, isFault } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
@@ -55,7 +55,9 @@ async function serve(flags: PlaceFlags, terminal: Terminal): Promise<void> {
   try {
     const manager = await openSystemd(terminal.env);
     const cloud = await startCloud(config, { clock: systemClock, log });
-    if (manager !== undefined) void keepTold(toTell(manager, cloud, log), stop.drain, ended.signal);
+    if (manager !== undefined) {
+      void keepTold(toTell(manager, cloud, { clock: systemClock, log }), stop.drain, ended.signal);
+    }
     await aborted(stop.drain);
     await Promise.race([cloud.close(), aborted(stop.abort)]);
     if (stop.abort.aborted) terminal.setExitCode(EXIT.failed);
@@ -73,13 +75,14 @@ async function serve(flags: PlaceFlags, terminal: Terminal): Promise<void> {
   }
 }
 
-function toTell(
+/** What a service manager hears of the service: what hangs in it is logged, too, before it is ended for that. */
+export function toTell(
   manager: ServiceManager,
-  cloud: RunningCloud,
-  log: Logger,
+  cloud: Pick<RunningCloud, 'status' | 'stuck'>,
+  { clock, log }: { readonly clock: Clock; readonly log: Logger },
 ): Parameters<typeof keepTold>[0] {
   return {
-    ...{ manager, clock: systemClock },
+    ...{ manager, clock },
     status: () => cloud.status(),
     stuck: () => cloud.stuck,
     onStuck: (stuck) => {
