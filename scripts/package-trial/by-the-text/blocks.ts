@@ -36,3 +36,20 @@ export function saidIn(text: string, command: string): string {
   if (text.includes(`\`${command}\``)) return command;
   throw new Error(`the text no longer says \`${command}\``);
 }
+
+/** What stands below a heading, up to the next one. Throws where there is none. */
+export function sectionOf(text: string, heading: string): string {
+  const [, section] = text.split(new RegExp(`^#+ ${heading}$`, 'm'));
+  if (section === undefined) throw new Error(`the text no longer has “${heading}”`);
+  return section.split(/^#+ /m, 1).join('');
+}
+
+/** What a text gives in its sentences to be run, each once: one of our programs or scripts, with at least a word more. */
+export function commandsSaid(text: string): readonly string[] {
+  const sentences = text.replaceAll(/^```[^]*?^```$/gm, '');
+  const quoted = [...sentences.matchAll(/`([^`]+)`/g)].map(([, words = '']) =>
+    words.replaceAll(/\s+/g, ' '),
+  );
+  const isCommand = /^(?:\.\/scripts\/|(?:passback|passback-cloud|npm|node) )/;
+  return [...new Set(quoted.filter((words) => isCommand.test(words)))];
+}

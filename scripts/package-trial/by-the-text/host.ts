@@ -1,4 +1,5 @@
 import type { BootedSystem } from '../../../test/lab/booted-system.ts';
+import type { DockerAnswer } from '../../../test/lab/docker.ts';
 import { shellWord } from '../../../src/support/shell-word.ts';
 import { until } from '../machine.ts';
 
@@ -18,12 +19,17 @@ const COMMAND_LIMIT_S = 90;
  * Resolves with what was printed; rejects with it, and with the lines, when one went wrong.
  */
 export async function type(host: Host, lines: string, input = ''): Promise<string> {
+  const { exitCode, output } = await ask(host, lines, input);
+  if (exitCode === 0) return output;
+  throw new Error(`exit code ${exitCode} after\n${lines}\n${output}`);
+}
+
+/** The same, and its end is an answer. */
+export function ask(host: Host, lines: string, input = ''): Promise<DockerAnswer> {
   // An alias works where somebody types.
   const script = `shopt -s expand_aliases\n${lines}`;
   const shell = `timeout ${COMMAND_LIMIT_S} ${asAccount(host)} bash -euc ${shellWord(script)}`;
-  const { exitCode, output } = await host.system.try(`cd ${host.folder}; ${shell}`, input);
-  if (exitCode === 0) return output;
-  throw new Error(`exit code ${exitCode} after\n${lines}\n${output}`);
+  return host.system.try(`cd ${host.folder}; ${shell}`, input);
 }
 
 /** A command that goes on until it is told to end. */

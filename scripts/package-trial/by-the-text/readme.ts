@@ -2,6 +2,7 @@ import { agentConfig } from '../agent-config.ts';
 import { expect } from '../steps.ts';
 import { blocksOf, commandsOf, type Block } from './blocks.ts';
 import { leaveRunning, type, type Host, type Running } from './host.ts';
+import { Operating } from './operating.ts';
 import type { TextTrial } from './text-trial.ts';
 
 const SECTION = 'Install it on a server';
@@ -36,16 +37,24 @@ export async function followReadme(trial: TextTrial, readme: string): Promise<vo
     const name = `README, ${block.where}: ${what.join(', ')}`;
     if (!(await steps.step(name, () => story.follow(block)))) return;
   }
-  await steps.step('README: Kerberos takes the new password, and both end with 0', async () => {
+  await steps.step('README: Kerberos takes the new password', async () => {
     expect(await lab.kinit('anna', PASSWORD), 'ok', 'kinit');
-    await story.end();
+  });
+  const operating = story.operate(readme, blocks);
+  await steps.step('README, Operating: the commands of the agent', () => operating.agent());
+  await steps.step('README, Operating: those of the service', () => operating.service());
+  await steps.step('README, Operating: what both ports answer', () => operating.ports());
+  await steps.step('README, Operating: both end with 0, and status says so', async () => {
+    await story.end('agent');
+    await operating.withoutAgent();
+    await story.end('service');
   });
 }
 
 class Story {
   readonly #trial: TextTrial;
   readonly #hosts: Readonly<Record<'service' | 'agent', Host>>;
-  readonly #running: Running[] = [];
+  readonly #running: Partial<Record<'service' | 'agent', Running>> = {};
   /** As `enroll` printed them. */
   #enrolled = { id: 'AGENT-ID', fingerprint: 'FINGERPRINT' };
 
@@ -84,13 +93,19 @@ class Story {
     const [, started] = LONG_RUNNING.find(([command]) => command.test(last)) ?? [];
     const lines = started === undefined ? block.script : withoutLast(block);
     this.#learn(await type(host, this.#ownNames(lines), `${PASSWORD}\n`));
-    if (started !== undefined) this.#running.push(await leaveRunning(host, last, started));
+    if (started !== undefined) this.#running[place] = await leaveRunning(host, last, started);
     if (place === 'service' && lines.includes('./enroll.token')) await this.#carryToken();
   }
 
-  /** The agent first, as whoever takes them down would. */
-  async end(): Promise<void> {
-    for (const running of this.#running.toReversed()) await running.end();
+  async end(place: 'service' | 'agent'): Promise<void> {
+    await this.#running[place]?.end();
+  }
+
+  /** With the flags that the last step keeps in `to`, as whoever has just typed that would. */
+  operate(readme: string, blocks: readonly Block[]): Operating {
+    const to = blocks.flatMap(commandsOf).find((command) => command.startsWith('to=('));
+    if (to === undefined) throw new Error('no step keeps its flags in “to”');
+    return new Operating(readme, { ...this.#hosts, to: this.#ownNames(to) });
   }
 
   #learn(printed: string): void {
