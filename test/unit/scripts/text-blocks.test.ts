@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { blocksOf, commandsOf, saidIn } from '../../../scripts/package-trial/by-the-text/blocks.ts';
+import {
+  blocksOf,
+  commandsOf,
+  commandsSaid,
+  saidIn,
+  sectionOf,
+} from '../../../scripts/package-trial/by-the-text/blocks.ts';
 
 const TEXT = [
   '# Tool',
@@ -45,4 +51,16 @@ test('a command is a line, or several where a backslash goes on', () => {
 test('a command in a sentence is the one that stands there, and none that does not', () => {
   expect(saidIn(TEXT, 'tool stop')).toBe('tool stop');
   expect(() => saidIn(TEXT, 'tool start')).toThrow('no longer says `tool start`');
+});
+
+test('a section is what stands below its heading, up to the next one', () => {
+  expect(sectionOf(TEXT, 'Use')).toBe('\n```sh\ntool use\n```');
+  expect(sectionOf(TEXT, 'Install')).toMatch(/^\n\*\*1\. [^]* nowhere\.\n\n$/);
+  expect(() => sectionOf(TEXT, 'Removal')).toThrow('no longer has “Removal”');
+});
+
+test('commands of ours in sentences are found once, however they are broken, and names alone are not', () => {
+  const sentences = 'Run `./scripts/demo`, `passback\n  status`, or `npm ci`: `passback status`.';
+  const others = 'No `passback`, `config/passback.yaml`, `tool stop`.\n```sh\n: `node x`\n```\n';
+  expect(commandsSaid(sentences + others)).toEqual(['./scripts/demo', 'passback status', 'npm ci']);
 });
