@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import { systemClock } from '../../support/clock.ts';
+import { closeInTime } from '../../support/close-in-time.ts';
 import { EXIT, exitCodeOf } from '../../support/command-line.ts';
 import { failureOf, messageOf } from '../../support/errors.ts';
 import { onAbort } from '../../support/on-abort.ts';
@@ -86,7 +87,7 @@ function onCrash(log: ClosableLogger, terminal: Terminal): { off(): void } {
     log.error('agent.failed', failureOf(error));
     terminal.setExitCode(EXIT.failed);
     // What is half done is in the journal; going on with unknown state would be worse.
-    void log.close().then(() => process.exit(EXIT.failed));
+    void closeInTime(log, systemClock).then(() => process.exit(EXIT.failed));
   };
   process.on('uncaughtException', listener);
   return {

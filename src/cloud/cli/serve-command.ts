@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { systemClock, type Clock } from '../../support/clock.ts';
+import { closeInTime } from '../../support/close-in-time.ts';
 import { exitCodeOf } from '../../support/command-line.ts';
 import { failureOf, isFault } from '../../support/errors.ts';
 import type { Logger } from '../../support/logger.ts';
@@ -47,7 +48,7 @@ async function serve(flags: PlaceFlags, terminal: Terminal): Promise<void> {
     log.error('cloud.failed', failureOf(error));
     terminal.setExitCode(EXIT.failed);
     // Operations under way are in the database and go on after the restart.
-    void log.close().then(() => process.exit(EXIT.failed));
+    void closeInTime(log, systemClock).then(() => process.exit(EXIT.failed));
   };
   process.on('uncaughtException', crash);
   const stop = terminal.stopSignals(config.drainMs + CLOSE_GRACE_MS);
