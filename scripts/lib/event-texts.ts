@@ -28,7 +28,7 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'agent.stuck': {
     meaning:
-      'The agent does not get on, as `stuck` says; systemd ends it after 30 s, as it ends itself on Windows; it is started again, and nothing is done twice.',
+      'The agent does not get on, as `stuck` says; systemd ends it after 30 s, as it ends itself on Windows unless it stops; it starts again, and nothing is done twice.',
     action: 'Report it as a bug when it repeats, with the lines of the log before it.',
   },
   'agent.state_migrated': {

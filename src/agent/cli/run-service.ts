@@ -52,6 +52,7 @@ export async function runAsService(
         return { ...logging, also, file: join(stateFolder, LOG_FILE), rotate: LOG_ROTATION };
       },
       serviceManager: ownWatchdog(({ phase }) => {
+        host.beat();
         if (phase === 'ready') host.started();
       }, crash),
     });

@@ -1,5 +1,6 @@
 import type { Native, Pointer } from '../../support/windows/native.ts';
 import type { FromDialogue, StopControl } from './service-messages.ts';
+import { silenceWatchdog } from './silence-watchdog.ts';
 import {
   nextStatus,
   STARTING,
@@ -23,6 +24,13 @@ const STOP_CONTROLS: Readonly<Partial<Record<number, StopControl>>> = {
 /** Exit code of a thread that has not ended. */
 const STILL_ACTIVE = 259;
 const LOOK_MS = 100;
+
+export interface DialogueOptions {
+  readonly service: string;
+  readonly tell: (message: FromDialogue) => void;
+  /** The agent's own thread has been silent for so long that it has to be ended. */
+  readonly onSilence: () => void;
+}
 
 interface Advapi {
   readonly RegisterServiceCtrlHandlerExW: (
@@ -54,6 +62,7 @@ export class ServiceDialogue {
   readonly #native: Native;
   readonly #service: string;
   readonly #tell: (message: FromDialogue) => void;
+  readonly #watch: ReturnType<typeof silenceWatchdog>;
   readonly #advapi: Advapi;
   readonly #kernel: Kernel;
   /** What the native side keeps addresses of has to stay where it is. */
@@ -62,13 +71,11 @@ export class ServiceDialogue {
   #status: ServiceStatus = STARTING;
   #handle: Pointer = null;
 
-  constructor(
-    native: Native,
-    options: { readonly service: string; readonly tell: (message: FromDialogue) => void },
-  ) {
+  constructor(native: Native, options: DialogueOptions) {
     this.#native = native;
     this.#service = options.service;
     this.#tell = options.tell;
+    this.#watch = silenceWatchdog(options.onSilence);
     this.#advapi = native.bind<Advapi>('advapi32.dll', {
       RegisterServiceCtrlHandlerExW:
         'void *RegisterServiceCtrlHandlerExW(str16 service, void *handler, void *context)',
@@ -123,6 +130,7 @@ export class ServiceDialogue {
     const before = this.#status;
     this.#status = nextStatus(before, event);
     if (this.#status !== before) this.#report();
+    this.#watch(event, this.#status.state);
   }
 
   /** ServiceMain: it may return once the handler is registered; the process lives on. */

@@ -13,6 +13,8 @@ export interface ServiceHost {
   readonly signals: SignalSource;
   /** The start is done. */
   started(): void;
+  /** The agent's own thread gets on; once started, it is ended when it has not said so for 30 s. */
+  beat(): void;
   /** Tells the manager that nothing runs any more; resolves when it knows. Idempotent. */
   ended(exitCode: number): Promise<void>;
 }
@@ -50,6 +52,9 @@ export async function startServiceHost(service: string): Promise<ServiceHost> {
     signals: events,
     started: () => {
       tell({ type: 'started' });
+    },
+    beat: () => {
+      tell({ type: 'beat' });
     },
     ended: (exitCode) => (ending ??= end(exitCode)),
   };

@@ -10,7 +10,10 @@ export type FromDialogue =
 
 /** What it is told. */
 export type ToDialogue =
-  { readonly type: 'started' } | { readonly type: 'ended'; readonly exitCode: number };
+  | { readonly type: 'started' }
+  /** The agent's own thread gets on: the time until it is ended begins anew. */
+  | { readonly type: 'beat' }
+  | { readonly type: 'ended'; readonly exitCode: number };
 
 /** What it begins with. */
 export interface DialogueData {

@@ -9,6 +9,8 @@ export interface ServiceStatus {
 
 export type ServiceEvent =
   | { readonly type: 'tick' }
+  /** The agent's own thread gets on. */
+  | { readonly type: 'beat' }
   | { readonly type: 'started' }
   | { readonly type: 'stopping' }
   | { readonly type: 'ended'; readonly exitCode: number };
@@ -36,6 +38,8 @@ export function nextStatus(status: ServiceStatus, event: ServiceEvent): ServiceS
   switch (event.type) {
     case 'tick':
       return ticked(status);
+    case 'beat':
+      return status;
     case 'started':
       return status.state === 'start-pending'
         ? { state: 'running', checkPoint: 0, exitCode: 0 }

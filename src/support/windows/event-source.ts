@@ -20,23 +20,30 @@ const TYPES = { error: 1, warn: 2, info: 4 } as const;
 interface Reporting {
   readonly RegisterEventSourceW: (server: null, source: string) => Pointer;
   readonly DeregisterEventSource: (source: Pointer) => number;
-  readonly ReportEventW: (
-    source: Pointer,
-    type: number,
-    category: number,
-    id: number,
-    account: null,
-    count: number,
-    size: number,
-    texts: readonly string[],
-    data: null,
-  ) => number;
+  readonly ReportEventW: ((...report: Report) => number) & {
+    /** On another thread; koffi gives it to each function. */
+    readonly async: (...reportAndDone: [...Report, done: () => void]) => void;
+  };
 }
+
+type Report = [
+  source: Pointer,
+  type: number,
+  category: number,
+  id: number,
+  account: null,
+  count: number,
+  size: number,
+  texts: readonly string[],
+  data: null,
+];
 
 /** Takes entries for the Event Log of this machine. */
 export interface EventSource {
   /** False when the Event Log does not take it; never throws. */
   report(entry: EventEntry): boolean;
+  /** Does so on another thread, whatever becomes of it, for whoever must not hang with the Event Log. */
+  reportAside(entry: EventEntry): Promise<void>;
   close(): void;
 }
 
@@ -50,10 +57,17 @@ export function openEventSource(native: Native): EventSource {
   });
   let source = advapi.RegisterEventSourceW(null, EVENT_SOURCE);
   if (source === null) throw native.failure('the Event Log cannot be opened');
+  const toReport = ({ level, id, texts }: EventEntry): Report => {
+    return [source, TYPES[level], 0, id, null, texts.length, 0, texts, null];
+  };
   return {
-    report: ({ level, id, texts }) =>
-      source !== null &&
-      advapi.ReportEventW(source, TYPES[level], 0, id, null, texts.length, 0, texts, null) !== 0,
+    report: (entry) => source !== null && advapi.ReportEventW(...toReport(entry)) !== 0,
+    reportAside: (entry) =>
+      new Promise((resolve) => {
+        advapi.ReportEventW.async(...toReport(entry), () => {
+          resolve();
+        });
+      }),
     close: () => {
       if (source !== null) advapi.DeregisterEventSource(source);
       source = null;
