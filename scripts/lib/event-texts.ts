@@ -304,6 +304,11 @@ export const EVENT_TEXTS: Readonly<Record<Exclude<EventName, OutcomeEvent>, Even
   },
   'cloud.agent_approved': { meaning: 'A person has approved an agent.', action: NOTHING },
   'cloud.agent_revoked': { meaning: 'A person has ended an agent for good.', action: NOTHING },
+  'cloud.agent_disabled': {
+    meaning: 'A person keeps an agent out until it is enabled.',
+    action: 'When the reason is gone: `passback-cloud agent enable`.',
+  },
+  'cloud.agent_enabled': { meaning: 'A person lets a disabled agent in again.', action: NOTHING },
   'cloud.agent_alarm': {
     meaning: 'An agent did what an honest one does not: see Alarms.',
     action:

@@ -99,6 +99,8 @@ const CLOSE_ACTIONS: Readonly<Record<keyof typeof CLOSE_CODES, string>> = {
     'Enrol the agent anew with an empty state folder and revoke the old one; stop the copy if there is one.',
   tooSlow:
     'Nothing to do once. If it repeats, look at the load of the machine of the agent, its disk, and the way to the service.',
+  disabled:
+    'When the reason is gone, which `passback-cloud status` names: `passback-cloud agent enable`; nothing at the machine.',
 };
 
 /** Why either side closes the socket. */

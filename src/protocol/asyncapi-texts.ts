@@ -44,6 +44,7 @@ export const CLOSE_MEANINGS: Meanings<typeof CLOSE_CODES> = {
   wrongJournal:
     'The journal of the agent is older than, or not, the one that the service knows; enrol again.',
   tooSlow: 'The agent neither began a command nor answered it in time; dial again.',
+  disabled: 'An admin has disabled the agent, until it is enabled again.',
 };
 
 /** What each JSON-RPC error code means. */

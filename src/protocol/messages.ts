@@ -24,6 +24,7 @@ export const CLOSE_CODES = {
   protocolError: 4004,
   wrongJournal: 4005,
   tooSlow: 4006,
+  disabled: 4007,
 } as const;
 
 /** JSON-RPC 2.0 error codes; ours are in the range the standard leaves to servers. */

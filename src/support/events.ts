@@ -102,6 +102,8 @@ export const EVENTS = {
   'cloud.agent_approved': 40112,
   'cloud.agent_revoked': 40113,
   'cloud.agent_alarm': 40114,
+  'cloud.agent_disabled': 40115,
+  'cloud.agent_enabled': 40116,
   'cloud.operation_prepared': 40200,
   'cloud.operation_dispatched': 40201,
   'cloud.operation_finished': 40202,

@@ -111,6 +111,26 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
       expect(await store.agents.peers('nothing')).toEqual([]);
     });
 
+    test('keeps by whom an agent was disabled and why, and forgets it when told to', async () => {
+      const disabled = { at: NOW, by: 'anna', reason: 'a move' };
+      await store.agents.add({ ...sampleAgent('a'), state: 'approved' });
+      expect(await store.agents.decided(0)).toEqual([]);
+      await store.agents.update('a', { disabled });
+      await store.agents.update('a', { seenAt: NOW }); // as every other change: it says nothing of it
+      const known = { state: 'approved', disabled };
+      expect(await store.agents.find('a')).toMatchObject(known);
+      expect(await store.agents.identity('a')).toMatchObject(known);
+      expect(await store.agents.standing('a')).toEqual(known);
+      expect(await store.agents.decided(NOW + 1)).toEqual([{ id: 'a', ...known }]);
+      expect(await store.agents.peers('corp')).toHaveLength(1);
+      await store.agents.update('a', { disabled: undefined });
+      expect(await store.agents.find('a')).toEqual({
+        ...sampleAgent('a'),
+        ...{ state: 'approved', seenAt: NOW },
+      });
+      expect(await store.agents.decided(NOW + 1)).toEqual([]);
+    });
+
     test('takes a device key once', async () => {
       await store.agents.add(sampleAgent('a'));
       expect(await store.agents.add(sampleAgent('b'))).toBe(false);

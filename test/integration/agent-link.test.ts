@@ -283,6 +283,7 @@ function problem(status: string, code: string): string {
 test.each([
   [problem('401 Unauthorized', 'AGENT_UNKNOWN'), 'link.rejected', 'enrol again'],
   [problem('403 Forbidden', 'AGENT_REVOKED'), 'link.rejected', 'revoked'],
+  [problem('403 Forbidden', 'AGENT_DISABLED'), 'link.rejected', 'passback-cloud agent enable'],
   ['401 Unauthorized', 'link.dial_failed', 'what stands in front'],
   ['403 Forbidden', 'link.dial_failed', 'what stands in front'],
   ['409 Conflict', 'link.dial_failed', 'copies of one state folder'],
@@ -335,6 +336,7 @@ test.each([
 
 test.each([
   [4001, 'revoked'],
+  [4007, 'passback-cloud agent enable'],
   [4003, 'newer agent'],
 ])('close code %i is taken for good: the agent stays up and asks rarely', async (code, words) => {
   const { service, log, slept, states, monitor } = await scene();

@@ -622,6 +622,19 @@ test('the whole story on the command line: token, approve, reset, pause, resume,
   const audit = await run(['audit', ...flags]);
   for (const action of ['token.created', 'agent.approved', 'operation.applied', 'writeback.paused'])
     expect(audit.out).toContain(action);
+
+  const reason = ['--reason', 'a move'];
+  const disabled = await run(['agent', 'disable', agent.id, ...reason, ...flags]);
+  expect(disabled).toMatchObject({ code: 0, err: '' });
+  expect(disabled.out).toContain(`passback-cloud agent enable ${agent.id} --directory`);
+  expect((await run(['agent', 'list', ...flags])).out).toMatch(/scripted +disabled +offline/);
+  const status = await run(['status', ...flags]);
+  expect(status.out).toMatch(
+    /disabled by admin since .* \(a move\): `passback-cloud agent enable`/,
+  );
+  const enabled = await run(['agent', 'enable', agent.id, ...flags]);
+  expect(enabled.out).toContain('Enabled');
+  expect((await run(['agent', 'list', ...flags])).out).toMatch(/scripted +approved +offline/);
   const revoked = await run(['agent', 'revoke', agent.id, ...flags]);
   expect(cloud.log.of('cloud.request_failed')).toEqual([]);
   expect(revoked).toMatchObject({ code: 0, err: '' });

@@ -8,7 +8,7 @@ import type { LinkSession } from '../../src/cloud/link/link-session.ts';
 import { LiveSessions } from '../../src/cloud/link/live-sessions.ts';
 import { Spread } from '../../src/cloud/link/spread.ts';
 import type { Work } from '../../src/cloud/store/group-commit.ts';
-import type { AgentState } from '../../src/cloud/store/records.ts';
+import type { AgentRecord } from '../../src/cloud/store/records.ts';
 import { Together } from '../../src/cloud/store/together.ts';
 import type { Core } from '../../src/cloud/writeback/core.ts';
 import { newNonce } from '../../src/cloud/link/nonce.ts';
@@ -33,15 +33,17 @@ beforeEach(async () => {
 afterEach(() => cloud[Symbol.asyncDispose]());
 
 /** What its hello comes to when a person decides otherwise between its reading and its commit. */
-function helloOf(before: AgentState, meanwhile: AgentState): Promise<Welcome> {
+type Decided = Pick<AgentRecord, 'state' | 'disabled'>;
+
+function helloOf(before: Decided, meanwhile: Decided): Promise<Welcome> {
   return cloud.inspect(async (store) => {
-    await store.agents.update(agent.id, { state: before });
+    await store.agents.update(agent.id, before);
     const keys = await LiveKeys.load(new KeyFolder(cloud.folder.keys), TEST_ISSUER, Date.now());
     const core = {
       ...{ issuer: TEST_ISSUER, store, keys: keys.current, deviceKeys: new DeviceKeys() },
       ...{ clock: systemClock, log: new MemoryLog() },
       groupCommit: new Together<Work, undefined>(async (works) => {
-        await store.agents.update(agent.id, { state: meanwhile });
+        await store.agents.update(agent.id, meanwhile);
         await store.atomically(async (inside) => {
           for (const work of works) await work(inside);
         });
@@ -63,16 +65,30 @@ function helloOf(before: AgentState, meanwhile: AgentState): Promise<Welcome> {
   });
 }
 
+const APPROVED = { state: 'approved' } as const;
+
+test('an agent that was disabled while its hello was taken is not welcomed', async () => {
+  const disabled = { at: Date.now(), by: 'anna', reason: 'a move' };
+  await expect(helloOf(APPROVED, { ...APPROVED, disabled })).rejects.toMatchObject({
+    code: 'AGENT_DISABLED',
+  });
+  expect(closes).toEqual([CLOSE_CODES.disabled]);
+});
+
 test('an agent that was revoked while its hello was taken is not welcomed', async () => {
-  await expect(helloOf('approved', 'revoked')).rejects.toMatchObject({ code: 'AGENT_REVOKED' });
+  await expect(helloOf(APPROVED, { state: 'revoked' })).rejects.toMatchObject({
+    code: 'AGENT_REVOKED',
+  });
   expect(closes).toEqual([CLOSE_CODES.revoked]);
 });
 
 test('an agent that was approved while its hello was taken is welcomed as approved', async () => {
-  await expect(helloOf('pending', 'approved')).resolves.toMatchObject({ approved: true });
+  await expect(helloOf({ state: 'pending' }, APPROVED)).resolves.toMatchObject({ approved: true });
   expect(closes).toEqual([]);
 });
 
 test('an agent that nobody has approved is welcomed as pending', async () => {
-  await expect(helloOf('pending', 'pending')).resolves.toMatchObject({ approved: false });
+  await expect(helloOf({ state: 'pending' }, { state: 'pending' })).resolves.toMatchObject({
+    approved: false,
+  });
 });

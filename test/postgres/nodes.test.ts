@@ -95,6 +95,34 @@ test('status, pause, approval and revocation are the same on every node, at once
   expect(await closed).toBe(4001);
 });
 
+test('an agent that is disabled on one node loses its session on another, and is let in by none', async () => {
+  const [a, b, c] = await startNodes();
+  const agent = await joinAgent(b);
+  await prepareSoon(a);
+  await a.call('POST', `agents/${agent.id}/disable`, { body: { reason: 'a move' } });
+  await eventually(() => agent.closeCodes.includes(4007));
+  for (const node of [a, b, c]) {
+    agent.cloud = node;
+    await expect(agent.dial()).rejects.toThrow('HTTP 403');
+    expect((await node.call('GET', 'status')).body).toMatchObject({
+      ...{ connectivity: 'cannot-connect', agents: [{ connected: false }] },
+    });
+  }
+  await c.call('POST', `agents/${agent.id}/enable`);
+  agent.cloud = a;
+  await agent.connect();
+  const done = await submitOperation(b, await prepareSoon(b));
+  expect(done.body).toMatchObject({ status: 'applied', agent: agent.id });
+});
+
+test('a node that was not told that an agent is disabled finds out by itself', async () => {
+  const [a, b] = await startNodes();
+  const agent = await joinAgent(b);
+  const disabled = { at: Date.now(), by: 'anna', reason: '' };
+  await a.inspect((store) => store.agents.update(agent.id, { disabled }));
+  await eventually(() => agent.closeCodes.includes(4007));
+});
+
 test('an agent has one session on all nodes: a second one is refused while the first is alive', async () => {
   const [a, b] = await startNodes();
   const agent = await joinAgent(b);

@@ -1,3 +1,4 @@
+import { UNTIL_ENABLED } from './refusal.ts';
 import { CLOSE_CODES } from '../../protocol/messages.ts';
 
 export interface Closing {
@@ -18,6 +19,10 @@ const MEANINGS: Readonly<Partial<Record<number, Closing>>> = {
   1013: { reason: 'the service is overloaded', refused: false },
   [CLOSE_CODES.revoked]: {
     reason: 'the service has revoked this agent; enrol again if that is not wanted',
+    refused: true,
+  },
+  [CLOSE_CODES.disabled]: {
+    reason: `an admin has disabled this agent; ${UNTIL_ENABLED}`,
     refused: true,
   },
   [CLOSE_CODES.superseded]: {

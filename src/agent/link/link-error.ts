@@ -11,6 +11,7 @@ const RETRYABLE = {
   PROXY_LOGIN: true,
   NOT_ADMITTED: true,
   REVOKED: false,
+  DISABLED: false,
   TOO_OLD: false,
 } as const satisfies Record<string, boolean>;
 

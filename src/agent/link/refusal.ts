@@ -9,6 +9,10 @@ const BODY_WITHIN_MS = 2_000;
 export const URL_CURE =
   'look at service.url and at what stands in front of the service, which has to let WebSockets through';
 
+/** What ends it, for the person at this machine, who may not be the admin. */
+export const UNTIL_ENABLED =
+  'it works again after `passback-cloud agent enable`, which it asks for within a quarter of an hour, at once when it is restarted';
+
 /** The service has no room, or a failure of its own; or it does not answer whoever stands in front. */
 const PASSING_STATUS: ReadonlySet<number> = new Set([429, 500, 502, 503, 504]);
 
@@ -53,6 +57,12 @@ export async function readRefusal(response: IncomingMessage): Promise<LinkError>
 function notAdmitted(answer: string, code: string): LinkError {
   const passing = PASSING[code];
   if (passing !== undefined) return new LinkError('NOT_ADMITTED', `${passing} (${answer})`);
+  if (code === 'AGENT_DISABLED') {
+    return new LinkError(
+      'DISABLED',
+      `an admin has disabled this agent (${answer}); ${UNTIL_ENABLED}`,
+    );
+  }
   return new LinkError(
     'REVOKED',
     `the service does not accept this agent (${answer}): it was revoked, belongs to another service, or its clock is wrong. Compare the clocks, else enrol again`,

@@ -5,6 +5,7 @@ import { ENROLL_PATH } from '../../protocol/messages.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { viewAgents, viewOf } from '../writeback/connectivity.ts';
 import { approveAgent, revokeAgent } from '../writeback/decide-agents.ts';
+import { disableAgent, enableAgent } from '../writeback/disable-agents.ts';
 import { createEnrollmentToken, enroll } from '../writeback/enroll.ts';
 import { requireScope } from './authenticate.ts';
 import {
@@ -13,6 +14,7 @@ import {
   AgentView,
   ApproveRequest,
   DirectoryParam,
+  DisableRequest,
   TokenView,
 } from './bodies.ts';
 import { callerOf, type ApiEnv, type ApiOptions } from './context.ts';
@@ -64,6 +66,28 @@ const approveRoute = createRoute({
   responses: { 200: json(AgentView, 'Approved.'), ...problems },
 });
 
+const disableRoute = createRoute({
+  method: 'post',
+  path: `${base}/agents/{id}/disable`,
+  tags: ['Agents'],
+  summary: 'Keep an agent out until it is enabled, and close its session',
+  security: SECURITY,
+  middleware,
+  request: { params: AgentParam, body: body(DisableRequest) },
+  responses: { 200: json(AgentView, 'Disabled.'), ...problems },
+});
+
+const enableRoute = createRoute({
+  method: 'post',
+  path: `${base}/agents/{id}/enable`,
+  tags: ['Agents'],
+  summary: 'Let a disabled agent in again, without a new enrolment',
+  security: SECURITY,
+  middleware,
+  request: { params: AgentParam },
+  responses: { 200: json(AgentView, 'Enabled.'), ...problems },
+});
+
 const revokeRoute = createRoute({
   method: 'delete',
   path: `${base}/agents/{id}`,
@@ -94,6 +118,19 @@ export function agentRoutes(app: OpenAPIHono<ApiEnv>, { core }: ApiOptions): voi
     const { id } = c.req.valid('param');
     const { fingerprint } = c.req.valid('json');
     const agent = await approveAgent(core, callerOf(c.get('apiKey')), { id, fingerprint });
+    return c.json(viewAgent(viewOf(core, agent)), 200);
+  });
+
+  app.openapi(disableRoute, async (c) => {
+    const { id } = c.req.valid('param');
+    const { reason } = c.req.valid('json');
+    const agent = await disableAgent(core, callerOf(c.get('apiKey')), { id, reason });
+    return c.json(viewAgent(viewOf(core, agent)), 200);
+  });
+
+  app.openapi(enableRoute, async (c) => {
+    const { id } = c.req.valid('param');
+    const agent = await enableAgent(core, callerOf(c.get('apiKey')), id);
     return c.json(viewAgent(viewOf(core, agent)), 200);
   });
 

@@ -140,6 +140,10 @@ export const AgentView = z
     sealingKey: z.object({ kid: Sha256, since: Timestamp }),
     guard: GuardSummary.optional(),
     report: StatusReport.optional(),
+    disabled: z
+      .object({ at: Timestamp, by: z.string(), reason: z.string() })
+      .optional()
+      .meta({ description: 'It is kept out until somebody enables it, whatever its state.' }),
     turnedAway: z
       .object({ at: Timestamp, version: z.string(), reason: z.string() })
       .optional()
@@ -152,6 +156,10 @@ export const AgentList = z.object({ agents: z.array(AgentView) }).meta({ id: 'Ag
 export const ApproveRequest = z
   .strictObject({ fingerprint: Sha256 })
   .meta({ id: 'ApproveRequest' });
+
+export const DisableRequest = z
+  .strictObject({ reason: ShortText.default('') })
+  .meta({ id: 'DisableRequest' });
 
 export const TokenView = z
   .object({ id: Uuid, token: z.string(), expiresAt: Timestamp })

@@ -78,7 +78,7 @@ export function viewToggle(toggle: Toggle, now: Moment): z.infer<typeof ToggleVi
 
 export function viewAgent({ agent, connected, outdated }: Agent): z.infer<typeof AgentView> {
   const { id, name, state, version, deviceKey, sealingKey, sealingSince } = agent;
-  const { enrolledAt, decidedAt, decidedBy, seenAt, guard, report, turnedAway } = agent;
+  const { enrolledAt, decidedAt, decidedBy, seenAt, guard, report, turnedAway, disabled } = agent;
   return {
     id,
     name,
@@ -94,6 +94,7 @@ export function viewAgent({ agent, connected, outdated }: Agent): z.infer<typeof
     sealingKey: { kid: sealingKey.kid, since: timestamp(sealingSince) },
     ...(guard !== undefined && { guard }),
     ...(report !== undefined && { report }),
+    ...(disabled !== undefined && { disabled: { ...disabled, at: timestamp(disabled.at) } }),
     ...(turnedAway !== undefined && {
       turnedAway: { ...turnedAway, at: timestamp(turnedAway.at) },
     }),

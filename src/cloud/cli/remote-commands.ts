@@ -6,6 +6,7 @@ import {
   AgentList,
   AgentView,
   AuditView,
+  type DisableRequest,
   OperationView,
   StatusView,
   TokenView,
@@ -43,6 +44,17 @@ Examples:
 const REVOKE_EXAMPLE = `
 Example:
   passback-cloud agent revoke AGENT-ID ${API}`;
+
+const DISABLE_EXAMPLE = `
+Example:
+  passback-cloud agent disable AGENT-ID --reason "its machine is being moved" ${API}
+
+It gets no command and no secret is sealed to it until \`passback-cloud agent enable\`. It stays up and tries again
+every 10 to 15 minutes. For good: \`passback-cloud agent revoke\`.`;
+
+const ENABLE_EXAMPLE = `
+Example:
+  passback-cloud agent enable AGENT-ID ${API}`;
 
 const RESUME_EXAMPLE = `
 Example:
@@ -149,6 +161,45 @@ function addAgent(program: Command, terminal: Terminal): void {
       const client = await ApiClient.open(flags);
       const revoked = await client.call('DELETE', `agents/${encodeURIComponent(id)}`, AgentView);
       say(terminal, flags, revoked, `Revoked ${agentLine(revoked)}`);
+    });
+  addDisable(agent, terminal);
+}
+
+function addDisable(agent: Command, terminal: Terminal): void {
+  const post = async (
+    path: readonly [id: string, verb: string],
+    flags: Flags,
+    options: { readonly body?: z.input<typeof DisableRequest> } = {},
+  ): Promise<z.infer<typeof AgentView>> => {
+    const [id, verb] = path;
+    const client = await ApiClient.open(flags);
+    return client.call('POST', `agents/${encodeURIComponent(id)}/${verb}`, AgentView, options);
+  };
+  withApiFlags(agent.command('disable'))
+    .description('keep an agent out until it is enabled, and close its connection')
+    .argument('<id>', 'the agent')
+    .option('--reason <text>', 'shown to everybody who asks', reasonText)
+    .addHelpText('after', DISABLE_EXAMPLE)
+    .action(async (id: string, flags: Flags & { readonly reason?: string }) => {
+      const { reason = '' } = flags;
+      const disabled = await post([id, 'disable'], flags, { body: { reason } });
+      const words = [
+        `Disabled ${agentLine(disabled)}`,
+        `When the reason is gone: passback-cloud agent enable ${id} ${againWith(flags)}`,
+      ];
+      say(terminal, flags, disabled, words.join('\n'));
+    });
+  withApiFlags(agent.command('enable'))
+    .description('let a disabled agent in again; it needs no new enrolment')
+    .argument('<id>', 'the agent')
+    .addHelpText('after', ENABLE_EXAMPLE)
+    .action(async (id: string, flags: Flags) => {
+      const enabled = await post([id, 'enable'], flags);
+      const words = [
+        `Enabled ${agentLine(enabled)}`,
+        'It comes back by itself within a quarter of an hour, at once when it is restarted.',
+      ];
+      say(terminal, flags, enabled, words.join('\n'));
     });
 }
 

@@ -46,7 +46,8 @@ function tableOf(agents: readonly Agent[]): readonly string[] {
 }
 
 function columns(agent: Agent): readonly string[] {
-  const { id, name, state, connected, version, fingerprint, report } = agent;
+  const { id, name, connected, version, fingerprint, report } = agent;
+  const state = agent.disabled === undefined ? agent.state : 'disabled';
   const link = connected ? 'connected' : 'offline';
   // What an agent that is away reported last is no news.
   const writeback = connected ? (report?.state ?? '-') : '-';
@@ -60,16 +61,23 @@ function hiddenLines(all: readonly Agent[], shown: readonly Agent[]): readonly s
 }
 
 function details(agent: Agent): readonly string[] {
-  const { state, connected, outdated, version, seenAt, report, guard, turnedAway } = agent;
+  const { state, connected, outdated, version, seenAt, report, guard, turnedAway, disabled } =
+    agent;
   if (state === 'revoked') return [];
   return [
     ...(connected || seenAt === undefined ? [] : [`last seen ${seenAt}`]),
+    ...(disabled === undefined ? [] : [disabledLine(disabled)]),
     ...(turnedAway === undefined ? [] : [`turned away at ${turnedAway.at}: ${turnedAway.reason}`]),
     ...(outdated ? [`version ${version} is older than the service: update it`] : []),
     ...(report?.reasons ?? []),
     ...(guard === undefined ? [] : guardLines(guard)),
     ...(report === undefined ? [] : [counterLine(report)]),
   ].map((line) => `    ${printable(line)}`);
+}
+
+function disabledLine({ at, by, reason }: NonNullable<Agent['disabled']>): string {
+  const why = reason === '' ? '' : ` (${reason})`;
+  return `disabled by ${by} since ${at}${why}: \`passback-cloud agent enable\` lets it in again`;
 }
 
 function guardLines(guard: GuardSummary): readonly string[] {

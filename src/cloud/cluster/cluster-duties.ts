@@ -1,6 +1,6 @@
-import { CLOSE_CODES } from '../../protocol/messages.ts';
 import type { LiveSessions } from '../link/live-sessions.ts';
 import type { Nodes } from '../store/nodes.ts';
+import { barOf, isInService } from '../writeback/admittance.ts';
 import type { Core } from '../writeback/core.ts';
 import type { Dispatcher } from '../writeback/dispatcher.ts';
 import { renewSession } from '../writeback/standing.ts';
@@ -149,11 +149,13 @@ export class ClusterDuties {
   async #applyDecisions(): Promise<void> {
     const { core, live, own } = this.#options;
     const since = core.clock.now() - DECIDED_WITHIN_MS;
-    for (const { id, state } of await core.store.agents.decided(since)) {
+    for (const agent of await core.store.agents.decided(since)) {
+      const { id } = agent;
       const session = live.find(id);
       if (session === undefined) continue;
-      if (state === 'revoked') live.disconnect(id, CLOSE_CODES.revoked, 'revoked');
-      if (state !== 'approved' || session.approved) continue;
+      const bar = barOf(agent);
+      if (bar !== undefined) live.disconnect(id, bar.closeCode, bar.code);
+      if (!isInService(agent) || session.approved) continue;
       live.approve(id);
       await own.changed(id);
       await renewSession(core, session);

@@ -3,6 +3,7 @@ import { CLOCK_TOLERANCE_S, TOKEN_LIFETIME_S } from '../../protocol/command.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import { TokenError, verifyToken, type TokenErrorCode } from '../../protocol/tokens.ts';
 import type { AgentIdentity } from '../store/records.ts';
+import { barOf } from '../writeback/admittance.ts';
 import type { Core } from '../writeback/core.ts';
 import type { LinkRefusalCode } from '../writeback/service-codes.ts';
 import type { ReplayCache } from './replay-cache.ts';
@@ -38,7 +39,8 @@ export async function admit(
       issuer: agent.id,
     });
     if (claims.sub !== agent.id || claims.exp - claims.iat > TOKEN_LIFETIME_S) return UNKNOWN;
-    if (agent.state === 'revoked') return REVOKED;
+    const bar = barOf(agent);
+    if (bar !== undefined) return { status: 403, code: bar.code, detail: bar.detail };
     const until = (claims.exp + CLOCK_TOLERANCE_S) * 1000;
     return replays.take(agent.id, claims.jti, { until, now }) ? { agent } : REPLAYED;
   } catch (error) {
@@ -63,12 +65,6 @@ const REPLAYED = {
   status: 401,
   code: 'TOKEN_REPLAYED',
   detail: 'this token was used before; each connection needs a new one',
-} as const;
-
-const REVOKED = {
-  status: 403,
-  code: 'AGENT_REVOKED',
-  detail: 'this agent was revoked; enrol it again if that is not wanted',
 } as const;
 
 const DETAILS: Partial<Record<TokenErrorCode, string>> = {

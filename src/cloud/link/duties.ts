@@ -3,6 +3,7 @@ import { RpcError } from '../../protocol/rpc.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
 import { importPublicKey } from '../keys/import-public-key.ts';
 import type { AgentRecord } from '../store/records.ts';
+import { barOf } from '../writeback/admittance.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
 import { isHealthy } from '../writeback/routing.ts';
@@ -62,8 +63,10 @@ export function sessionDuties(core: Core, sessions: LiveSessions): SessionDuties
 
 async function mustFind(core: Core, session: LinkSession): Promise<AgentRecord> {
   const agent = await core.store.agents.find(session.agentId);
-  if (agent !== undefined && agent.state !== 'revoked') return agent;
-  throw new RpcError(RPC_ERRORS.notNow, 'this agent was revoked', 'AGENT_REVOKED');
+  if (agent === undefined) throw new RpcError(RPC_ERRORS.notNow, 'no such agent', 'AGENT_REVOKED');
+  const bar = barOf(agent);
+  if (bar === undefined) return agent;
+  throw new RpcError(RPC_ERRORS.notNow, bar.detail, bar.code);
 }
 
 /** A statement in an agent's own session that the agent did not sign means that somebody else is on it. */

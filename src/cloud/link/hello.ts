@@ -4,6 +4,7 @@ import { RpcError } from '../../protocol/rpc.ts';
 import type { HelloClaims } from '../../protocol/status.ts';
 import { TokenError, verifyToken } from '../../protocol/tokens.ts';
 import type { AgentRecord, DirectoryRecord } from '../store/records.ts';
+import { barOf } from '../writeback/admittance.ts';
 import { raiseAlarm } from '../writeback/alarm.ts';
 import type { Core } from '../writeback/core.ts';
 import { resumeTrail } from '../writeback/outcome-trail.ts';
@@ -38,7 +39,10 @@ export async function acceptHello(session: LinkSession, said: Said, deps: Deps):
 /** What a hello that was taken leaves for the welcome. */
 interface Taken {
   /** As it is stored by now. */
-  readonly agent: Pick<AgentRecord, 'id' | 'directory' | 'state' | 'version' | 'trail'>;
+  readonly agent: Pick<
+    AgentRecord,
+    'id' | 'directory' | 'state' | 'disabled' | 'version' | 'trail'
+  >;
   /** To be spoken. */
   readonly protocol: number;
   /** The agent's, as it was on the way. */
@@ -48,9 +52,8 @@ interface Taken {
 /** Takes a hello, also the one that a renewal asked for; or rejects with `RpcError` and ends the session. */
 export async function takeHello(session: LinkSession, said: Said, core: Core): Promise<Taken> {
   const agent = await core.store.agents.find(session.agentId);
-  if (agent === undefined || agent.state === 'revoked') {
-    throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
-  }
+  if (agent === undefined) throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
+  mustBeLetIn(session, agent);
   const claims = await verifyHello(session, agent, { ...said, core });
   const protocol = await mustBeServed(session, claims, core);
   session.reckon(claims.monotonicMs);
@@ -160,7 +163,7 @@ async function welcome(
   { agent, protocol, directory }: Taken,
   { core, sessions, spread }: Deps,
 ): Promise<Welcome> {
-  if (agent.state === 'revoked') throw refused(session, CLOSE_CODES.revoked, 'AGENT_REVOKED');
+  mustBeLetIn(session, agent);
   session.approved ||= agent.state === 'approved';
   if (!(await sessions.enter(session))) {
     await raiseAlarm(core, agent, 'SECOND_SESSION');
@@ -197,6 +200,11 @@ async function catchUp(
     const name = error instanceof Error ? error.name : typeof error;
     core.log.error('cloud.request_failed', { path: 'session.renew', name });
   }
+}
+
+function mustBeLetIn(session: LinkSession, agent: Taken['agent']): void {
+  const bar = barOf(agent);
+  if (bar !== undefined) throw refused(session, bar.closeCode, bar.code, bar.detail);
 }
 
 function notAccepted(session: LinkSession, code: LinkRefusalCode, message?: string): RpcError {

@@ -3,6 +3,7 @@ import type {
   AgentIdentity,
   AgentRecord,
   AgentState,
+  Disabled,
   OutcomeTrail,
   PeerRecord,
   ReplacedSealing,
@@ -16,12 +17,12 @@ export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolea
   const standing: Agents['standing'] = async (id) => {
     const row = await db
       .selectFrom('agents')
-      .select(['state', 'trail'])
+      .select(['state', 'disabled', 'trail'])
       .where('id', '=', id)
       .$if(lock, (query) => query.forNoKeyUpdate())
       .executeTakeFirst();
     const trail = toTrail(row?.trail ?? null);
-    return row && { state: row.state as AgentState, ...(trail !== undefined && { trail }) };
+    return row && { ...toAdmittance(row), ...(trail !== undefined && { trail }) };
   };
   return {
     ...agentLists(db),
@@ -45,7 +46,7 @@ export function agentTable(db: Kysely<Tables>, { lock }: { readonly lock: boolea
     identity: async (id) => {
       const row = await db
         .selectFrom('agents')
-        .select(['id', 'directory', 'device_key', 'state'])
+        .select(['id', 'directory', 'device_key', 'state', 'disabled'])
         .where('id', '=', id)
         .executeTakeFirst();
       return row && toIdentity(row);
@@ -75,10 +76,12 @@ function agentLists(db: Kysely<Tables>): Pick<Agents, 'list' | 'decided' | 'peer
     decided: async (since) => {
       const rows = await db
         .selectFrom('agents')
-        .select(['id', 'state'])
-        .where('decided_at', '>=', since)
+        .select(['id', 'state', 'disabled'])
+        .where((where) =>
+          where.or([where('decided_at', '>=', since), where('disabled', 'is not', null)]),
+        )
         .execute();
-      return rows.map(({ id, state }) => ({ id, state: state as AgentState }));
+      return rows.map((row) => ({ id: row.id, ...toAdmittance(row) }));
     },
     count: async () => {
       const { count } = await db
@@ -122,6 +125,7 @@ function toRow(agent: AgentRecord): Selectable<AgentTable> {
     guard: toJson(agent.guard),
     report: toJson(agent.report),
     turned_away: toJson(agent.turnedAway),
+    disabled: toJson(agent.disabled),
   };
 }
 
@@ -141,8 +145,9 @@ function toChange(change: AgentChange): Updateable<AgentTable> {
     guard: guard && JSON.stringify(guard),
     report: report && JSON.stringify(report),
   };
-  // The one that is taken back; nothing else that an agent has said ever is.
+  // What an agent has said is never taken back but for this one; and a person's word is.
   if ('turnedAway' in change) columns.turned_away = toJson(change.turnedAway);
+  if ('disabled' in change) columns.disabled = toJson(change.disabled);
   return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
 }
 
@@ -150,14 +155,24 @@ function toTrail(text: string | null): OutcomeTrail | undefined {
   return text === null ? undefined : (JSON.parse(text) as OutcomeTrail);
 }
 
+/** Whether an agent may come in. */
+function toAdmittance(
+  row: Pick<Selectable<AgentTable>, 'state' | 'disabled'>,
+): Pick<AgentRecord, 'state' | 'disabled'> {
+  return {
+    state: row.state as AgentState,
+    ...(row.disabled !== null && { disabled: JSON.parse(row.disabled) as Disabled }),
+  };
+}
+
 function toIdentity(
-  row: Pick<Selectable<AgentTable>, 'id' | 'directory' | 'device_key' | 'state'>,
+  row: Pick<Selectable<AgentTable>, 'id' | 'directory' | 'device_key' | 'state' | 'disabled'>,
 ): AgentIdentity {
   return {
     id: row.id,
     directory: row.directory,
     deviceKey: JSON.parse(row.device_key) as AgentIdentity['deviceKey'],
-    state: row.state as AgentState,
+    ...toAdmittance(row),
   };
 }
 
@@ -189,7 +204,7 @@ function toRecord(row: Selectable<AgentTable>): AgentRecord {
     ...(row.sealing_replaced !== null && {
       sealingReplaced: JSON.parse(row.sealing_replaced) as ReplacedSealing,
     }),
-    state: row.state as AgentState,
+    ...toAdmittance(row),
     enrolledAt: row.enrolled_at,
     ...(row.decided_at !== null && { decidedAt: row.decided_at }),
     ...(row.decided_by !== null && { decidedBy: row.decided_by }),

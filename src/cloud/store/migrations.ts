@@ -11,6 +11,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '002-timed-pause': { up: timedPause },
   '003-turned-away': { up: turnedAway },
   '004-nodes': { up: addNodes },
+  '005-disabled-agents': { up: disabledAgents },
 };
 
 export const migrations: MigrationProvider = {
@@ -32,6 +33,10 @@ async function timedPause(db: Kysely<unknown>): Promise<void> {
 
 async function turnedAway(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('agents').addColumn('turned_away', 'text').execute();
+}
+
+async function disabledAgents(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('agents').addColumn('disabled', 'text').execute();
 }
 
 async function createDirectories(db: Kysely<unknown>): Promise<void> {

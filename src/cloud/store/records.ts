@@ -63,8 +63,17 @@ export interface AgentRecord {
   readonly trail?: OutcomeTrail;
   readonly guard?: GuardSummary;
   readonly report?: StatusReport;
+  /** Set while a person keeps it out; beside the state, which an older node has to know all values of. */
+  readonly disabled?: Disabled | undefined;
   /** Why its last hello was not accepted as too old (or too new); gone with the next that is. */
   readonly turnedAway?: TurnedAway | undefined;
+}
+
+/** By whom an agent is kept out until somebody enables it, and why, which may be empty. */
+export interface Disabled {
+  readonly at: Moment;
+  readonly by: string;
+  readonly reason: string;
 }
 
 /** A hello with which there is no common protocol, or of a version that is served no more. */
@@ -76,7 +85,10 @@ export interface TurnedAway {
 }
 
 /** Who an agent is, and whether it may come in. */
-export type AgentIdentity = Pick<AgentRecord, 'id' | 'directory' | 'deviceKey' | 'state'>;
+export type AgentIdentity = Pick<
+  AgentRecord,
+  'id' | 'directory' | 'deviceKey' | 'state' | 'disabled'
+>;
 
 /** What the agents of a directory are told of each other. */
 export type PeerRecord = Pick<

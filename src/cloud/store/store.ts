@@ -70,6 +70,7 @@ export type AgentChange = Partial<
     | 'guard'
     | 'report'
     | 'turnedAway'
+    | 'disabled'
   >
 >;
 
@@ -78,9 +79,12 @@ export interface Agents {
   add(agent: AgentRecord): Promise<boolean>;
   find(id: string): Promise<AgentRecord | undefined>;
   list(directory: string): Promise<readonly AgentRecord[]>;
-  /** Whom a person has approved or revoked since then. */
-  decided(since: Moment): Promise<readonly Pick<AgentRecord, 'id' | 'state'>[]>;
-  /** The approved agents of a directory, in the order of `list`: every agent that connects is told of them. */
+  /** Whom a person has approved or revoked since then, and everybody who is disabled. */
+  decided(since: Moment): Promise<readonly Pick<AgentRecord, 'id' | 'state' | 'disabled'>[]>;
+  /**
+   * The approved agents of a directory, in the order of `list`: every agent that connects is told of
+   * them. Disabled ones, too: what was sealed to them as well is still to be carried out by the others.
+   */
   peers(directory: string): Promise<readonly PeerRecord[]>;
   /** How many there are in all directories, whatever their state. */
   count(): Promise<number>;
@@ -90,7 +94,7 @@ export interface Agents {
   /** Only the outcome trail of an agent: it is read and written with every outcome. */
   trail(id: string): Promise<OutcomeTrail | undefined>;
   /** The same, and whether it may be here still. */
-  standing(id: string): Promise<Pick<AgentRecord, 'state' | 'trail'> | undefined>;
+  standing(id: string): Promise<Pick<AgentRecord, 'state' | 'disabled' | 'trail'> | undefined>;
 }
 
 export interface Enrollments {

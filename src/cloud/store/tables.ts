@@ -47,6 +47,7 @@ export interface AgentTable {
   guard: string | null;
   report: string | null;
   turned_away: string | null;
+  disabled: string | null;
 }
 
 export interface EnrollmentTable {

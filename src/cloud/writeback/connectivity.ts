@@ -1,5 +1,6 @@
 import { packageVersion } from '../../support/version.ts';
 import type { AgentRecord, DirectoryRecord, Moment } from '../store/records.ts';
+import { barOf, isInService } from './admittance.ts';
 import type { Core } from './core.ts';
 import { isPaused, pauseInWords } from './pause.ts';
 import { readiness } from './readiness.ts';
@@ -96,7 +97,7 @@ export async function viewAgents(core: Core, directory: string): Promise<readonl
 export function viewOf(core: Core, agent: AgentRecord): AgentView {
   return {
     agent,
-    connected: agent.state !== 'revoked' && core.sessions.find(agent.id) !== undefined,
+    connected: barOf(agent) === undefined && core.sessions.find(agent.id) !== undefined,
     outdated: agent.state !== 'revoked' && isOlder(agent.version, packageVersion()),
   };
 }
@@ -117,16 +118,20 @@ export function describe(
   const connectivity = connectivityOf(facts);
   const { words, action } = STATES[connectivity];
   const detail = detailOf(connectivity, facts);
-  return { connectivity, summary: detail === undefined ? words : `${words}: ${detail}`, action };
+  return {
+    connectivity,
+    summary: detail === undefined ? words : `${words}: ${detail}`,
+    action: connectivity === 'cannot-connect' && areAllDisabled(facts) ? ENABLE : action,
+  };
 }
 
-function connectivityOf({ directory, agents, ownFault, now }: ConnectivityFacts): Connectivity {
+const ENABLE = 'When the reason is gone: `passback-cloud agent enable`.';
+
+function connectivityOf(facts: ConnectivityFacts): Connectivity {
+  const { directory, agents, ownFault, now } = facts;
   if (ownFault !== undefined) return 'service-at-fault';
-  const approved = agents.filter(({ agent }) => agent.state === 'approved');
-  if (approved.length === 0) {
-    const isPending = agents.some(({ agent }) => agent.state === 'pending');
-    return isPending ? 'waiting-for-approval' : 'not-configured';
-  }
+  const approved = agents.filter(({ agent }) => isInService(agent));
+  if (approved.length === 0) return withoutApproved(facts);
   const connected = approved.filter((view) => view.connected);
   if (connected.length === 0) {
     return approved.some(isTurnedAway) ? 'too-old' : 'cannot-connect';
@@ -138,12 +143,16 @@ function connectivityOf({ directory, agents, ownFault, now }: ConnectivityFacts)
   return states.has('degraded') ? 'degraded' : 'paused';
 }
 
-function detailOf(
-  connectivity: Connectivity,
-  { directory, agents, ownFault, now }: ConnectivityFacts,
-): string | undefined {
+function withoutApproved(facts: ConnectivityFacts): Connectivity {
+  if (areAllDisabled(facts)) return 'cannot-connect';
+  return facts.agents.some(isLetIn) ? 'waiting-for-approval' : 'not-configured';
+}
+
+function detailOf(connectivity: Connectivity, facts: ConnectivityFacts): string | undefined {
+  const { directory, agents, ownFault, now } = facts;
   if (connectivity === 'service-at-fault') return ownFault;
   if (connectivity === 'too-old') return agents.find(isTurnedAway)?.agent.turnedAway?.reason;
+  if (connectivity === 'cannot-connect') return disabledOf(facts);
   if (connectivity === 'up' || connectivity === 'outdated') return missingOf(agents);
   if (connectivity !== 'paused') return undefined;
   return isPaused(directory.toggle, now)
@@ -151,9 +160,27 @@ function detailOf(
     : 'at the agents, not by this service';
 }
 
+function disabledOf(facts: ConnectivityFacts): string | undefined {
+  if (!areAllDisabled(facts)) return undefined;
+  const names = facts.agents.filter(isDisabled).map(({ agent }) => agent.name);
+  return `an admin has disabled every agent (${names.join(', ')})`;
+}
+
+function areAllDisabled({ agents }: ConnectivityFacts): boolean {
+  return agents.some(isDisabled) && !agents.some(isLetIn);
+}
+
+function isLetIn({ agent }: AgentView): boolean {
+  return barOf(agent) === undefined;
+}
+
+function isDisabled({ agent }: AgentView): boolean {
+  return barOf(agent)?.code === 'AGENT_DISABLED';
+}
+
 /** Which agents the others make up for. */
 function missingOf(agents: readonly AgentView[]): string | undefined {
-  const approved = agents.filter(({ agent }) => agent.state === 'approved');
+  const approved = agents.filter(({ agent }) => isInService(agent));
   const missing = approved.filter(
     ({ agent, connected }) => !connected || (agent.report?.state ?? 'running') !== 'running',
   );
@@ -163,5 +190,5 @@ function missingOf(agents: readonly AgentView[]): string | undefined {
 }
 
 function isTurnedAway({ agent, connected }: AgentView): boolean {
-  return agent.state === 'approved' && !connected && agent.turnedAway !== undefined;
+  return isInService(agent) && !connected && agent.turnedAway !== undefined;
 }

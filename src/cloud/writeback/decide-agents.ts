@@ -55,11 +55,12 @@ async function mustBeApprovable(
       detail: 'the fingerprint is not the one of this agent',
     });
   }
-  if (agent.state !== 'revoked') return agent;
-  throw new ServiceError('AGENT_REVOKED', { detail: 'this agent was revoked' });
+  mustNotBeRevoked(agent);
+  if (agent.disabled === undefined) return agent;
+  throw new ServiceError('AGENT_DISABLED', { detail: 'this agent is disabled' });
 }
 
-async function mustFind(store: Store, directory: string, id: string): Promise<AgentRecord> {
+export async function mustFind(store: Store, directory: string, id: string): Promise<AgentRecord> {
   const agent = await store.agents.find(id);
   if (agent?.directory === directory) return agent;
   throw new ServiceError('UNKNOWN_AGENT', {
@@ -67,6 +68,12 @@ async function mustFind(store: Store, directory: string, id: string): Promise<Ag
   });
 }
 
+export function mustNotBeRevoked({ state }: AgentRecord): void {
+  if (state !== 'revoked') return;
+  throw new ServiceError('AGENT_REVOKED', { detail: 'this agent was revoked' });
+}
+
+/** Disabled ones keep their place, so that nothing stands in the way of enabling them. */
 async function refuseTooMany(store: Store, directory: string): Promise<void> {
   await store.directories.find(directory); // approvals of one directory come one after the other
   const agents = await store.agents.list(directory);
@@ -86,7 +93,13 @@ async function decide(
   },
 ): Promise<AgentRecord> {
   const { caller, agent, state } = decision;
-  const change = { state, decidedAt: core.clock.now(), decidedBy: caller.actor };
+  // Whoever is approved is not disabled, and whoever is revoked is kept out anyway.
+  const change = {
+    state,
+    decidedAt: core.clock.now(),
+    decidedBy: caller.actor,
+    disabled: undefined,
+  };
   await store.agents.update(agent.id, change);
   await store.audit.append({
     at: change.decidedAt,

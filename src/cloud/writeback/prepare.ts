@@ -6,6 +6,7 @@ import { OPERATION_LIFETIME_MS, type InspectClaims } from '../../protocol/comman
 import type { PublicKey } from '../../protocol/keys.ts';
 import { timestamp } from '../../protocol/shapes.ts';
 import type { AgentRecord, PreparedOperation } from '../store/records.ts';
+import { isInService } from './admittance.ts';
 import { askAgents } from './ask-agents.ts';
 import type { Caller } from './caller.ts';
 import type { Core } from './core.ts';
@@ -53,7 +54,7 @@ export async function prepare(
   await refuseWhilePaused(core, caller.directory);
   const account = await ask(core, caller, wish, signal);
   const recipients = (await core.store.agents.list(caller.directory))
-    .filter(({ state }) => state === 'approved')
+    .filter(isInService)
     .map(toRecipientKey);
   const now = core.clock.now();
   const operation: PreparedOperation = {

@@ -107,8 +107,14 @@ export const SERVICE_CODES = {
   AGENT_REVOKED: {
     status: 409,
     retry: 'never',
-    meaning: 'The agent that was to be approved has been revoked, which is for good.',
+    meaning: 'The agent has been revoked, which is for good.',
     action: 'Enrol it anew with a token of `passback-cloud token`.',
+  },
+  AGENT_DISABLED: {
+    status: 409,
+    retry: 'admin',
+    meaning: 'The agent that was to be approved is disabled.',
+    action: 'Run `passback-cloud agent enable` when the reason is gone, then approve again.',
   },
   ENROLLMENT_REFUSED: {
     status: 403,
@@ -195,6 +201,7 @@ export interface LinkRefusalFacts {
 export type LinkRefusalCode =
   | TokenErrorCode
   | ResumeAlarm
+  | 'AGENT_DISABLED'
   | 'AGENT_REVOKED'
   | 'AGENT_UNKNOWN'
   | 'INTERNAL'
@@ -214,6 +221,11 @@ const ON_THE_WAY =
 
 /** Why an agent is not let in: at the upgrade of its connection, or in answer to its hello. */
 export const LINK_REFUSALS: Readonly<Record<LinkRefusalCode, LinkRefusalFacts>> = {
+  AGENT_DISABLED: {
+    meaning: 'An admin has disabled the agent.',
+    action:
+      'When the reason is gone: `passback-cloud agent enable`; it tries again within a quarter of an hour, at once when it is restarted.',
+  },
   AGENT_REVOKED: {
     meaning: 'The agent was revoked.',
     action: 'Nothing to do if that is wished: stop it. Else enrol it anew with a new token.',

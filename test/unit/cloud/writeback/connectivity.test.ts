@@ -31,6 +31,9 @@ function view(
 const away = { connected: false };
 const turnedAway = { at: NOW, version: '0.0.1', reason: 'version 0.0.1 is too old' };
 
+const disabled = { at: NOW, by: 'anna', reason: 'a move' };
+const kept = { ...away, disabled };
+
 const CASES: readonly (readonly [string, Partial<ConnectivityFacts>, string, RegExp])[] = [
   ['an agent runs', { agents: [view('running')] }, 'up', /up and running$/],
   [
@@ -50,6 +53,36 @@ const CASES: readonly (readonly [string, Partial<ConnectivityFacts>, string, Reg
     { agents: [view('running', { ...away, state: 'revoked' }), view('running')] },
     'up',
     /up and running$/,
+  ],
+  [
+    'one of two is disabled',
+    { agents: [view('running', kept), view('running')] },
+    'up',
+    /up and running$/,
+  ],
+  [
+    'one is disabled, the other one away',
+    { agents: [view('running', kept), view('running', away)] },
+    'cannot-connect',
+    /no agent is connected$/,
+  ],
+  [
+    'all that are not revoked are disabled',
+    { agents: [view('running', kept), view('running', { ...away, state: 'revoked' })] },
+    'cannot-connect',
+    /an admin has disabled every agent \(dc-host\)$/,
+  ],
+  [
+    'one is disabled, another one is new',
+    { agents: [view('running', kept), view(undefined, { state: 'pending' })] },
+    'waiting-for-approval',
+    /waits/,
+  ],
+  [
+    'a new one is disabled',
+    { agents: [view(undefined, { ...kept, state: 'pending' })] },
+    'cannot-connect',
+    /disabled every agent/,
   ],
   ['an agent has not said how it is', { agents: [view(undefined)] }, 'up', /up/],
   ['one is old', { agents: [view('running', { outdated: true })] }, 'outdated', /older than/],
@@ -115,6 +148,12 @@ test.each(CASES)('%s', (_, facts, connectivity, words) => {
   expect(said.connectivity).toBe(connectivity);
   expect(said.summary).toMatch(words);
   expect(said.action === undefined).toBe(connectivity === 'up');
+});
+
+test('where every agent is disabled, the action is to enable one', () => {
+  const facts = { directory: { toggle: ON }, ownFault: undefined, now: NOW };
+  expect(describe({ ...facts, agents: [view('running', kept)] }).action).toContain('agent enable');
+  expect(describe({ ...facts, agents: [view('running', away)] }).action).not.toContain('enable');
 });
 
 test('every state has a case', () => {

@@ -62,10 +62,13 @@ test('an administrator is told why', () => {
 
 test('without an agent the answer says what is missing', () => {
   const agent = (state: AgentRecord['state']) => ({ state }) as AgentRecord;
+  const disabled = { ...agent('approved'), disabled: { at: 0, by: 'anna', reason: '' } };
   expect(noAgent([]).message).toContain('no agent is enrolled');
   expect(noAgent([agent('revoked')]).message).toContain('no agent is enrolled');
   expect(noAgent([agent('pending')]).message).toContain('1 pending');
   expect(noAgent([agent('pending'), agent('approved')]).message).toContain('1 approved, offline');
+  expect(noAgent([disabled]).message).toContain('1 disabled');
+  expect(noAgent([disabled, agent('approved')]).message).toContain('1 approved, offline');
 });
 
 test('every account has one owner, and an agent that leaves moves only its own accounts', () => {
