@@ -337,6 +337,7 @@ test.each([
 test.each([
   [4001, 'revoked'],
   [4007, 'passback-cloud agent enable'],
+  [4007, 'passback-cloud agent enable'],
   [4003, 'newer agent'],
 ])('close code %i is taken for good: the agent stays up and asks rarely', async (code, words) => {
   const { service, log, slept, states, monitor } = await scene();
