@@ -227,3 +227,12 @@ test('a node that is stopped leaves what it has to the others, and no operation 
 function prepareSoon(cloud: TestCloud): ReturnType<typeof prepareOperation> {
   return eventually(() => prepareOperation(cloud));
 }
+
+test('nodes that are stopped together leave each other without a word of trouble', async () => {
+  const nodes = await startNodes();
+  for (let round = 0; round < 6; round++) {
+    await Promise.all(nodes.map((node) => node.stop()));
+    for (const { log } of nodes) expect(log.of('cloud.node_trouble')).toEqual([]);
+    await Promise.all(nodes.map((node) => node.start()));
+  }
+});

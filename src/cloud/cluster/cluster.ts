@@ -52,6 +52,8 @@ export class Cluster {
   readonly #stopping = new AbortController();
   #duties: ClusterDuties | undefined;
   #loops: Promise<unknown> = Promise.resolve();
+  /** What hints have begun. */
+  readonly #underWay = new Set<Promise<void>>();
   #problem = '';
 
   constructor(options: ClusterOptions) {
@@ -150,6 +152,8 @@ export class Cluster {
       this.#trouble(error); // then the lease ends by itself
     });
     await this.#line.close();
+    // Others that stop at the same time say so until the end: whoever still looks needs the database.
+    await Promise.all(this.#underWay);
     await this.#store[Symbol.asyncDispose]();
   }
 
@@ -191,10 +195,13 @@ export class Cluster {
     }
   }
 
-  #try(work: Promise<void> | undefined): void {
-    work?.catch((error: unknown) => {
-      this.#trouble(error);
-    });
+  #try(work: Promise<void> = Promise.resolve()): void {
+    const tried = work
+      .catch((error: unknown) => {
+        this.#trouble(error);
+      })
+      .finally(() => this.#underWay.delete(tried));
+    this.#underWay.add(tried);
   }
 
   /** Said once, not every two seconds. */
