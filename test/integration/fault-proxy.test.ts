@@ -170,3 +170,18 @@ test('a server that is not there is a connection that breaks', async () => {
   await eventually(() => caller.fate === 'reset');
   server.listen(0);
 });
+
+test('of several servers each connection gets the next one in turn, also one that is not there', async () => {
+  const host = '127.0.0.1';
+  const [{ port }, absent] = [server.address() as AddressInfo, proxy.port];
+  await proxy[Symbol.asyncDispose]();
+  proxy = await FaultProxy.start([
+    { host, port },
+    { host, port: absent },
+  ]);
+  for (let round = 0; round < 2; round++) {
+    await Caller.open();
+    const refused = new Caller();
+    await eventually(() => refused.fate === 'reset');
+  }
+});

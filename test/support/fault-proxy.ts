@@ -23,9 +23,18 @@ export type Fault =
       readonly forMs: number;
     };
 
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where the server listens, or each of several that do the same. */
+export type Servers = Address | readonly [Address, ...Address[]];
+
 /**
  * Stands between a client and a server on TCP, reads nothing, and breaks connections as it is told.
- * A server that is not there looks to the client like a connection that is reset at once.
+ * A server that is not there looks to the client like a connection that is reset at once. Of several
+ * servers each connection gets the next one in turn, whether it is there or not: the client tries again.
  */
 export class FaultProxy implements AsyncDisposable {
   readonly #server: Server;
@@ -40,15 +49,14 @@ export class FaultProxy implements AsyncDisposable {
     this.#clock = clock;
   }
 
-  static async start(
-    upstream: { readonly host: string; readonly port: number },
-    clock: Clock = systemClock,
-  ): Promise<FaultProxy> {
+  static async start(servers: Servers, clock: Clock = systemClock): Promise<FaultProxy> {
     // Each direction ends for itself: half a close is one of the faults.
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     const proxy = new FaultProxy(server, clock);
+    const next = inTurn('port' in servers ? [servers] : servers);
     server.on('connection', (client) => {
-      proxy.#accept(client, connect({ ...upstream, allowHalfOpen: true, noDelay: true }));
+      const { host, port } = next();
+      proxy.#accept(client, connect({ host, port, allowHalfOpen: true, noDelay: true }));
     });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -111,6 +119,11 @@ export class FaultProxy implements AsyncDisposable {
     this.#awaiting = rest;
     if (fault !== undefined) pair.suffer(fault);
   }
+}
+
+function inTurn<T>(values: readonly [T, ...T[]]): () => T {
+  let turn = 0;
+  return () => values[turn++ % values.length] ?? values[0];
 }
 
 /** As long as a timer can be set for. */

@@ -3,8 +3,10 @@ import { writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import type { PostgresPlace } from '../../src/cloud/store/postgres-place.ts';
 import type { Credentials, LabController, LabDescription } from '../lab/description.ts';
 import { Program, ROOT, runProgram, type Ended, type ProgramName } from './program.ts';
+import { setUpLike, writeDatabaseFiles, type ServiceNode } from './service-node.ts';
 import { createTestCa } from './test-ca.ts';
 
 /** What an agent has to know of a directory. */
@@ -24,8 +26,13 @@ export interface StackOptions {
   readonly agent?: Readonly<Record<string, unknown>>;
   /** Hears of the service and of the agent that `startAgent` starts, before they have said anything. */
   readonly onStart?: (what: ProgramName, program: Program) => void;
-  /** Puts something between the service and everybody else, once the service's address is known. */
-  readonly between?: (service: Upstream) => Promise<Upstream>;
+  /** So many nodes of the service share a PostgreSQL database; default is one with its SQLite file. */
+  readonly cluster?: { readonly nodes: number; readonly database: PostgresPlace };
+  /**
+   * Puts something between the service and everybody else, once the service's address is known, that
+   * of its first node. Several nodes need it: nothing else leads to the others.
+   */
+  readonly between?: (service: Upstream, nodes: Stack['nodes']) => Promise<Upstream>;
 }
 
 /** A service's address and the CA (PEM) to trust there. */
@@ -54,7 +61,8 @@ export class Stack implements AsyncDisposable {
   readonly keyFile: string;
   /** The agent that `startAgent` starts. */
   readonly first: StackAgent;
-  readonly cloudData: string;
+  /** What `startCloud` starts is the first of them. */
+  readonly nodes: readonly [ServiceNode, ...ServiceNode[]];
   cloud: Program | undefined;
   agent: Program | undefined;
   /** The checkouts, built, that the two programs come from; each may be replaced between two starts. */
@@ -63,7 +71,7 @@ export class Stack implements AsyncDisposable {
   /** How everybody reaches the service: itself, or what stands between. */
   #via: { readonly url: string; readonly caFile: string };
 
-  private constructor(options: StackOptions, port: number) {
+  private constructor(options: StackOptions, [port, ...others]: readonly [number, ...number[]]) {
     this.#options = options;
     this.roots = { agent: ROOT, cloud: ROOT, ...options.roots };
     const { folder } = options;
@@ -73,12 +81,21 @@ export class Stack implements AsyncDisposable {
     this.#via = { url: this.url, caFile: this.caFile };
     this.keyFile = join(folder, 'admin.key');
     this.first = this.#place('demo-agent');
-    this.cloudData = join(folder, 'cloud');
+    const node = (name: string, own: number): ServiceNode => ({
+      dataFolder: join(folder, name),
+      host: '127.0.0.1',
+      port: own,
+    });
+    this.nodes = [
+      node('cloud', port),
+      ...others.map((other, index) => node(`cloud-${index + 1}`, other)),
+    ];
   }
 
   /** Makes keys, a database, a directory `corp` and an admin key; nothing runs yet. */
   static async prepare(options: StackOptions): Promise<Stack> {
-    const stack = new Stack(options, await freePort());
+    const others = Array.from({ length: (options.cluster?.nodes ?? 1) - 1 }, freePort);
+    const stack = new Stack(options, await Promise.all([freePort(), ...others]));
     await stack.#prepareCloud();
     await stack.#configure(stack.first);
     return stack;
@@ -99,6 +116,10 @@ export class Stack implements AsyncDisposable {
   async startCloud(): Promise<void> {
     this.cloud = this.#start('cloud', ['serve', '--data', this.cloudData]);
     await this.cloud.printed(/cloud\.started/, START_WITHIN_MS);
+  }
+
+  get cloudData(): string {
+    return this.nodes[0].dataFolder;
   }
 
   get agentConfigFile(): string {
@@ -155,10 +176,11 @@ export class Stack implements AsyncDisposable {
     await writeFile(keyFile, key, { mode: 0o600 });
     const { port } = new URL(url);
     const tls = ['--cert', certificateFile, '--key', keyFile];
-    must(
-      await this.run('cloud', ['init', '--url', url, '--data', cloudData, '--port', port, ...tls]),
-    );
-    const between = await this.#options.between?.({ url, ca: ca.ca });
+    const init = ['init', '--url', url, '--data', cloudData, '--port', port, ...tls];
+    must(await this.run('cloud', [...init, ...(await this.#databaseFlags())]));
+    const [first, ...others] = this.nodes;
+    for (const node of others) await setUpLike(first, node);
+    const between = await this.#options.between?.({ url, ca: ca.ca }, this.nodes);
     if (between !== undefined) {
       this.#via = { url: between.url, caFile: join(folder, 'between.pem') };
       await writeFile(this.#via.caFile, between.ca);
@@ -168,6 +190,16 @@ export class Stack implements AsyncDisposable {
     const scopes = ['--scopes', 'inspect,reset,change,unlock,status,admin'];
     const whose = ['--directory', STACK_DIRECTORY, '--actor', 'stack', '--out', this.keyFile];
     must(await this.run('cloud', ['key', 'add', ...whose, ...scopes, ...data]));
+  }
+
+  async #databaseFlags(): Promise<readonly string[]> {
+    const { folder, cluster } = this.#options;
+    if (cluster === undefined) return [];
+    const { urlFile, caFile } = await writeDatabaseFiles(folder, cluster.database);
+    return [
+      ...['--database-url-file', urlFile],
+      ...(caFile === undefined ? [] : ['--database-ca', caFile]),
+    ];
   }
 
   #place(name: string): StackAgent {

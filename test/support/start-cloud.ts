@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,12 +11,12 @@ import { addDirectory } from '../../src/cloud/setup/add-directory.ts';
 import { createApiKey } from '../../src/cloud/setup/create-api-key.ts';
 import { SCOPES, type Scope } from '../../src/cloud/store/records.ts';
 import { openStore } from '../../src/cloud/store/open-store.ts';
-import type { PostgresPlace, PostgresSettings } from '../../src/cloud/store/postgres-place.ts';
+import type { PostgresPlace } from '../../src/cloud/store/postgres-place.ts';
 import type { Store } from '../../src/cloud/store/store.ts';
-import { privateFolder } from '../../src/support/files.ts';
 import { systemClock, type Clock } from '../../src/support/clock.ts';
 import { MemoryLog } from './memory-log.ts';
 import { Program } from './program.ts';
+import { copyKeys, writeDatabaseFiles } from './service-node.ts';
 import { createTestCa } from './test-ca.ts';
 
 const DAY_MS = 24 * 3600_000;
@@ -101,7 +101,7 @@ export async function startTestCloud(options: TestCloudOptions = {}): Promise<Te
   const clock = options.clock ?? systemClock;
   const issuer = options.issuer ?? TEST_ISSUER;
   const place = options.database ?? nodeOf?.database;
-  const database = place && (await writeDatabase(path, place));
+  const database = place && (await writeDatabaseFiles(path, place));
   await (nodeOf === undefined
     ? createKeys(folder.keys, issuer, clock.now())
     : copyKeys(nodeOf.folder, folder));
@@ -213,23 +213,6 @@ async function makeTls(): Promise<TestTls> {
   // For longer than a service warns before the end.
   const notAfter = new Date(Date.now() + 60 * DAY_MS);
   return (await createTestCa()).issue(['127.0.0.1', 'localhost'], { notAfter });
-}
-
-async function copyKeys(from: DataFolder, to: DataFolder): Promise<void> {
-  await privateFolder(to.path);
-  await privateFolder(to.keys);
-  await cp(from.keys, to.keys, { recursive: true });
-}
-
-async function writeDatabase(path: string, place: PostgresPlace): Promise<PostgresSettings> {
-  const { host, port, user, password, database, tls, poolSize } = place;
-  const [urlFile, caFile] = [join(path, 'database.url'), join(path, 'database-ca.pem')];
-  const way = tls === undefined ? '' : '?sslmode=verify-full';
-  const url = `postgres://${user}:${password.reveal()}@${host}:${port}/${database}${way}`;
-  await writeFile(urlFile, url, { mode: 0o600 });
-  if (tls?.ca === undefined) return { urlFile, poolSize };
-  await writeFile(caFile, tls.ca);
-  return { urlFile, caFile, poolSize };
 }
 
 async function populate(
