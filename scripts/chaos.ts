@@ -3,7 +3,9 @@ import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allWritten } from '../src/support/all-written.ts';
 import { person, PEOPLE, type Account } from '../test/lab/people.ts';
+import { postgresServer } from '../test/lab/postgres-server.ts';
 import { startLab } from '../test/lab/start-lab.ts';
+import { startPostgres } from '../test/lab/start-postgres.ts';
 import { usablePeople } from './chaos-run/accounts.ts';
 import type { Evidence } from './chaos-run/evidence.ts';
 import { judge } from './chaos-run/judge.ts';
@@ -14,13 +16,20 @@ import { optionsOf } from './lib/options.ts';
 
 const EXTRA_PEOPLE = 84;
 
+/** One of everything; failover between controllers and agents; failover between nodes of the service. */
+const PARTS = [
+  { controllers: 1, agents: 1, nodes: 1 },
+  { controllers: 2, agents: 2, nodes: 1 },
+  { controllers: 1, agents: 2, nodes: 2 },
+] as const;
+
 const values = optionsOf('scripts/chaos', {
   seed: { takes: 'number', from: 0, default: Math.floor(Math.random() * 2 ** 31) },
-  commands: { takes: 'number', from: 1, default: 1000 },
-  kills: { takes: 'number', from: 0, default: 200 },
-  cuts: { takes: 'number', from: 0, default: 500 },
-  stops: { takes: 'number', from: 0, default: 8 },
-  controllers: { takes: 'choice', of: ['1', '2', '1,2'], default: '1,2' },
+  commands: { takes: 'number', from: 1, default: 500 },
+  kills: { takes: 'number', from: 0, default: 100 },
+  cuts: { takes: 'number', from: 0, default: 250 },
+  stops: { takes: 'number', from: 0, default: 4 },
+  part: { takes: 'choice', of: ['1', '2', '3'] },
   plan: { takes: 'nothing' },
   keep: { takes: 'nothing' },
 });
@@ -58,8 +67,11 @@ async function runOne(plan: ChaosPlan): Promise<Evidence> {
   const progress = (line: string): void => {
     console.error(`${Math.round((performance.now() - began) / 1000)} s  ${line}`);
   };
-  await using lab = await startLab({ controllers: plan.options.controllers, people, progress });
-  const evidence = await runChaos(plan, { lab, folder, progress });
+  const { controllers, nodes } = plan.options;
+  await using lab = await startLab({ controllers, people, progress });
+  await using postgres = nodes > 1 ? await startPostgres(progress) : undefined;
+  const database = postgres && (await postgresServer(postgres.description).createDatabase());
+  const evidence = await runChaos(plan, { lab, folder, database, progress });
   progress(`This part:\n${report([evidence])}`);
   if (values.keep || judge(evidence).length > 0) {
     await writeFile(join(folder, 'evidence.json'), toJson(evidence));
@@ -74,24 +86,12 @@ function toJson(evidence: Evidence): string {
   return `${JSON.stringify({ ...evidence, dispatches }, undefined, 2)}\n`;
 }
 
-/** The same load on one controller with one agent, and on two with two. */
+/** The plan of a part does not depend on which others run. */
 function planAll(): readonly ChaosPlan[] {
-  const sizes = values.controllers.split(',').map((size) => (size === '2' ? 2 : 1));
-  const share = (all: number, index: number): number => {
-    const part = Math.floor(all / sizes.length);
-    return index === 0 ? all - part * (sizes.length - 1) : part;
-  };
-  return sizes.map((size, index) =>
-    makePlan({
-      seed: values.seed + index,
-      commands: share(values.commands, index),
-      kills: share(values.kills, index),
-      cuts: share(values.cuts, index),
-      controllers: size,
-      agents: size,
-      stops: Math.ceil(values.stops / sizes.length),
-      accounts: usablePeople(people),
-    }),
+  const { seed, commands, kills, cuts, stops } = values;
+  const load = { commands, kills, cuts, stops, accounts: usablePeople(people) };
+  return PARTS.map((size, index) => makePlan({ seed: seed + index, ...load, ...size })).filter(
+    (_, index) => values.part === undefined || values.part === String(index + 1),
   );
 }
 

@@ -25,6 +25,8 @@ export interface WriteEvidence {
 /** How often what was planned to break met something that it could break. */
 export interface Inflicted {
   readonly kills: number;
+  /** Of `kills`, those of a node of the service. */
+  readonly serviceKills: number;
   readonly cuts: number;
   readonly stalls: number;
 }

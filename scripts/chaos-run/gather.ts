@@ -4,9 +4,10 @@ import { decodeJwt } from 'jose';
 import { Attribute, Change } from 'ldapts';
 import { z } from 'zod';
 import { StatusView } from '../../src/cloud/api/bodies.ts';
+import { loadConfig } from '../../src/cloud/config/load-config.ts';
 import { dataFolder } from '../../src/cloud/data-folder.ts';
+import { openStore } from '../../src/cloud/store/open-store.ts';
 import type { DispatchRecord } from '../../src/cloud/store/records.ts';
-import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
 import type { Store } from '../../src/cloud/store/store.ts';
 import { signedHash } from '../../src/protocol/digest.ts';
 import { OutcomeClaims } from '../../src/protocol/outcome.ts';
@@ -139,12 +140,12 @@ export async function followTrail(
   return { brokenLinks, outcomes };
 }
 
-/** What the service's database knows and its API does not tell. The service must not be running. */
+/** What the service's database knows and its API does not tell. No node of it must be running. */
 export async function gatherStore(
   cloudData: string,
   histories: readonly CommandHistory[],
 ): Promise<Pick<Evidence, 'dispatches' | 'lacking' | 'alarms'>> {
-  await using store = await openSqliteStore(dataFolder(cloudData).database);
+  await using store = await storeOf(cloudData);
   const dispatches = new Map<string, readonly DispatchRecord[]>();
   for (const { operation } of histories) {
     if (operation === undefined) continue;
@@ -155,8 +156,12 @@ export async function gatherStore(
 
 /** The same while the service runs: whose trail it has yet to hear the rest of. */
 export async function lackingNow(cloudData: string): Promise<readonly string[]> {
-  await using store = await openSqliteStore(dataFolder(cloudData).database);
+  await using store = await storeOf(cloudData);
   return await lackingIn(store);
+}
+
+async function storeOf(cloudData: string): Promise<Store> {
+  return await openStore(await loadConfig(dataFolder(cloudData).config, {}));
 }
 
 async function lackingIn(store: Store): Promise<string[]> {

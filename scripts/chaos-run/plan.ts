@@ -10,6 +10,8 @@ export interface ChaosOptions {
   readonly stops: number;
   readonly controllers: 1 | 2;
   readonly agents: 1 | 2;
+  /** Of the service, on one database. */
+  readonly nodes: 1 | 2;
   /** The logon names there are to work on. */
   readonly accounts: readonly string[];
 }
@@ -40,7 +42,7 @@ export interface PlannedRival {
 export type Place = 'link' | 'api' | `ldaps-${number}`;
 
 export type PlannedEvent =
-  | { readonly kind: 'kill'; readonly victim: 'service' | `agent-${number}` }
+  | { readonly kind: 'kill'; readonly victim: `service-${number}` | `agent-${number}` }
   | {
       readonly kind: 'cut' | 'stall';
       readonly place: Place;
@@ -155,9 +157,15 @@ function planFaults(options: ChaosOptions, random: Random): PlannedFault[] {
     .sort((a, b) => a.after - b.after || a.delayMs - b.delayMs);
 }
 
-function planKill({ agents }: ChaosOptions, random: Random): PlannedEvent {
-  const agent = `agent-${random.between(0, agents)}` as const;
-  return { kind: 'kill', victim: random.chance(0.35) ? 'service' : agent };
+type Kill = Extract<PlannedEvent, { kind: 'kill' }>;
+
+function planKill({ agents, nodes }: ChaosOptions, random: Random): Kill {
+  const agent = random.between(0, agents);
+  const victim = random.weighted<Kill['victim']>([
+    ...Array.from({ length: nodes }, (_, node) => [`service-${node}`, 0.35] as const),
+    [`agent-${agent}`, 0.65],
+  ]);
+  return { kind: 'kill', victim };
 }
 
 function planCut(options: ChaosOptions, random: Random): PlannedEvent {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../src/support/clock.ts';
 import { systemClock } from '../../src/support/clock.ts';
+import type { PostgresPlace } from '../../src/cloud/store/postgres-place.ts';
 import type { Lab } from '../../test/lab/lab.ts';
 import { askUntilFinal, carryOut, type CallerOptions } from './caller.ts';
 import type { Evidence } from './evidence.ts';
@@ -22,6 +23,8 @@ export interface RunOptions {
   readonly lab: Lab;
   /** Where configuration, state and logs go; has to exist and be private. */
   readonly folder: string;
+  /** An empty one, for the nodes of the service; without, there is one node with its SQLite file. */
+  readonly database?: PostgresPlace | undefined;
   readonly progress: (line: string) => void;
 }
 
@@ -40,12 +43,13 @@ const PROGRESS_EVERY = 50;
 
 /** Carries a plan out on a directory that nobody else uses, and gathers what it left everywhere. */
 export async function runChaos(plan: ChaosPlan, options: RunOptions): Promise<Evidence> {
-  const { lab, folder, progress } = options;
+  const { lab, folder, database, progress } = options;
   const clock = systemClock;
   await lab.reset();
   const before = await lab.passwordStates();
   const began = clock.monotonic();
-  const world = await World.open(lab, folder, plan.options.agents);
+  const { agents, nodes } = plan.options;
+  const world = await World.open({ lab, folder, agents, nodes, database });
   try {
     progress('Service and agents are up');
     const histories = await load(plan, { world, lab, clock, progress });

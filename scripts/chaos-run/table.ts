@@ -7,10 +7,7 @@ export function chaosTable(runs: readonly Evidence[]): string {
   const columns = runs.map(factsOf);
   const names = Object.keys(columns[0] ?? {});
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  const head = [
-    '',
-    ...runs.map(({ controllers, agents }) => titleOf(controllers.length, agents.length)),
-  ];
+  const head = ['', ...runs.map(titleOf)];
   return [
     line(head),
     line(head.map(() => '---')),
@@ -18,10 +15,14 @@ export function chaosTable(runs: readonly Evidence[]): string {
   ].join('\n');
 }
 
-function titleOf(controllers: number, agents: number): string {
+function titleOf({ controllers, agents, plan }: Evidence): string {
   const plural = (count: number, noun: string): string =>
     `${count} ${noun}${count === 1 ? '' : 's'}`;
-  return `${plural(controllers, 'controller')}, ${plural(agents, 'agent')}`;
+  return [
+    plural(controllers.length, 'controller'),
+    plural(agents.length, 'agent'),
+    plural(plan.options.nodes, 'node'),
+  ].join(', ');
 }
 
 function factsOf(evidence: Evidence): Record<string, string> {
@@ -45,7 +46,7 @@ function factsOf(evidence: Evidence): Record<string, string> {
   const resets = count(({ command, view }) => command.op === 'reset' && view?.status === 'applied');
   return {
     'commands, accounts, seed': `${histories.length}, ${accounts.length}, ${plan.options.seed}`,
-    'kills with -9': String(inflicted.kills),
+    'kills with -9 (of the service)': `${inflicted.kills} (${inflicted.serviceKills})`,
     'connections cut; stalled or slowed': `${inflicted.cuts}; ${inflicted.stalls}`,
     'controller stopped; frozen': `${faults('stop')}; ${faults('freeze')}`,
     'resets by somebody else in the middle': writtenBy('rival'),

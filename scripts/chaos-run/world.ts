@@ -1,6 +1,7 @@
 import { join } from 'node:path';
+import type { PostgresPlace } from '../../src/cloud/store/postgres-place.ts';
 import type { LabDescription } from '../../test/lab/description.ts';
-import { FaultProxy } from '../../test/support/fault-proxy.ts';
+import { FaultProxy, type Servers } from '../../test/support/fault-proxy.ts';
 import { Stack, type StackAgent } from '../../test/support/stack.ts';
 import { Api } from './api.ts';
 import type { Inflicted } from './evidence.ts';
@@ -12,10 +13,19 @@ export interface WorldAgent extends StackAgent {
   readonly process: Supervised;
 }
 
-/** The programs as they are installed, with a proxy on every way between them. */
+export interface WorldOptions {
+  readonly lab: LabDescription;
+  readonly folder: string;
+  readonly agents: number;
+  readonly nodes: number;
+  readonly database: PostgresPlace | undefined;
+}
+
+/** The programs as they are installed, with a proxy on every way between any two; the nodes reach their database without. */
 export class World implements AsyncDisposable {
   readonly stack: Stack;
-  readonly service: Supervised;
+  /** The nodes of the service. */
+  readonly services: readonly Supervised[];
   readonly agents: readonly WorldAgent[];
   /** For the load, through a proxy. */
   readonly api: Api;
@@ -24,11 +34,11 @@ export class World implements AsyncDisposable {
   readonly #proxies: ReadonlyMap<Place, FaultProxy>;
 
   private constructor(
-    parts: Pick<World, 'stack' | 'service' | 'agents' | 'api' | 'admin'>,
+    parts: Pick<World, 'stack' | 'services' | 'agents' | 'api' | 'admin'>,
     proxies: ReadonlyMap<Place, FaultProxy>,
   ) {
     this.stack = parts.stack;
-    this.service = parts.service;
+    this.services = parts.services;
     this.agents = parts.agents;
     this.api = parts.api;
     this.admin = parts.admin;
@@ -36,35 +46,35 @@ export class World implements AsyncDisposable {
   }
 
   /** Resolves when every agent is enrolled, approved and connected. */
-  static async open(lab: LabDescription, folder: string, agents: number): Promise<World> {
+  static async open({ lab, folder, agents, nodes, database }: WorldOptions): Promise<World> {
     const proxies = new Map<Place, FaultProxy>();
-    const through = async (place: Place, port: number): Promise<number> => {
-      const proxy = await FaultProxy.start({ host: '127.0.0.1', port });
+    const through = async (place: Place, servers: Servers): Promise<number> => {
+      const proxy = await FaultProxy.start(servers);
       proxies.set(place, proxy);
       return proxy.port;
     };
     const controllers = [];
     for (const [index, controller] of lab.controllers.entries()) {
-      controllers.push({ ...controller, port: await through(`ldaps-${index}`, controller.port) });
+      const server = { host: '127.0.0.1', port: controller.port };
+      controllers.push({ ...controller, port: await through(`ldaps-${index}`, server) });
     }
     const stack = await Stack.prepare({
       lab: { ...lab, controllers },
       folder,
-      between: async ({ url, ca }) => {
-        const port = await through('link', Number(new URL(url).port));
+      ...(database !== undefined && { cluster: { nodes, database } }),
+      between: async ({ ca }, servers) => {
+        const port = await through('link', servers);
         return { url: `https://localhost:${port}`, ca };
       },
     });
-    const port = Number(new URL(stack.url).port);
-    const log = join(folder, 'service.log');
-    const service = new Supervised('service', log, ['cloud', ['serve', '--data', stack.cloudData]]);
-    await service.printed(/cloud\.started/);
+    const services = await startServices(stack);
+    const [{ port }] = stack.nodes;
     const world = new World(
       {
         stack,
-        service,
+        services,
         agents: await startAgents(stack, agents),
-        api: await Api.open(stack, await through('api', port)),
+        api: await Api.open(stack, await through('api', stack.nodes)),
         admin: await Api.open(stack, port),
       },
       proxies,
@@ -82,15 +92,15 @@ export class World implements AsyncDisposable {
   get inflicted(): Inflicted {
     const faults = [...this.#proxies.values()].flatMap(({ inflicted }) => inflicted);
     const stalls = faults.filter(({ kind }) => kind === 'stall' || kind === 'delay').length;
-    const kills = this.#processes.reduce((sum, process) => sum + process.kills, 0);
-    return { kills, cuts: faults.length - stalls, stalls };
+    const serviceKills = sum(this.services.map(({ kills }) => kills));
+    const kills = serviceKills + sum(this.agents.map(({ process }) => process.kills));
+    return { kills, serviceKills, cuts: faults.length - stalls, stalls };
   }
 
   process(name: string): Supervised {
-    if (name === 'service') return this.service;
-    const agent = this.agents[Number(name.replace('agent-', ''))];
-    if (agent === undefined) throw new RangeError(`there is no ${name}`);
-    return agent.process;
+    const process = this.#processes.find((candidate) => candidate.name === name);
+    if (process === undefined) throw new RangeError(`there is no ${name}`);
+    return process;
   }
 
   /** What did not go as it should with the processes themselves. */
@@ -99,7 +109,7 @@ export class World implements AsyncDisposable {
   }
 
   get #processes(): readonly Supervised[] {
-    return [this.service, ...this.agents.map(({ process }) => process)];
+    return [...this.services, ...this.agents.map(({ process }) => process)];
   }
 
   /** Lets everything drain: agents first, so that what they still have to say is heard. */
@@ -107,9 +117,22 @@ export class World implements AsyncDisposable {
     this.api.close();
     this.admin.close();
     await Promise.all(this.agents.map(({ process }) => process.stop()));
-    await this.service.stop();
+    await Promise.all(this.services.map((service) => service.stop()));
     await Promise.all([...this.#proxies.values()].map((proxy) => proxy[Symbol.asyncDispose]()));
   }
+}
+
+/** One after the other: each brings the schema up to date, and only the first finds anything to do. */
+async function startServices({ folder, nodes }: Stack): Promise<readonly Supervised[]> {
+  const services: Supervised[] = [];
+  for (const [index, { dataFolder }] of nodes.entries()) {
+    const name = `service-${index}`;
+    const log = join(folder, `${name}.log`);
+    const service = new Supervised(name, log, ['cloud', ['serve', '--data', dataFolder]]);
+    services.push(service);
+    await service.printed(/cloud\.started/);
+  }
+  return services;
 }
 
 async function startAgents(stack: Stack, count: number): Promise<readonly WorldAgent[]> {
@@ -126,4 +149,8 @@ async function startAgents(stack: Stack, count: number): Promise<readonly WorldA
     await stack.command(['agent', 'approve', id, '--fingerprint', fingerprint]);
   }
   return agents;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -24,6 +24,7 @@ beforeAll(async () => {
     stops: 0,
     controllers: 1,
     agents: 1,
+    nodes: 1,
     accounts: usablePeople(lab.people),
   });
   evidence = await runChaos(plan, { lab, folder, progress: () => undefined });

@@ -49,7 +49,7 @@ test.each<[string, string[], string]>([
   ['bench', ['--only', 'nothing'], '--only: expected one of through or alone'],
   ['chaos', ['--seed', '-1'], "--seed: expected a whole number, found '-1'"],
   ['chaos', ['--kills=1.5'], "--kills: expected a whole number, found '1.5'"],
-  ['chaos', ['--controllers', '1,2,3'], '--controllers: expected one of'],
+  ['chaos', ['--part', '4'], '--part: expected one of 1 or 2 or 3'],
   ['chaos', ['--plan', '--frob'], 'there is no option --frob'],
   ['mutate', ['--frob'], 'there is no option --frob'],
   ['soak', ['--minutes', 'ten'], "--minutes: expected a whole number, found 'ten'"],

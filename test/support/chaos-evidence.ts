@@ -10,6 +10,7 @@ const PLAN = makePlan({
   stops: 0,
   controllers: 1,
   agents: 1,
+  nodes: 1,
   accounts: ['anna'],
 });
 
@@ -59,7 +60,7 @@ export function evidence(changes: Partial<Evidence> = {}): Evidence {
     provenByDatabase: 0,
     undecided: [],
     unreadable: [],
-    inflicted: { kills: 0, cuts: 0, stalls: 0 },
+    inflicted: { kills: 0, serviceKills: 0, cuts: 0, stalls: 0 },
     accounts: [anna],
     agents: [{ name: 'a', connected: true, state: 'running', brokenLinks: [], outcomes: 1 }],
     dispatches: new Map([['op-1', [{ at: 120 } as never]]]),

@@ -11,6 +11,7 @@ const OPTIONS: ChaosOptions = {
   stops: 8,
   controllers: 2,
   agents: 2,
+  nodes: 2,
   accounts: usablePeople(PEOPLE),
 };
 
@@ -34,7 +35,7 @@ test('every fault hangs on a command there is, so that none is left out', () => 
 test('both programs are killed, and every way between any two is cut in each way there is', () => {
   const { faults } = makePlan(OPTIONS);
   const victims = faults.flatMap((fault) => (fault.kind === 'kill' ? [fault.victim] : []));
-  expect(new Set(victims)).toEqual(new Set(['service', 'agent-0', 'agent-1']));
+  expect(new Set(victims)).toEqual(new Set(['service-0', 'service-1', 'agent-0', 'agent-1']));
   const cuts = faults.flatMap((fault) => (fault.kind === 'cut' ? [fault] : []));
   expect(new Set(cuts.map(({ place }) => place))).toEqual(
     new Set(['link', 'api', 'ldaps-0', 'ldaps-1']),

@@ -15,9 +15,9 @@ function rows(changes: Parameters<typeof evidence>[0]): Record<string, string> {
 }
 
 test('what broke is counted as it broke and not as it was planned', () => {
-  const inflicted = { kills: 7, cuts: 11, stalls: 3 };
+  const inflicted = { kills: 7, serviceKills: 2, cuts: 11, stalls: 3 };
   expect(rows({ inflicted })).toMatchObject({
-    'kills with -9': '7',
+    'kills with -9 (of the service)': '7 (2)',
     'connections cut; stalled or slowed': '11; 3',
   });
 });
