@@ -28,7 +28,7 @@ export async function drainReset(parts: Parts, reset: string, password: string):
   const log = `journalctl --output=cat _SYSTEMD_INVOCATION_ID=${run}`;
   // The password is read when the reset is prepared, and until then nobody has written it.
   await system.run(`mkfifo --mode=600 ${PASSWORD_TO_COME}`);
-  const ordered = system.try(`timeout 60 ${reset} ${PASSWORD_TO_COME}`);
+  const ordered = system.try(`timeout 120 ${reset} ${PASSWORD_TO_COME}`);
   await until(
     async () => (await system.run(log)).includes('"account.inspected"'),
     'a prepared reset',

@@ -122,7 +122,7 @@ test('the database is killed and started again under load: nothing is lost, noth
     }
   };
   const callers = [caller(a), caller(b), caller(a), caller(b)];
-  await eventually(() => prepared.length > 20, 40_000);
+  await eventually(() => prepared.length > 20, 90_000);
   await server.kill();
   await eventually(async () => {
     const { text } = await a.health('/status.json');
@@ -135,7 +135,7 @@ test('the database is killed and started again under load: nothing is lost, noth
   }, 20_000);
   await server.start();
   const before = prepared.length;
-  await eventually(() => prepared.length > before + 20, 40_000);
+  await eventually(() => prepared.length > before + 20, 90_000);
   isOver = true;
   await Promise.all(callers);
   for (const [cloud, each] of prepared) {
@@ -143,4 +143,4 @@ test('the database is killed and started again under load: nothing is lost, noth
     expect(outcome).toMatchObject({ status: 'applied', final: true });
     expect(writes.get(each.operation)).toBe(1);
   }
-}, 180_000);
+}, 300_000);

@@ -55,7 +55,7 @@ export class Program implements AsyncDisposable {
   }
 
   /** Resolves when it has printed a line that matches; rejects when it ends or `limitMs` pass first. */
-  async printed(pattern: RegExp, limitMs = 20_000): Promise<RegExpMatchArray> {
+  async printed(pattern: RegExp, limitMs = 60_000): Promise<RegExpMatchArray> {
     const deadline = AbortSignal.timeout(limitMs);
     for (;;) {
       const match = pattern.exec(this.output);
