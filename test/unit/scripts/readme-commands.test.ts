@@ -20,10 +20,9 @@ const RUN_BY: Readonly<Record<string, readonly [file: string, words: string] | s
   './scripts/windows-packages': 'by hand: before a release; test/windows installs the same MSI',
   './scripts/bundle': ['.ci/run', './scripts/bundle --check'],
   './scripts/bench': 'by hand: its numbers need a machine that does nothing else',
-  './scripts/bench --only nodes': 'by hand: as all of bench',
-  './scripts/bench --only scale': 'by hand: as all of bench',
   './scripts/bench --only start': 'by hand: as all of bench',
-  './scripts/chaos --seed 20261201 --cuts 510':
+  './scripts/bench --only …': 'by hand: as all of bench',
+  './scripts/chaos --seed 20261201 --cuts 255':
     'by hand: half an hour; test/chaos makes a shorter run',
   './scripts/soak': 'by hand: an hour',
   './scripts/lab up': 'by hand: it ends at Ctrl-C; scripts/demo starts the same lab',

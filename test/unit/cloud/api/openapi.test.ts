@@ -12,6 +12,8 @@ test('the API describes itself as a valid OpenAPI 3.1 document', async () => {
     '/v1/directories/{directory}/agents',
     '/v1/directories/{directory}/agents/{id}',
     '/v1/directories/{directory}/agents/{id}/approve',
+    '/v1/directories/{directory}/agents/{id}/disable',
+    '/v1/directories/{directory}/agents/{id}/enable',
     '/v1/directories/{directory}/audit',
     '/v1/directories/{directory}/enrollment-tokens',
     '/v1/directories/{directory}/operations/{id}',
