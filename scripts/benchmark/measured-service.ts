@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, rm, writeFile, readFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,6 +10,7 @@ import { dataFolder, type DataFolder } from '../../src/cloud/data-folder.ts';
 import { createKeys } from '../../src/cloud/keys/create-keys.ts';
 import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
 import type { Store } from '../../src/cloud/store/store.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import { createTestCa } from '../../test/support/test-ca.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cloud/main.js');
@@ -104,13 +104,4 @@ export class MeasuredService implements AsyncDisposable {
     await this.stop('SIGKILL');
     await rm(this.#path, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo; // it listens on TCP
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -136,16 +136,12 @@ test.skipIf(process.platform !== 'linux')(
     vi.stubEnv('NOTIFY_SOCKET', socket);
     vi.stubEnv('WATCHDOG_USEC', '300000');
     const agent = run();
-    const heard: string[] = [];
-    const hears = (what: RegExp): Promise<boolean> =>
-      eventually(() => {
-        for (let one = systemd.next(); one !== undefined; one = systemd.next()) heard.push(one);
-        return heard.some((news) => what.test(news));
-      });
-    await hears(/^READY=1\nWATCHDOG=1\nSTATUS=./);
-    await hears(/^WATCHDOG=1\nSTATUS=down: .*no domain controller/);
+    await systemd.hears(/^READY=1\nWATCHDOG=1\nSTATUS=./);
+    await systemd.hears(/^WATCHDOG=1\nSTATUS=down: .*no domain controller/);
     expect((await agent.stop('SIGTERM')).code).toBe(0);
-    await hears(/^STOPPING=1\nEXTEND_TIMEOUT_USEC=20000000\nWATCHDOG=1\nSTATUS=stopping/);
+    const heard = await systemd.hears(
+      /^STOPPING=1\nEXTEND_TIMEOUT_USEC=20000000\nWATCHDOG=1\nSTATUS=stopping/,
+    );
     expect(heard.filter((news) => news.startsWith('READY'))).toHaveLength(1);
   },
 );

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { dataFolder } from '../../src/cloud/data-folder.ts';
 import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
-import { eventually } from '../support/eventually.ts';
 import { NotifyListener } from '../support/notify-listener.ts';
 import { Program, runProgram } from '../support/program.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
@@ -55,16 +54,12 @@ test.skipIf(process.platform !== 'linux')(
     vi.stubEnv('NOTIFY_SOCKET', socket);
     vi.stubEnv('WATCHDOG_USEC', '300000');
     const { program } = await serve();
-    const heard: string[] = [];
-    const hears = (what: RegExp): Promise<boolean> =>
-      eventually(() => {
-        for (let one = systemd.next(); one !== undefined; one = systemd.next()) heard.push(one);
-        return heard.some((news) => what.test(news));
-      });
-    await hears(/^READY=1\nWATCHDOG=1\nSTATUS=ready, 0 agents connected/);
-    await hears(/^WATCHDOG=1\nSTATUS=ready/);
+    await systemd.hears(/^READY=1\nWATCHDOG=1\nSTATUS=ready, 0 agents connected/);
+    await systemd.hears(/^WATCHDOG=1\nSTATUS=ready/);
     expect((await program.stop()).code).toBe(0);
-    await hears(/^STOPPING=1\nEXTEND_TIMEOUT_USEC=20000000\nWATCHDOG=1\nSTATUS=stopping/);
+    const heard = await systemd.hears(
+      /^STOPPING=1\nEXTEND_TIMEOUT_USEC=20000000\nWATCHDOG=1\nSTATUS=stopping/,
+    );
     expect(heard.filter((news) => news.startsWith('READY'))).toHaveLength(1);
   },
 );

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { chmod, lstat, writeFile } from 'node:fs/promises';
 import { request, type IncomingMessage } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
@@ -12,6 +12,7 @@ import { runProgram } from '../../src/agent/cli/program.ts';
 import type { LocalStatus } from '../../src/agent/health/local-status.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
+import { freePort } from '../support/free-port.ts';
 import { ScriptedService } from '../support/scripted-service.ts';
 import { StartedAgent } from '../support/start-agent.ts';
 
@@ -32,14 +33,6 @@ afterEach(async () => {
   await agent[Symbol.asyncDispose]();
   await service[Symbol.asyncDispose]();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port: free } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return free;
-}
 
 interface Answer {
   readonly code: number | undefined;

@@ -1,13 +1,14 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { IncomingMessage } from 'node:http';
 import { expect, test } from 'vitest';
 import { createHealthServer, type HealthOptions } from '../../src/cloud/health/health-server.ts';
+import { eventually } from '../support/eventually.ts';
 import { MemoryLog } from '../support/memory-log.ts';
 
 const READY = {
+  isLoopback: true,
   metrics: { contentType: 'text/plain', text: () => Promise.resolve('up 1\n') },
   readiness: () => Promise.resolve(undefined),
   stuck: () => [],
@@ -16,34 +17,78 @@ const READY = {
   log: new MemoryLog(),
 } as unknown as HealthOptions;
 
-/** What is answered to a request that names `host`. */
-async function ask(isLoopback: boolean, host: string): Promise<readonly [number, string]> {
-  const server = createHealthServer({ ...READY, isLoopback });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const asked = request({ host: '127.0.0.1', port, path: '/livez', headers: { host } }).end();
-  const [response] = (await once(asked, 'response')) as [IncomingMessage];
-  const body = await text(response);
-  server.close();
-  server.closeAllConnections();
-  return [response.statusCode ?? 0, body];
+class AskedServer implements AsyncDisposable {
+  readonly #server: ReturnType<typeof createHealthServer>;
+  /** How many questions have come. */
+  asked = 0;
+
+  private constructor(options: Partial<HealthOptions>) {
+    this.#server = createHealthServer({ ...READY, ...options });
+    this.#server.on('request', () => this.asked++);
+  }
+
+  static async start(options: Partial<HealthOptions>): Promise<AskedServer> {
+    const started = new AskedServer(options);
+    started.#server.listen(0, '127.0.0.1');
+    await once(started.#server, 'listening');
+    return started;
+  }
+
+  /** What is answered to a request that names `host`. */
+  async ask(path: string, host = 'localhost'): Promise<readonly [number, string]> {
+    const { port } = this.#server.address() as AddressInfo;
+    const asking = request({ host: '127.0.0.1', port, path, headers: { host } }).end();
+    const [response] = (await once(asking, 'response')) as [IncomingMessage];
+    return [response.statusCode ?? 0, await text(response)];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, 'close');
+  }
 }
 
 test.each(['localhost', '127.0.0.1:9465', '[::1]:9465'])(
   'on the loopback interface, whoever asks %s is answered',
   async (host) => {
-    expect(await ask(true, host)).toEqual([200, 'ok\n']);
+    await using server = await AskedServer.start({ isLoopback: true });
+    expect(await server.ask('/livez', host)).toEqual([200, 'ok\n']);
   },
 );
 
 test('on the loopback interface, a page whose own name leads there is not answered', async () => {
-  expect(await ask(true, 'evil.example:9465')).toEqual([
+  await using server = await AskedServer.start({ isLoopback: true });
+  expect(await server.ask('/livez', 'evil.example:9465')).toEqual([
     421,
     '"evil.example" is not this machine\n',
   ]);
 });
 
 test('where other machines may ask, the service is asked by any name', async () => {
-  expect(await ask(false, 'reset-1.example.com:9465')).toEqual([200, 'ok\n']);
+  await using server = await AskedServer.start({ isLoopback: false });
+  expect(await server.ask('/livez', 'reset-1.example.com:9465')).toEqual([200, 'ok\n']);
 });
+
+test.each(['/metrics', '/status.json'])(
+  'the database is asked once for all who ask for %s at once, and anew for who asks later',
+  async (path) => {
+    const underWay: ((answer: Promise<string>) => void)[] = [];
+    const answer = (): Promise<string> => new Promise((resolve) => underWay.push(resolve));
+    await using server = await AskedServer.start({
+      metrics: { contentType: 'text/plain', text: answer },
+      status: answer,
+    } as unknown as Partial<HealthOptions>);
+
+    const crowd = Array.from({ length: 20 }, () => server.ask(path));
+    await eventually(() => server.asked === crowd.length);
+    expect(underWay).toHaveLength(1);
+    underWay[0]?.(Promise.reject(new Error('the database is away')));
+    for (const [code] of await Promise.all(crowd)) expect(code).toBe(500);
+
+    const later = server.ask(path);
+    await eventually(() => underWay.length === 2);
+    underWay[1]?.(Promise.resolve('made anew'));
+    expect((await later)[1]).toContain('made anew');
+  },
+);

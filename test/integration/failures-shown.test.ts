@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openActiveDirectory } from '../../src/agent/directory/active-directory.ts';
 import type { Directory } from '../../src/agent/directory/directory.ts';
@@ -15,6 +13,7 @@ import { eventually } from '../support/eventually.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
+import { freePort } from '../support/free-port.ts';
 import { ldapDomain } from '../support/ldap-domain.ts';
 import { startLdapServer, type LdapServer } from '../support/ldap-server.ts';
 import { MemoryLog } from '../support/memory-log.ts';
@@ -71,14 +70,6 @@ async function member(directory: Directory, url = cloud.address): Promise<Member
     expect(await readyz({ port })).toEqual({ status: 200, text: 'ok\n' });
   });
   return { id, agent, port, duties };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function ask({ port }: Pick<Member, 'port'>, path: string) {

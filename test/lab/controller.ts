@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { Wait, type StartedNetwork, type StartedTestContainer } from 'testcontainers';
+import { freePort } from '../support/free-port.ts';
 import type { LabController } from './description.ts';
 import { docker } from './docker.ts';
 import { repositoryRoot } from './image.ts';
-import { freePort, LoopbackContainer } from './loopback-container.ts';
+import { LoopbackContainer } from './loopback-container.ts';
 import { untilItAnswers } from './ldaps.ts';
 import { accountTable, ADMINISTRATOR, BASE_DN, type Account } from './people.ts';
 

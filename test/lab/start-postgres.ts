@@ -1,7 +1,8 @@
 import { Wait } from 'testcontainers';
+import { freePort } from '../support/free-port.ts';
 import { createTestCa } from '../support/test-ca.ts';
 import { postgresImage, type Progress } from './image.ts';
-import { freePort, LoopbackContainer } from './loopback-container.ts';
+import { LoopbackContainer } from './loopback-container.ts';
 
 const PORT = 5432;
 const START_LIMIT_MS = 60_000;

@@ -1,4 +1,5 @@
 import koffi from 'koffi';
+import { eventually } from './eventually.ts';
 
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
@@ -7,6 +8,7 @@ const MSG_DONTWAIT = 0x40;
 /** What systemd is to a service: a socket for datagrams at a path, or at `@` and an abstract name. */
 export class NotifyListener implements Disposable {
   readonly #fd: number;
+  readonly #heard: string[] = [];
   readonly #buffer = Buffer.alloc(4096);
   readonly #recv: (...args: readonly unknown[]) => unknown;
   readonly #close: (...args: readonly unknown[]) => unknown;
@@ -28,6 +30,15 @@ export class NotifyListener implements Disposable {
   next(): string | undefined {
     const length = Number(this.#recv(this.#fd, this.#buffer, this.#buffer.length, MSG_DONTWAIT));
     return length < 0 ? undefined : this.#buffer.toString('utf8', 0, length);
+  }
+
+  /** Resolves once a datagram matches, with all that came so far. */
+  async hears(what: RegExp): Promise<readonly string[]> {
+    await eventually(() => {
+      for (let one = this.next(); one !== undefined; one = this.next()) this.#heard.push(one);
+      return this.#heard.some((news) => what.test(news));
+    });
+    return this.#heard;
   }
 
   [Symbol.dispose](): void {

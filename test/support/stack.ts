@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { PostgresPlace } from '../../src/cloud/store/postgres-place.ts';
 import type { Credentials, LabController, LabDescription } from '../lab/description.ts';
+import { freePort } from './free-port.ts';
 import { Program, ROOT, runProgram, type Ended, type ProgramName } from './program.ts';
 import { setUpLike, writeDatabaseFiles, type ServiceNode } from './service-node.ts';
 import { createTestCa } from './test-ca.ts';
@@ -256,12 +255,4 @@ export class Stack implements AsyncDisposable {
 function must(ended: Ended): Ended {
   if (ended.code !== 0) throw new Error(`exit code ${ended.code}: ${ended.stderr}${ended.stdout}`);
   return ended;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,5 +1,5 @@
-import { UNTIL_ENABLED } from './refusal.ts';
 import { CLOSE_CODES } from '../../protocol/messages.ts';
+import { UNTIL_ENABLED } from './refusal.ts';
 
 export interface Closing {
   readonly reason: string;

@@ -1,5 +1,6 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { directoryStatus } from '../writeback/connectivity.ts';
+import { readiness } from '../writeback/readiness.ts';
 import { setToggle } from '../writeback/toggle.ts';
 import { requireScope } from './authenticate.ts';
 import {
@@ -57,7 +58,7 @@ export function directoryRoutes(app: OpenAPIHono<ApiEnv>, { core, draining }: Ap
     const id = c.req.valid('param').directory;
     const directory = await core.store.directories.find(id);
     if (directory === undefined) throw new TypeError(`status: no directory ${id}`); // its key exists
-    const status = await directoryStatus(core, directory, draining);
+    const status = await directoryStatus(core, directory, await readiness(core, draining));
     return c.json(
       {
         directory: id,

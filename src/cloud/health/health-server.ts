@@ -1,6 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from '../../support/logger.ts';
 import { foreignHost } from '../../support/own-host.ts';
+import { sharedAnswer } from '../../support/shared-answer.ts';
 import type { ServiceMetrics } from './metrics.ts';
 import type { ServiceStatus } from './service-status.ts';
 
@@ -19,6 +20,10 @@ export interface HealthOptions {
   readonly log: Logger;
 }
 
+interface Answers extends HealthOptions {
+  readonly metricsText: () => Promise<string>;
+}
+
 const TEXT = 'text/plain; charset=utf-8';
 
 /**
@@ -26,6 +31,12 @@ const TEXT = 'text/plain; charset=utf-8';
  * here. It has no key and no TLS, so it listens where strangers cannot reach it.
  */
 export function createHealthServer(options: HealthOptions): Server {
+  // Both ask the database about each directory, and anybody on this machine may ask for them.
+  const answers = {
+    ...options,
+    metricsText: sharedAnswer(() => options.metrics.text()),
+    status: sharedAnswer(options.status),
+  };
   const server = createServer(
     { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000 },
     (request, response) => {
@@ -39,7 +50,7 @@ export function createHealthServer(options: HealthOptions): Server {
         answer(response, 405, 'only GET\n');
         return;
       }
-      route(path, response, options).catch((error: unknown) => {
+      route(path, response, answers).catch((error: unknown) => {
         const name = error instanceof Error ? error.name : typeof error;
         options.log.error('cloud.request_failed', { path, name });
         answer(response, 500, 'look at the log\n');
@@ -53,7 +64,7 @@ export function createHealthServer(options: HealthOptions): Server {
 async function route(
   path: string,
   response: ServerResponse,
-  { metrics, readiness, stuck, warnings, status }: HealthOptions,
+  { metrics, metricsText, readiness, stuck, warnings, status }: Answers,
 ): Promise<void> {
   if (path === '/livez') {
     const found = stuck();
@@ -64,7 +75,7 @@ async function route(
     const lines = [problem ?? 'ok', ...warnings()];
     answer(response, problem === undefined ? 200 : 503, `${lines.join('\n')}\n`);
   } else if (path === '/metrics') {
-    answer(response, 200, await metrics.text(), metrics.contentType);
+    answer(response, 200, await metricsText(), metrics.contentType);
   } else if (path === '/status.json') {
     answer(response, 200, JSON.stringify(await status()), 'application/json');
   } else {

@@ -2,11 +2,10 @@ import { z } from 'zod';
 import { Timestamp, timestamp } from '../../protocol/shapes.ts';
 import { packageVersion } from '../../support/version.ts';
 import type { SessionState } from '../link/live-sessions.ts';
-import type { DirectoryRecord } from '../store/records.ts';
-import { CONNECTIVITY, describe, viewAgents } from '../writeback/connectivity.ts';
+import { CONNECTIVITY, directoryStatus, type DirectoryStatus } from '../writeback/connectivity.ts';
 import type { Core } from '../writeback/core.ts';
 import { isPaused } from '../writeback/pause.ts';
-import { databaseProblem, readiness } from '../writeback/readiness.ts';
+import { databaseProblem, ownFault } from '../writeback/readiness.ts';
 import { expiryWarnings } from './expiry.ts';
 
 const Text = z.string().max(4096);
@@ -77,9 +76,9 @@ export interface StatusSources {
 export async function serviceStatus(sources: StatusSources): Promise<ServiceStatus> {
   const { core, config, node, certificate, startedAt, draining } = sources;
   const { keySet } = core.keys;
-  const ownFault = await readiness(core, draining);
   const problem = await databaseProblem(core);
-  const found = problem === undefined ? await directories(core, ownFault) : undefined;
+  const fault = ownFault(core, draining, problem);
+  const found = problem === undefined ? await directories(core, fault) : undefined;
   return {
     build: {
       ...{ version: packageVersion(), node: process.version },
@@ -88,7 +87,7 @@ export async function serviceStatus(sources: StatusSources): Promise<ServiceStat
     startedAt: timestamp(startedAt),
     url: core.issuer,
     ...(node.id !== undefined && { node: node.id }),
-    notReady: ownFault === undefined ? [] : [ownFault],
+    notReady: fault === undefined ? [] : [fault],
     warnings: [...expiryWarnings({ keySet, certificate }, core.clock.now())],
     stuck: [...core.rounds.stuck],
     database: {
@@ -115,13 +114,13 @@ function countSessions(
 
 async function directories(
   core: Core,
-  ownFault: string | undefined,
+  fault: string | undefined,
 ): Promise<Pick<ServiceStatus, 'directories' | 'moreDirectories'>> {
   try {
     const all = await core.store.directories.list();
     const listed = [];
     for (const directory of all.slice(0, MAX_DIRECTORIES)) {
-      listed.push(await describeDirectory(core, directory, ownFault));
+      listed.push(viewOf(await directoryStatus(core, directory, fault), core.clock.now()));
     }
     return {
       directories: listed,
@@ -132,22 +131,19 @@ async function directories(
   }
 }
 
-async function describeDirectory(
-  core: Core,
-  directory: DirectoryRecord,
-  ownFault: string | undefined,
-): Promise<NonNullable<ServiceStatus['directories']>[number]> {
+function viewOf(
+  { directory, connectivity, pendingOperations }: DirectoryStatus,
+  now: number,
+): z.infer<typeof Directory> {
   const { id, toggle } = directory;
-  const now = core.clock.now();
-  const agents = await viewAgents(core, id);
   const enabled = !isPaused(toggle, now);
   return {
     id,
-    connectivity: describe({ directory, agents, ownFault, now }).connectivity,
+    connectivity,
     writeback: {
       enabled,
       ...(!enabled && toggle.until !== undefined && { until: timestamp(toggle.until) }),
     },
-    operationsPending: await core.store.operations.countPending(id),
+    operationsPending: pendingOperations,
   };
 }

@@ -3,7 +3,6 @@ import type { AgentRecord, DirectoryRecord, Moment } from '../store/records.ts';
 import { barOf, isInService } from './admittance.ts';
 import type { Core } from './core.ts';
 import { isPaused, pauseInWords } from './pause.ts';
-import { readiness } from './readiness.ts';
 import { isOlder } from './versions.ts';
 
 /** How a directory is connected, as an admin is shown it: what it means, and what to do. */
@@ -70,15 +69,14 @@ export interface AgentView {
   readonly outdated: boolean;
 }
 
-/** What the service knows of a directory and its agents now. */
+/** What the service knows of a directory and its agents now; `ownFault` is why it is not ready itself. */
 export async function directoryStatus(
   core: Core,
   directory: DirectoryRecord,
-  draining: AbortSignal,
+  ownFault: string | undefined,
 ): Promise<DirectoryStatus> {
   const agents = await viewAgents(core, directory.id);
   const now = core.clock.now();
-  const ownFault = await readiness(core, draining);
   return {
     directory,
     ...describe({ directory, agents, ownFault, now }),
