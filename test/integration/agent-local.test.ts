@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { chmod, lstat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, symlink, writeFile } from 'node:fs/promises';
 import { request, type IncomingMessage } from 'node:http';
 import { createServer } from 'node:net';
 import { spawnSync } from 'node:child_process';
@@ -8,13 +8,14 @@ import { decodeJwt } from 'jose';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DirectoryError } from '../../src/agent/directory/directory.ts';
 import type { StatusClaims, StatusReport } from '../../src/protocol/status.ts';
-import { runProgram } from '../../src/agent/cli/program.ts';
 import type { LocalStatus } from '../../src/agent/health/local-status.ts';
 import { eventually } from '../support/eventually.ts';
 import { FakeDirectory } from '../support/fake-directory.ts';
 import { freePort } from '../support/free-port.ts';
+import { passback as runPassback, type Ran } from '../support/run-passback.ts';
 import { ScriptedService } from '../support/scripted-service.ts';
 import { StartedAgent } from '../support/start-agent.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 let directory: FakeDirectory;
 let service: ScriptedService;
@@ -54,19 +55,8 @@ async function ask(
 }
 
 /** A command line against the running agent. */
-async function passback(...args: readonly string[]) {
-  const [out, err]: [string[], string[]] = [[], []];
-  let code = 0;
-  await runProgram([...args, '--state-folder', agent.stateFolder], {
-    env: {},
-    print: (text) => out.push(text),
-    complain: (text) => err.push(text),
-    setExitCode: (value) => (code = value),
-    stopSignals: () => {
-      throw new Error('nothing here runs for long');
-    },
-  });
-  return { out: out.join('\n'), err: err.join('\n'), code };
+function passback(...args: readonly string[]): Promise<Ran> {
+  return runPassback([...args, '--state-folder', agent.stateFolder]);
 }
 
 async function start(): Promise<void> {
@@ -182,6 +172,23 @@ test('a pause is taken at once and shown on both sides, and so is its end', asyn
   });
   await eventually(() => {
     expect(reported().at(-1)?.state).toBe('running');
+  });
+});
+
+test('an order that the agent which answers has not taken is no success', async () => {
+  await start();
+  await using other = await temporaryFolder();
+  await symlink(join(agent.stateFolder, 'control.sock'), join(other.path, 'control.sock'));
+  const asked = ['pause', '--reason', 'moving house', '--state-folder', other.path];
+  expect(await runPassback(asked)).toMatchObject({
+    code: 1,
+    out: '',
+    err: expect.stringMatching(/is NOT paused and goes on writing: its stateFolder is/) as string,
+  });
+  await passback('pause', '--reason', 'moving house');
+  expect(await runPassback(['resume', '--state-folder', other.path])).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('stays paused') as string,
   });
 });
 

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { askStatus } from '../../src/cloud/cli/ask-status.ts';
 import { ServiceStatus } from '../../src/cloud/health/service-status.ts';
@@ -68,6 +71,26 @@ test('a support bundle takes of it what its schema knows, and a running service 
   expect(said).toMatchObject({ url: TEST_ISSUER, database: { reachable: true } });
   expect(await askStatus({ host: '0.0.0.0', port: Number(port) })).toMatchObject({ notReady: [] });
 });
+
+test.each([
+  ['sends elsewhere', 302],
+  ['sends more than a status can be', 200],
+])(
+  'while the service is down, whoever has its port and %s is not believed',
+  async (_what, code) => {
+    const location = `${cloud.healthAddress}/status.json`;
+    const { text } = await cloud.health('/status.json');
+    const stranger = createServer((_request, response) => {
+      response.writeHead(code, { location }).end(text.padEnd(1024 * 1024 + 1));
+    }).listen(0, '127.0.0.1');
+    await once(stranger, 'listening');
+    const { port } = stranger.address() as AddressInfo;
+    expect(await askStatus({ host: '127.0.0.1', port })).toEqual({
+      problem: `no running service of this version answers at http://127.0.0.1:${port}/status.json`,
+    });
+    stranger.close();
+  },
+);
 
 test('what the database does not say is left out, and all the rest is said', async () => {
   using _ = breakDatabase(cloud.folder.database);

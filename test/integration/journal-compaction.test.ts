@@ -214,6 +214,25 @@ test('a compaction finds a record that the disk has damaged since, forgets nothi
   });
 });
 
+test.each([
+  ['first', [3, 1, 2]],
+  ['last', [1, 2, 3]],
+])('of what is forgotten the one that ends last counts, also when it came %s', async (_, ends) => {
+  const endOf = (minutes: number): number => Date.parse(AT) + minutes * 60_000;
+  await withJournal(async (journal) => {
+    for (const [at, minutes] of ends.entries()) {
+      const notAfter = new Date(endOf(minutes)).toISOString();
+      const command = { cmd: id(20 + at), jti: id(30 + at), notAfter };
+      await journal.append({ ...INTENT, ...command });
+      await journal.append({ ...OUTCOME, ...command, seq: at + 1 });
+    }
+    journal.confirm(ends.length);
+    await journal.compact(LATER);
+    expect(journal.find(id(20))).toBeUndefined();
+    expect(journal.floor).toBe(endOf(3));
+  });
+});
+
 test('what may have been forgotten is told by what was, and does not come back when the clock does', async () => {
   const fresh = new Date(LATER).toISOString();
   await withJournal(async (journal) => {

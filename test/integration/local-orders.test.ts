@@ -1,3 +1,4 @@
+import { rename } from 'node:fs/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   LocalOrders,
@@ -64,6 +65,18 @@ test('a pause that was ordered holds after a read that failed, with its own reas
   await orders.refresh();
   expect(orders.pause?.reason).toContain('cannot be read (EIO)');
   failure = undefined;
+  await orders.refresh();
+  expect(orders.pause).toEqual({ reason: 'moving dc1', since });
+});
+
+test('a pause holds, too, when the folder that it is kept in is gone', async () => {
+  const since = new Date(clock.now()).toISOString();
+  await writeOrders(folder.path, { pause: { reason: 'moving dc1', since } });
+  const orders = await open();
+  await rename(folder.path, `${folder.path}-away`);
+  await orders.refresh();
+  expect(orders.pause?.reason).toContain('cannot be read (its folder is gone)');
+  await rename(`${folder.path}-away`, folder.path);
   await orders.refresh();
   expect(orders.pause).toEqual({ reason: 'moving dc1', since });
 });

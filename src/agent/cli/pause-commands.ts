@@ -75,7 +75,7 @@ async function pause(
   const since = pauseAt(before, now)?.since ?? timestamp(now);
   const orders = { ...before, pause: { reason, since, ...until, by } };
   await writeOrders(folder, orders);
-  const taken = await poke(place);
+  const taken = await poke(place, orders);
   tell({ orders, trips: await openTrips(folder, orders), taken }, flags, terminal);
 }
 
@@ -90,7 +90,7 @@ async function resume(
   const wasOpen = (await openTrips(folder, before)).length > 0;
   const orders = flags.breaker === true ? await withResumed(folder, before) : withoutPause(before);
   await writeOrders(folder, orders);
-  const taken = await poke(place);
+  const taken = await poke(place, orders);
   if (flags.breaker === true && flags.json !== true) {
     terminal.print(wasOpen ? 'The breaker is closed again.' : 'The breaker was not open.');
   }
@@ -166,11 +166,29 @@ interface Standing {
 /** Whether the running agent knows of it by now: `no` when none answers. */
 type Taken = 'yes' | 'no' | { readonly problem: string };
 
-/** Lets the running agent look at once; the order holds in any case. */
-async function poke({ socket }: Place): Promise<Taken> {
+/**
+ * Lets the running agent look at once; the order holds in any case for the agent of that folder.
+ * Rejects with a `UsageError` where the agent that answers has not taken it.
+ */
+async function poke(place: Place, orders: OrdersFile): Promise<Taken> {
+  const askedAt = Date.now();
+  const answer = await refreshed(place);
+  if ('problem' in answer) return answer;
+  if (answer.paused === undefined) return 'no';
+  const paused = (now: number): boolean => pauseAt(orders, now) !== undefined;
+  // Its time may have ended in between.
+  if (answer.paused === paused(askedAt) || answer.paused === paused(Date.now())) return 'yes';
+  throw new UsageError(
+    `${ordersFile(place.stateFolder)} is written, but the agent that answers at ${place.socket} ${answer.paused ? 'stays paused' : 'is NOT paused and goes on writing'}: its stateFolder is another one, or it cannot read that file; name its configuration with --config, and ask passback status`,
+  );
+}
+
+async function refreshed({
+  socket,
+}: Place): Promise<Partial<Refreshed> | { readonly problem: string }> {
   try {
     const answer = await askAgent({ socket, method: 'POST', path: '/refresh' });
-    return Refreshed.safeParse(answer).success ? 'yes' : 'no';
+    return Refreshed.safeParse(answer).data ?? {};
   } catch (error) {
     if (error instanceof UsageError) return { problem: error.message };
     throw error;
