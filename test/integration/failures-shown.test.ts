@@ -243,3 +243,28 @@ async function domain(
   running.push(...servers, directory);
   return { directory, servers };
 }
+
+test('a disabled agent is alive, says at its machine who can end that, and is back within a quarter of an hour of it', async () => {
+  const one = await member(new FakeDirectory());
+  const setTo = (word: 'disable' | 'enable') => cloud.call('POST', `agents/${one.id}/${word}`);
+  expect((await setTo('disable')).status).toBe(200);
+  const because =
+    /^no session with the reset service at \S+ since \S+Z: an admin has disabled this agent[^\n]*passback-cloud agent enable[^\n]*\n$/;
+  await eventually(async () => {
+    expect(await readyz(one)).toEqual({
+      status: 503,
+      text: expect.stringMatching(because) as string,
+    });
+  });
+  expect(await ask(one, '/livez')).toEqual({ status: 200, text: 'ok\n' });
+  expect(await shown(one)).toMatchObject({
+    code: 3,
+    out: expect.stringContaining('an admin has disabled this agent') as string,
+  });
+
+  expect((await setTo('enable')).status).toBe(200);
+  clock.advance(15 * 60_000);
+  await eventually(async () => {
+    expect(await readyz(one)).toEqual({ status: 200, text: 'ok\n' });
+  });
+});
