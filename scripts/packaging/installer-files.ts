@@ -16,7 +16,7 @@ export function installerFiles(files: readonly string[]): string {
   return `<?xml version="1.0" encoding="utf-8"?>
 <Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
   <Fragment>
-    <DirectoryRef Id="InstallFolder">
+    <DirectoryRef Id="InstallDir">
 ${tree}
     </DirectoryRef>
   </Fragment>

@@ -45,7 +45,7 @@ async function installed(statusCode: number): Promise<Installed> {
   return {
     folder: folder.path,
     do: async (step) => {
-      const words = commandOf(step).replaceAll('[InstallFolder]', `${folder.path}/`);
+      const words = commandOf(step).replaceAll('[InstallDir]', `${folder.path}/`);
       const args = [...words.matchAll(/"([^"]*)"|(\S+)/g)].map(
         ([, quoted, bare]) => quoted ?? bare,
       );
@@ -98,7 +98,7 @@ test('Windows Installer finds nothing to fill in but what is meant, and room for
   for (const step of steps) {
     const command = commandOf(step);
     expect(command.length).toBeLessThan(256);
-    expect(command.replaceAll(/\[(?:InstallFolder|CommonAppDataFolder)\]/g, '')).not.toMatch(
+    expect(command.replaceAll(/\[(?:InstallDir|CommonAppDataFolder)\]/g, '')).not.toMatch(
       /[[\]{}]/,
     );
   }
