@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import { once } from 'node:events';
+import { localServer } from '../support/local-server.ts';
 import { keepTold } from '../support/service-manager.ts';
 import { guardSummary } from './guard-summary.ts';
 import type { Health } from './health/health.ts';
@@ -7,7 +8,6 @@ import { keepListening } from './health/keep-listening.ts';
 import {
   controlListener,
   healthListener,
-  localServer,
   type LocalControl,
   type LocalView,
 } from './health/local-http.ts';
@@ -20,6 +20,7 @@ import type { LinkMonitor } from './link/link-report.ts';
 import type { Parts } from './parts.ts';
 
 const TURN_MS = 1_000;
+const MAX_CONNECTIONS = 32;
 
 export interface LocalParts {
   readonly health: Health;
@@ -101,7 +102,7 @@ export class Local {
   async #socket(control: LocalControl, signal: AbortSignal): Promise<void> {
     const { config, clock, log } = this.#parts;
     const at = config.health.socket ?? defaultSocket(config.stateFolder);
-    const server = (): Server => localServer(controlListener(this.#view, control));
+    const server = (): Server => localServer(MAX_CONNECTIONS, controlListener(this.#view, control));
     const listen = (one: Server): Promise<void> => listenOnSocket(one, at);
     await keepListening({ at, server, listen, clock, log }, signal);
   }
@@ -115,7 +116,7 @@ export class Local {
       server.listen(port, host);
       await once(server, 'listening');
     };
-    const server = (): Server => localServer(healthListener(this.#view));
+    const server = (): Server => localServer(MAX_CONNECTIONS, healthListener(this.#view));
     await keepListening({ at: `http://${name}:${port}`, server, listen, clock, log }, signal);
   }
 

@@ -63,6 +63,16 @@ export class ShownCertificate {
   }
 }
 
+/** Throws a `ConfigError` for a pair that nobody would accept now, where the one before still does. */
+function mustBeGoodNow(next: TlsPair, shown: ShownCertificate, now: number): void {
+  const { startsAt, expiresAt } = lifeOf(next);
+  const isGood = startsAt <= now && now < expiresAt;
+  if (isGood || now >= shown.expiresAt) return;
+  const when = now < startsAt ? `from ${timestamp(startsAt)} on` : `until ${timestamp(expiresAt)}`;
+  const problem = `what is there now is good only ${when}; the one before stays until ${timestamp(shown.expiresAt)}`;
+  throw new ConfigError([{ key: 'listen.certificateFile', problem }]);
+}
+
 export interface CertificateWatch {
   readonly listen: CloudConfig['listen'];
   readonly shown: ShownCertificate;
@@ -90,6 +100,7 @@ export async function watchCertificate(
     try {
       const next = (await readOwnCertificate(listen)) ?? shown.pair;
       if (shown.isAnother(next)) {
+        mustBeGoodNow(next, shown, clock.now());
         showPair(server, next);
         shown.replace(next);
         log.info('cloud.certificate_changed', { expiresAt: timestamp(shown.expiresAt) });

@@ -12,7 +12,12 @@ import type { TlsPair } from './tls-pair.ts';
 
 const TLS_VERSIONS = { minVersion: 'TLSv1.2' } as const;
 
-const TIME_LIMITS = { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 };
+const TIME_LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 1_000, // without it Node looks at the limits each 30 s
+};
 
 /** What strangers can take of the service without a key. */
 export interface ConnectionLimits {

@@ -189,6 +189,8 @@ export function storeContract(name: string, open: () => Promise<Store>): void {
         { id: 'o', state: 'pending', content: 'digest', secret: 'wrapped' },
       ]);
       expect(await store.operations.countPending('corp')).toBe(1);
+      expect(await store.operations.countPending('elsewhere')).toBe(0);
+      expect(await store.operations.countAllPending()).toEqual(new Map([['corp', 1]]));
     });
 
     test('submits several operations, each with its first dispatch, which goes with it only', async () => {

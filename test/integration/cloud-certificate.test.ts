@@ -139,6 +139,20 @@ test('a renewed certificate that cannot be used is told of once each time, and t
   expect(log.of('cloud.certificate_refused')).toHaveLength(2);
 });
 
+test.each([
+  ['has ended', { notBefore: inDays(-2), notAfter: inDays(-1) }, /is good only until .*; the one/],
+  ['is not good yet', { notBefore: inDays(1) }, /is good only from .* on; the one before stays/],
+])('a certificate that %s does not take the place of a good one', async (_what, life, reason) => {
+  const before = await shownNow();
+  await put(await ca.issue(['127.0.0.1'], life));
+  await nextLook();
+  await nextLook();
+  expect(await shownNow()).toBe(before);
+  expect(log.of('cloud.certificate_refused')).toMatchObject([
+    { fields: { reason: expect.stringMatching(reason) as unknown } },
+  ]);
+});
+
 test('a renewed certificate ends the warning of the one before, unless it ends soon itself', async () => {
   const warnings = (): readonly string[] =>
     expiryWarnings({ keySet: { expiresAt: Infinity }, certificate: shown }, clock.now());

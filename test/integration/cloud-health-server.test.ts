@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { createHealthServer, type HealthOptions } from '../../src/cloud/health/health-server.ts';
@@ -42,6 +42,11 @@ class AskedServer implements AsyncDisposable {
     return [response.statusCode ?? 0, await text(response)];
   }
 
+  /** A connection that asks nothing by itself. */
+  open(): Socket {
+    return connect((this.#server.address() as AddressInfo).port, '127.0.0.1');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close();
     this.#server.closeAllConnections();
@@ -69,6 +74,42 @@ test('where other machines may ask, the service is asked by any name', async () 
   await using server = await AskedServer.start({ isLoopback: false });
   expect(await server.ask('/livez', 'reset-1.example.com:9465')).toEqual([200, 'ok\n']);
 });
+
+test.each(['/metrics', '/status.json'])(
+  'where the database takes too long, who asks for %s is told so, and the database is not asked again',
+  async (path) => {
+    let asked = 0;
+    const never = (): Promise<never> => {
+      asked += 1;
+      return new Promise(() => undefined);
+    };
+    await using server = await AskedServer.start({
+      metrics: { contentType: 'text/plain', text: never },
+      status: never,
+      answerWithinMs: 1,
+    } as unknown as Partial<HealthOptions>);
+    for (let times = 0; times < 2; times++) {
+      expect(await server.ask(path)).toEqual([503, 'the database takes too long to answer\n']);
+    }
+    expect(asked).toBe(1);
+  },
+);
+
+test(
+  'whoever opens connections and asks nothing keeps supervisors out for seconds only',
+  {
+    timeout: 15_000, // Node would look only each 30 s
+  },
+  async () => {
+    await using server = await AskedServer.start({});
+    const idle = Array.from({ length: 64 }, () => server.open());
+    await Promise.all(idle.map((socket) => once(socket, 'connect')));
+    for (const socket of idle) socket.write('GET /livez HTTP/1.1\r\n');
+    await expect(server.ask('/livez')).rejects.toThrow();
+    await Promise.all(idle.map((socket) => once(socket.resume(), 'close')));
+    expect(await server.ask('/livez')).toEqual([200, 'ok\n']);
+  },
+);
 
 test.each(['/metrics', '/status.json'])(
   'the database is asked once for all who ask for %s at once, and anew for who asks later',

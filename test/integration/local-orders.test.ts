@@ -81,6 +81,25 @@ test('a pause holds, too, when the folder that it is kept in is gone', async () 
   expect(orders.pause).toEqual({ reason: 'moving dc1', since });
 });
 
+test('whoever asks while a look is under way sees what was ordered before', async () => {
+  const since = new Date(clock.now()).toISOString();
+  let wait = Promise.resolve();
+  const orders = await LocalOrders.open(folder.path, clock, log, async (path) => {
+    const read = await readOrders(path);
+    await wait;
+    return read;
+  });
+  let goOn = (): void => undefined;
+  wait = new Promise((resolve) => (goOn = resolve));
+  await writeOrders(folder.path, {});
+  const first = orders.refresh();
+  await writeOrders(folder.path, { pause: { reason: 'moving dc1', since } });
+  const second = orders.refresh();
+  goOn();
+  await Promise.all([first, second]);
+  expect(orders.pause).toEqual({ reason: 'moving dc1', since });
+});
+
 test('trips that were looked into stay so while the orders cannot be read', async () => {
   const at = new Date(clock.now()).toISOString();
   const resumed = { at, trips: ['00000000-0000-4000-8000-000000000001'] };

@@ -18,6 +18,8 @@ export interface TestCertificate {
 export interface CertificateOptions {
   /** Default is in a week; a CA's own, in a month. */
   readonly notAfter?: Date;
+  /** Default is long ago. */
+  readonly notBefore?: Date;
 }
 
 export interface CaOptions extends CertificateOptions {
@@ -90,6 +92,7 @@ async function issue(
     subject: `CN=${names[0] ?? 'nobody'}`,
     issuer: issuer.subject,
     ...validity(options.notAfter ?? new Date(Date.now() + 7 * DAY_MS)),
+    ...(options.notBefore !== undefined && { notBefore: options.notBefore }),
     publicKey: keys.publicKey,
     signingKey: issuer.keys.privateKey,
     signingAlgorithm: ALGORITHM,

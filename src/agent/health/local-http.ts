@@ -1,10 +1,4 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { foreignHost } from '../../support/own-host.ts';
 import type { Liveness } from './watchdog.ts';
 import type { LocalStatus, Refreshed } from './local-status.ts';
@@ -33,23 +27,6 @@ interface Answer {
 
 const TEXT = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json';
-
-/** Of a program that scrapes or asks on this machine nothing more is to be expected. */
-const LIMITS = {
-  maxHeaderSize: 8 * 1024,
-  headersTimeout: 3_000,
-  requestTimeout: 5_000,
-  keepAliveTimeout: 2_000,
-  connectionsCheckingInterval: 1_000,
-} as const;
-const MAX_CONNECTIONS = 32;
-
-/** A server, not listening yet, that answers a few small questions and reads no body. */
-export function localServer(listener: RequestListener): Server {
-  const server = createServer(LIMITS, listener);
-  server.maxConnections = MAX_CONNECTIONS;
-  return server;
-}
 
 /** Read-only, for the loopback port: everybody on the machine may ask, a page in a browser may not. */
 export function healthListener(view: LocalView): RequestListener {

@@ -1,5 +1,7 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../support/logger.ts';
+import { localServer } from '../../support/local-server.ts';
 import { foreignHost } from '../../support/own-host.ts';
 import { sharedAnswer } from '../../support/shared-answer.ts';
 import type { ServiceMetrics } from './metrics.ts';
@@ -18,11 +20,17 @@ export interface HealthOptions {
   /** It listens on the loopback interface only. */
   readonly isLoopback: boolean;
   readonly log: Logger;
+  /** How long what the database is asked may take; default 8 s, less than Prometheus waits. */
+  readonly answerWithinMs?: number;
 }
 
 interface Answers extends HealthOptions {
+  readonly answerWithinMs: number;
   readonly metricsText: () => Promise<string>;
 }
+
+const ANSWER_WITHIN_MS = 8_000;
+const MAX_CONNECTIONS = 64;
 
 const TEXT = 'text/plain; charset=utf-8';
 
@@ -33,38 +41,53 @@ const TEXT = 'text/plain; charset=utf-8';
 export function createHealthServer(options: HealthOptions): Server {
   // Both ask the database about each directory, and anybody on this machine may ask for them.
   const answers = {
+    answerWithinMs: ANSWER_WITHIN_MS,
     ...options,
     metricsText: sharedAnswer(() => options.metrics.text()),
     status: sharedAnswer(options.status),
   };
-  const server = createServer(
-    { headersTimeout: 5_000, requestTimeout: 5_000, keepAliveTimeout: 5_000 },
-    (request, response) => {
-      const foreign = options.isLoopback ? foreignHost(request.headers.host) : undefined;
-      if (foreign !== undefined) {
-        answer(response, 421, foreign);
+  return localServer(MAX_CONNECTIONS, (request, response) => {
+    const foreign = options.isLoopback ? foreignHost(request.headers.host) : undefined;
+    if (foreign !== undefined) {
+      answer(response, 421, foreign);
+      return;
+    }
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      answer(response, 405, 'only GET\n');
+      return;
+    }
+    route(path, response, answers).catch((error: unknown) => {
+      if (error instanceof LateAnswer) {
+        answer(response, 503, 'the database takes too long to answer\n');
         return;
       }
-      const path = (request.url ?? '').split('?', 1)[0] ?? '';
-      if (request.method !== 'GET' && request.method !== 'HEAD') {
-        answer(response, 405, 'only GET\n');
-        return;
-      }
-      route(path, response, answers).catch((error: unknown) => {
-        const name = error instanceof Error ? error.name : typeof error;
-        options.log.error('cloud.request_failed', { path, name });
-        answer(response, 500, 'look at the log\n');
-      });
-    },
-  );
-  server.maxConnections = 64;
-  return server;
+      const name = error instanceof Error ? error.name : typeof error;
+      options.log.error('cloud.request_failed', { path, name });
+      answer(response, 500, 'look at the log\n');
+    });
+  });
+}
+
+class LateAnswer extends Error {}
+
+async function inTime<T>(asked: Promise<T>, withinMs: number): Promise<T> {
+  const over = new AbortController();
+  const late = async (): Promise<never> => {
+    await delay(withinMs, undefined, { signal: over.signal });
+    throw new LateAnswer();
+  };
+  try {
+    return await Promise.race([asked, late()]);
+  } finally {
+    over.abort();
+  }
 }
 
 async function route(
   path: string,
   response: ServerResponse,
-  { metrics, metricsText, readiness, stuck, warnings, status }: Answers,
+  { metrics, metricsText, readiness, stuck, warnings, status, answerWithinMs }: Answers,
 ): Promise<void> {
   if (path === '/livez') {
     const found = stuck();
@@ -75,9 +98,14 @@ async function route(
     const lines = [problem ?? 'ok', ...warnings()];
     answer(response, problem === undefined ? 200 : 503, `${lines.join('\n')}\n`);
   } else if (path === '/metrics') {
-    answer(response, 200, await metricsText(), metrics.contentType);
+    answer(response, 200, await inTime(metricsText(), answerWithinMs), metrics.contentType);
   } else if (path === '/status.json') {
-    answer(response, 200, JSON.stringify(await status()), 'application/json');
+    answer(
+      response,
+      200,
+      JSON.stringify(await inTime(status(), answerWithinMs)),
+      'application/json',
+    );
   } else {
     answer(response, 404, 'there are /livez, /readyz, /metrics and /status.json\n');
   }

@@ -84,8 +84,9 @@ export class ServiceMetrics implements Meters {
       pending.reset();
       // A database that does not answer is told by `ready`; what it holds is not known then.
       if (!isReady) return;
+      const counts = await core.store.operations.countAllPending();
       for (const { id } of await core.store.directories.list()) {
-        pending.set({ directory: id }, await core.store.operations.countPending(id));
+        pending.set({ directory: id }, counts.get(id) ?? 0);
       }
     };
   }

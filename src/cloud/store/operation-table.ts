@@ -124,7 +124,9 @@ function lifecycle(
   };
 }
 
-function lists(db: Kysely<Tables>): Pick<Operations, 'unfinished' | 'countPending' | 'applied'> {
+function lists(
+  db: Kysely<Tables>,
+): Pick<Operations, 'unfinished' | 'countPending' | 'countAllPending' | 'applied'> {
   return {
     unfinished: async () => {
       const rows = await db
@@ -145,6 +147,16 @@ function lists(db: Kysely<Tables>): Pick<Operations, 'unfinished' | 'countPendin
         .where('directory', '=', directory)
         .executeTakeFirst();
       return row?.count ?? 0;
+    },
+    countAllPending: async () => {
+      const rows = await db
+        .selectFrom('operations')
+        .select((eb) => ['directory', eb.fn.countAll<number>().as('count')])
+        .where('final', '=', 0)
+        .where('state', '=', 'pending')
+        .groupBy('directory')
+        .execute();
+      return new Map(rows.map(({ directory, count }) => [directory, count]));
     },
     applied: async ({ directory, objectGuid }, since, limit) => {
       const rows = await db

@@ -160,6 +160,8 @@ export interface Operations {
   unfinished(): Promise<readonly OperationRecord[]>;
   /** How many operations of a directory are submitted and without a result. */
   countPending(directory: string): Promise<number>;
+  /** The same of every directory that has any. */
+  countAllPending(): Promise<ReadonlyMap<string, number>>;
   /** What became of the operations on an account that were applied since then, newest first. */
   applied(account: AccountOf, since: Moment, limit: number): Promise<readonly OperationResult[]>;
   /** Gives up what was prepared and never submitted in time; resolves with how many. */

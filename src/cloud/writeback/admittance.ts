@@ -15,18 +15,21 @@ export function barOf({
 }: Pick<AgentRecord, 'state' | 'disabled'>): Bar | undefined {
   if (state === 'revoked') return REVOKED;
   if (disabled === undefined) return undefined;
-  const why = disabled.reason === '' ? '' : ` (${disabled.reason})`;
-  return {
-    code: 'AGENT_DISABLED',
-    closeCode: CLOSE_CODES.disabled,
-    detail: `an admin has disabled this agent${why}; after \`passback-cloud agent enable\` it is let in when it tries again, which is within a quarter of an hour`,
-  };
+  return DISABLED;
 }
 
 /** Whether an agent is to be given work, and secrets are to be sealed to it. */
 export function isInService({ state, disabled }: Pick<AgentRecord, 'state' | 'disabled'>): boolean {
   return state === 'approved' && disabled === undefined;
 }
+
+/** Without the reason, which a person has typed for other admins: agents keep what they are told. */
+const DISABLED: Bar = {
+  code: 'AGENT_DISABLED',
+  closeCode: CLOSE_CODES.disabled,
+  detail:
+    'an admin has disabled this agent; after `passback-cloud agent enable` it is let in when it tries again, which is within a quarter of an hour',
+};
 
 const REVOKED: Bar = {
   code: 'AGENT_REVOKED',

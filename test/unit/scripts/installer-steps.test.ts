@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { chmod, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -40,8 +40,10 @@ async function installed(statusCode: number): Promise<Installed> {
   );
   const tools = await temporaryFolder();
   onTestFinished(() => tools[Symbol.asyncDispose]());
-  await writeFile(join(tools.path, 'sc.exe'), `#!/bin/sh\necho "$*" > '${tools.path}/said'\n`);
-  await chmod(join(tools.path, 'sc.exe'), 0o755);
+  const manager = join(tools.path, 'System32', 'sc.exe');
+  await mkdir(dirname(manager));
+  await writeFile(manager, `#!/bin/sh\necho "$*" > '${tools.path}/said'\n`);
+  await chmod(manager, 0o755);
   return {
     folder: folder.path,
     do: async (step) => {
@@ -49,7 +51,7 @@ async function installed(statusCode: number): Promise<Installed> {
       const args = [...words.matchAll(/"([^"]*)"|(\S+)/g)].map(
         ([, quoted, bare]) => quoted ?? bare,
       );
-      await run(process.execPath, args as string[], { env: { PATH: tools.path } });
+      await run(process.execPath, args as string[], { env: { SystemRoot: tools.path } });
     },
     started: () =>
       readFile(join(tools.path, 'said'), 'utf8').then(

@@ -73,6 +73,7 @@ export class LocalOrders {
   #unreadableSince: string | undefined;
   #told = false;
   #looking: Promise<void> | undefined;
+  #lookingAgain: Promise<void> | undefined;
 
   private constructor(folder: string, clock: Clock, log: Logger, read: typeof readOrders) {
     this.#folder = folder;
@@ -105,10 +106,18 @@ export class LocalOrders {
    * that nothing is written, until it can.
    */
   refresh(): Promise<void> {
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
+    if (this.#looking === undefined) {
+      this.#looking = this.#look().finally(() => {
+        this.#looking = undefined;
+      });
+      return this.#looking;
+    }
+    // That look may have read before what was ordered just now: one more, for all who come meanwhile.
+    this.#lookingAgain ??= this.#looking.then(() => {
+      this.#lookingAgain = undefined;
+      return this.refresh();
     });
-    return this.#looking;
+    return this.#lookingAgain;
   }
 
   async #look(): Promise<void> {
