@@ -1,9 +1,15 @@
-import { mkdtemp, readdir, readFile, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import { openSqliteStore } from '../../src/cloud/store/sqlite.ts';
+import { temporaryFolder as makeFolder } from '../support/temporary-folder.ts';
 import { sampleOperation, storeContract } from './store-contract.ts';
+
+const folders: AsyncDisposable[] = [];
+
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await folder[Symbol.asyncDispose]();
+});
 
 const CORP = {
   ...{ id: 'corp', createdAt: 1 },
@@ -82,6 +88,8 @@ test('a database that cannot be opened is a store error that names the file', as
   });
 });
 
-function temporaryFolder(): Promise<string> {
-  return mkdtemp(join(tmpdir(), 'passback-store-'));
+async function temporaryFolder(): Promise<string> {
+  const folder = await makeFolder();
+  folders.push(folder);
+  return folder.path;
 }

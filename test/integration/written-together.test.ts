@@ -1,5 +1,3 @@
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, afterEach, expect, test } from 'vitest';
 import { signedHash } from '../../src/protocol/digest.ts';
@@ -14,15 +12,18 @@ import { submitAll } from '../../src/cloud/writeback/submit.ts';
 import { sampleAgent, sampleOperation } from '../contract/store-contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { MemoryLog } from '../support/memory-log.ts';
+import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 
 const TOGGLE = { version: 1, enabled: true, reason: '', by: 'anna', at: 1 };
 
+let folder: TemporaryFolder;
 let store: Store;
 let core: Core;
 let log: MemoryLog;
 
 beforeEach(async () => {
-  store = await openSqliteStore(join(await mkdtemp(join(tmpdir(), 'passback-together-')), 'db'));
+  folder = await temporaryFolder();
+  store = await openSqliteStore(join(folder.path, 'db'));
   const clock = new FakeClock();
   log = new MemoryLog();
   // The rest of a core has no part in what is written down.
@@ -32,7 +33,10 @@ beforeEach(async () => {
   await store.agents.update('a', { trail: { epoch: 'e', seq: 0, head: 'h', seen: 0, ahead: [] } });
 });
 
-afterEach(() => store[Symbol.asyncDispose]());
+afterEach(async () => {
+  await store[Symbol.asyncDispose]();
+  await folder[Symbol.asyncDispose]();
+});
 
 async function prepared(id: string): Promise<OperationRecord> {
   await store.operations.prepare(sampleOperation(id));
