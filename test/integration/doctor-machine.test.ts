@@ -43,7 +43,10 @@ describe('before enrolment', () => {
     const { run, state, snapshot } = await doctorRig();
     await rm(state, { recursive: true });
     const before = await snapshot();
-    expect(only(await run(), 'state.folder')).toMatchObject({ standing: 'pass' });
+    const results = await run();
+    expect(only(results, 'state.folder')).toMatchObject({ standing: 'pass' });
+    expect(only(results, 'state.orders').standing).toBe('skip');
+    expect(results.filter(({ standing }) => standing === 'fail')).toEqual([]);
     expect(await snapshot()).toEqual(before);
   });
 });

@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import type { z } from 'zod';
 
 export type ReadJson<T> =
@@ -21,12 +19,7 @@ export async function readJson<S extends z.ZodType>(
       : { type: 'unusable', why: 'is damaged' };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') {
-      // A folder that is gone (a disk that came off) says nothing about what is in it.
-      return existsSync(dirname(path))
-        ? { type: 'absent' }
-        : { type: 'unusable', why: 'cannot be read (its folder is gone)' };
-    }
+    if (code === 'ENOENT') return { type: 'absent' };
     return {
       type: 'unusable',
       why: code === undefined ? 'is damaged' : `cannot be read (${code})`,

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ShortText, Timestamp, Uuid } from '../../../protocol/shapes.ts';
@@ -123,12 +123,20 @@ export class LocalOrders {
   async #look(): Promise<void> {
     const seen = identityOf(ordersFile(this.#folder));
     if (seen !== this.#seen) {
-      const read = await this.#read(this.#folder);
+      const read = await this.#readNow();
       this.#orders = this.#toOrders(read);
       // What kept it from being read (a disk, a permission, too many files) may end without a trace at it.
       this.#seen = read.type === 'unusable' ? undefined : seen;
     }
     this.#tell();
+  }
+
+  /** A folder that is gone under a running agent (a disk that came off) says nothing about what is in it. */
+  async #readNow(): Promise<ReadJson<OrdersFile>> {
+    const read = await this.#read(this.#folder);
+    return read.type !== 'absent' || existsSync(this.#folder)
+      ? read
+      : { type: 'unusable', why: 'cannot be read (its folder is gone)' };
   }
 
   #toOrders(read: ReadJson<OrdersFile>): OrdersFile {
