@@ -534,11 +534,17 @@ test('what a clumsy admin types is answered in words, with exit code 1', async (
     [['status', ...flags, '--url', 'http://localhost'], '--url: expected an address such as'],
     [['status', ...flags, '--url', `${cloud.address}/deeper`], 'look at --url'],
     [['status', ...flags, '--url', 'https://localhost:1'], 'nothing listens there'],
-    [['agent', 'revoke', 'the-agent', ...flags], 'id: expected a UUID'],
+    [['agent', 'revoke', 'the-agent', ...flags], 'expected a UUID: `passback-cloud agent list`'],
     [['agent', 'revoke', randomUUID(), ...flags], 'agent list'],
     [['audit', ...flags, '--limit', '501'], 'expected a whole number, from 1 to 500'],
     [['audit', ...flags, '--before', 'x'], 'expected a whole number, 1 or more'],
     [['pause', ...flags, '--reason', ' '], 'expected 1 to 512 characters on one line'],
+    [['agent', 'disable', 'nonsense', ...flags], 'expected a UUID: `passback-cloud agent list`'],
+    [['operation', 'close', 'nonsense', ...flags], 'expected a UUID: `passback-cloud audit`'],
+    [
+      ['operate', 'unlock', '--account', 'anna', '--fingerprint', 'abc', ...flags],
+      'expected the 43 characters that `passback enroll` printed',
+    ],
     [['operate', 'rest', '--account', 'a', ...flags], 'one of reset, change, unlock; found "rest"'],
     [['operate', 'unlock', '--account', 'a', '--wait', '61', ...flags], 'from 0 to 60'],
     [['token', '--out', '/nowhere/token', ...flags], '--out: the folder /nowhere does not exist'],
@@ -583,7 +589,9 @@ test('the whole story on the command line: token, approve, reset, pause, resume,
 
   const approve = ['agent', 'approve', agent.id, ...flags, '--fingerprint'];
   expect(await run([...approve, 'A'.repeat(43)])).toMatchObject({ code: 1 });
-  expect((await run([...approve, 'short'])).err).toContain('fingerprint: expected a SHA-256');
+  expect((await run([...approve, 'short'])).err).toContain(
+    'expected the 43 characters that `passback enroll` printed',
+  );
   expect(await run([...approve, agent.device.kid])).toMatchObject({ code: 0 });
 
   const done = await run([...operate, '--must-change', '--no-unlock'], 'secret-1\n');
@@ -599,7 +607,7 @@ test('the whole story on the command line: token, approve, reset, pause, resume,
   expect(agent.commands).toHaveLength(1);
   expect(await run(operate, '', {}, ['secret-5', 'secret-5'])).toMatchObject({ code: 0, err: '' });
 
-  const known = [...operate, '--fingerprint', agent.device.kid];
+  const known = [...operate, '--fingerprint', agent.device.kid, 'B'.repeat(43)];
   expect(await run(known, 'secret-6\n')).toMatchObject({ code: 0, err: '' });
   const stranger = await run([...operate, '--fingerprint', 'A'.repeat(43)], 'secret-7\n');
   expect(stranger).toMatchObject({ code: 1, err: expect.stringContaining('not among') as unknown });

@@ -46,7 +46,9 @@ Passwords are in files of their own: what is shown is their path.`;
 
 /** Adds `config check | show | reference`. */
 export function addConfigCommand(program: Command, terminal: Terminal): void {
-  const config = program.command('config').description('check, show and explain the configuration');
+  const config = program
+    .command('config')
+    .description('check the configuration, show it, or print all there is to set');
   config
     .command('check')
     .description('say everything that is wrong with the configuration')
@@ -101,7 +103,7 @@ function readWith<T>(
 /** Most who forget the file do not mean the environment alone. */
 function withoutFile(error: unknown): never {
   if (!(error instanceof ConfigError)) throw error;
-  const problem = 'no file is named, so only the environment counts; is that meant?';
+  const problem = 'no file is named, so only the environment counts: name the file with --config';
   throw new ConfigError([{ key: '--config', problem }, ...error.problems]);
 }
 

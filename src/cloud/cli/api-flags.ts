@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { Sha256, Uuid } from '../../protocol/shapes.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import type { ApiFlags } from './api-client.ts';
 import { directoryId } from './setup-commands.ts';
@@ -28,4 +29,22 @@ export function wholeNumber(from: number, to?: number): (text: string) => string
     if (isGood) return text;
     throw new InvalidArgumentError(`expected a whole number, ${range}`);
   };
+}
+
+/** The id of an agent, for commander. */
+export function agentId(text: string): string {
+  if (Uuid.safeParse(text).success) return text;
+  throw new InvalidArgumentError('expected a UUID: `passback-cloud agent list` shows them');
+}
+
+/** The id of an operation, for commander. */
+export function operationId(text: string): string {
+  if (Uuid.safeParse(text).success) return text;
+  throw new InvalidArgumentError('expected a UUID: `passback-cloud audit` shows them');
+}
+
+/** What `passback enroll` printed, for commander. */
+export function fingerprintText(text: string): string {
+  if (Sha256.safeParse(text).success) return text;
+  throw new InvalidArgumentError('expected the 43 characters that `passback enroll` printed');
 }

@@ -6,7 +6,7 @@ import { vouchedKeys } from '../../protocol/recipients.ts';
 import { textOf, UsageError } from '../../support/usage-error.ts';
 import { OperationView, PreparedOperation } from '../api/bodies.ts';
 import { ApiClient, type ApiFlags } from './api-client.ts';
-import { wholeNumber, withApiFlags } from './api-flags.ts';
+import { fingerprintText, wholeNumber, withApiFlags } from './api-flags.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { sealPrepared } from './seal-prepared.ts';
 import type { Terminal } from './terminal.ts';
@@ -50,6 +50,10 @@ export function addOperateCommand(program: Command, terminal: Terminal): void {
     .option(
       '--fingerprint <fingerprint...>',
       'of every agent, as `passback enroll` printed it: nothing is sealed to any other key',
+      (text: string, before: readonly string[] | undefined) => [
+        ...(before ?? []),
+        fingerprintText(text),
+      ],
     )
     .option(
       '--wait <seconds>',

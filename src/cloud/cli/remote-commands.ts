@@ -17,7 +17,14 @@ import { MAX_PAUSE_MS } from '../../protocol/command.ts';
 import { parseDuration } from '../../support/duration.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import { ApiClient, ApiError, type ApiFlags } from './api-client.ts';
-import { againWith, wholeNumber, withApiFlags } from './api-flags.ts';
+import {
+  againWith,
+  agentId,
+  fingerprintText,
+  operationId,
+  wholeNumber,
+  withApiFlags,
+} from './api-flags.ts';
 import { EXIT } from './exit-codes.ts';
 import { writeNewFile } from './new-file.ts';
 import { agentLine, agentTable, printable, statusText, type Wanted } from './status-text.ts';
@@ -136,8 +143,12 @@ function addAgent(program: Command, terminal: Terminal): void {
     });
   withApiFlags(agent.command('approve'))
     .description('let a pending agent work; compare the fingerprint on its machine first')
-    .argument('<id>', 'the agent')
-    .requiredOption('--fingerprint <fingerprint>', 'what `passback enroll` printed on the machine')
+    .argument('<id>', 'the agent', agentId)
+    .requiredOption(
+      '--fingerprint <fingerprint>',
+      'what `passback enroll` printed on the machine',
+      fingerprintText,
+    )
     .addHelpText('after', APPROVE_EXAMPLE)
     .action(async (id: string, flags: Flags & { readonly fingerprint: string }) => {
       const { fingerprint } = flags;
@@ -155,7 +166,7 @@ function addAgent(program: Command, terminal: Terminal): void {
     });
   withApiFlags(agent.command('revoke'))
     .description('end an agent for good and close its connection')
-    .argument('<id>', 'the agent')
+    .argument('<id>', 'the agent', agentId)
     .addHelpText('after', REVOKE_EXAMPLE)
     .action(async (id: string, flags: Flags) => {
       const client = await ApiClient.open(flags);
@@ -177,8 +188,8 @@ function addDisable(agent: Command, terminal: Terminal): void {
   };
   withApiFlags(agent.command('disable'))
     .description('keep an agent out until it is enabled, and close its connection')
-    .argument('<id>', 'the agent')
-    .option('--reason <text>', 'shown to everybody who asks', reasonText)
+    .argument('<id>', 'the agent', agentId)
+    .option('--reason <text>', 'shown to other admins (default: none)', reasonText)
     .addHelpText('after', DISABLE_EXAMPLE)
     .action(async (id: string, flags: Flags & { readonly reason?: string }) => {
       const { reason = '' } = flags;
@@ -191,7 +202,7 @@ function addDisable(agent: Command, terminal: Terminal): void {
     });
   withApiFlags(agent.command('enable'))
     .description('let a disabled agent in again; it needs no new enrolment')
-    .argument('<id>', 'the agent')
+    .argument('<id>', 'the agent', agentId)
     .addHelpText('after', ENABLE_EXAMPLE)
     .action(async (id: string, flags: Flags) => {
       const enabled = await post([id, 'enable'], flags);
@@ -311,7 +322,7 @@ function addOperation(program: Command, terminal: Terminal): void {
   const operation = program.command('operation').description('operations of a directory');
   withApiFlags(operation.command('close'))
     .description('end an operation of unknown outcome: no agent is asked about it any more')
-    .argument('<id>', 'the operation; `cmd` in the audit')
+    .argument('<id>', 'the operation; `cmd` in the audit', operationId)
     .addHelpText('after', CLOSE_EXAMPLE)
     .action(async (id: string, flags: Flags) => {
       const client = await ApiClient.open(flags);

@@ -96,7 +96,9 @@ async function readTree(file: string): Promise<Pick<Read, 'tree' | 'notes'>> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    const problem = `${fileFailure(error)}; \`passback-cloud init\` writes one into the data folder`;
+    const isAbsent = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const cure = isAbsent ? '; `passback-cloud init` writes one into the data folder' : '';
+    const problem = `${fileFailure(error)}${cure}`;
     throw new ConfigError([{ key: file, problem }]);
   }
   const document = parseDocument(text, { prettyErrors: false });
