@@ -145,6 +145,7 @@ class Service implements RunningCloud {
       warnings: () => this.#warnings(),
       isLoopback: isLoopback(parts.config.health.host),
       status: () => serviceStatus({ ...this.#parts, core: this.#core, startedAt, draining }),
+      clock,
       log,
     });
     this.#dispatcher = new Dispatcher(this.#core);

@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { inTime } from './in-time.ts';
 import type { ClosableLogger } from './winston-logger.ts';
 
 const LIMIT_MS = 2_000;
@@ -8,8 +9,6 @@ export async function closeInTime(
   log: Pick<ClosableLogger, 'close'>,
   clock: Pick<Clock, 'sleep'>,
 ): Promise<void> {
-  const closed = new AbortController();
   const closing = log.close().catch(() => undefined);
-  await Promise.race([closing, clock.sleep(LIMIT_MS, closed.signal)]);
-  closed.abort();
+  await inTime(closing, { ms: LIMIT_MS, clock, late: () => undefined });
 }

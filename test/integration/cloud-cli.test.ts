@@ -389,6 +389,15 @@ test('directories are listed with their writeback', async () => {
   });
 });
 
+test.each([
+  ['is not there', 'none.yaml', 'does not exist; `passback-cloud init` writes one'],
+  ['is a folder', '.', 'is a folder; a file is expected\n'],
+])('a configuration that %s is said to be, with what would help', async (_what, name, words) => {
+  const ran = await run(['config', 'check', '--config', join(folder, name)]);
+  expect(ran).toMatchObject({ code: 78, out: '' });
+  expect(`${ran.err}\n`).toContain(words);
+});
+
 test('a bad configuration lists every problem at once and ends with 78', async () => {
   const file = join(folder, 'bad.yaml');
   await writeFile(

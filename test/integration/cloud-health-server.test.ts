@@ -1,10 +1,12 @@
 import { once } from 'node:events';
-import { request, type IncomingMessage } from 'node:http';
+import { request, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { createHealthServer, type HealthOptions } from '../../src/cloud/health/health-server.ts';
+import { systemClock } from '../../src/support/clock.ts';
 import { eventually } from '../support/eventually.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { MemoryLog } from '../support/memory-log.ts';
 
 const READY = {
@@ -14,11 +16,12 @@ const READY = {
   stuck: () => [],
   warnings: () => [],
   status: () => Promise.reject(new Error('not asked here')),
+  clock: systemClock,
   log: new MemoryLog(),
 } as unknown as HealthOptions;
 
 class AskedServer implements AsyncDisposable {
-  readonly #server: ReturnType<typeof createHealthServer>;
+  readonly #server: Server;
   /** How many questions have come. */
   asked = 0;
 
@@ -86,7 +89,7 @@ test.each(['/metrics', '/status.json'])(
     await using server = await AskedServer.start({
       metrics: { contentType: 'text/plain', text: never },
       status: never,
-      answerWithinMs: 1,
+      clock: new FakeClock(), // as if that time were over
     } as unknown as Partial<HealthOptions>);
     for (let times = 0; times < 2; times++) {
       expect(await server.ask(path)).toEqual([503, 'the database takes too long to answer\n']);

@@ -106,7 +106,7 @@ test('a loop that hangs is told by both listeners, and under its name', async ()
   expect(await cloud.health('/livez')).toEqual({ status: 200, text: 'ok\n' });
   time.hangs = true;
   for (let step = 0; step < 3; step += 1) {
-    time.skip(10_000);
+    time.skip(10_000); // more at once is a machine that was asleep
     await cloud.health('/livez');
   }
   expect(await cloud.health('/livez')).toEqual({

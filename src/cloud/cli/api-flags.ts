@@ -31,16 +31,12 @@ export function wholeNumber(from: number, to?: number): (text: string) => string
   };
 }
 
-/** The id of an agent, for commander. */
-export function agentId(text: string): string {
-  if (Uuid.safeParse(text).success) return text;
-  throw new InvalidArgumentError('expected a UUID: `passback-cloud agent list` shows them');
-}
-
-/** The id of an operation, for commander. */
-export function operationId(text: string): string {
-  if (Uuid.safeParse(text).success) return text;
-  throw new InvalidArgumentError('expected a UUID: `passback-cloud audit` shows them');
+/** An id that this command shows, for commander. */
+export function idFrom(command: string): (text: string) => string {
+  return (text) => {
+    if (Uuid.safeParse(text).success) return text;
+    throw new InvalidArgumentError(`expected a UUID: \`${command}\` shows them`);
+  };
 }
 
 /** What `passback enroll` printed, for commander. */

@@ -17,14 +17,7 @@ import { MAX_PAUSE_MS } from '../../protocol/command.ts';
 import { parseDuration } from '../../support/duration.ts';
 import { shellWord } from '../../support/shell-word.ts';
 import { ApiClient, ApiError, type ApiFlags } from './api-client.ts';
-import {
-  againWith,
-  agentId,
-  fingerprintText,
-  operationId,
-  wholeNumber,
-  withApiFlags,
-} from './api-flags.ts';
+import { againWith, fingerprintText, idFrom, wholeNumber, withApiFlags } from './api-flags.ts';
 import { EXIT } from './exit-codes.ts';
 import { writeNewFile } from './new-file.ts';
 import { agentLine, agentTable, printable, statusText, type Wanted } from './status-text.ts';
@@ -108,6 +101,8 @@ export function addRemoteCommands(program: Command, terminal: Terminal): void {
   addAudit(program, terminal);
   addOperation(program, terminal);
 }
+
+const agentId = idFrom('passback-cloud agent list');
 
 function addToken(program: Command, terminal: Terminal): void {
   withApiFlags(program.command('token'))
@@ -322,7 +317,7 @@ function addOperation(program: Command, terminal: Terminal): void {
   const operation = program.command('operation').description('operations of a directory');
   withApiFlags(operation.command('close'))
     .description('end an operation of unknown outcome: no agent is asked about it any more')
-    .argument('<id>', 'the operation; `cmd` in the audit', operationId)
+    .argument('<id>', 'the operation; `cmd` in the audit', idFrom('passback-cloud audit'))
     .addHelpText('after', CLOSE_EXAMPLE)
     .action(async (id: string, flags: Flags) => {
       const client = await ApiClient.open(flags);

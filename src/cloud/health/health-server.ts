@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
-import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../../support/clock.ts';
+import { inTime } from '../../support/in-time.ts';
 import type { Logger } from '../../support/logger.ts';
 import { localServer } from '../../support/local-server.ts';
 import { foreignHost } from '../../support/own-host.ts';
@@ -19,16 +20,16 @@ export interface HealthOptions {
   readonly status: () => Promise<ServiceStatus>;
   /** It listens on the loopback interface only. */
   readonly isLoopback: boolean;
+  readonly clock: Pick<Clock, 'sleep'>;
   readonly log: Logger;
-  /** How long what the database is asked may take; default 8 s, less than Prometheus waits. */
-  readonly answerWithinMs?: number;
 }
 
-interface Answers extends HealthOptions {
-  readonly answerWithinMs: number;
+interface Answers extends Omit<HealthOptions, 'status'> {
   readonly metricsText: () => Promise<string>;
+  readonly statusText: () => Promise<string>;
 }
 
+/** Less than Prometheus waits. */
 const ANSWER_WITHIN_MS = 8_000;
 const MAX_CONNECTIONS = 64;
 
@@ -41,10 +42,9 @@ const TEXT = 'text/plain; charset=utf-8';
 export function createHealthServer(options: HealthOptions): Server {
   // Both ask the database about each directory, and anybody on this machine may ask for them.
   const answers = {
-    answerWithinMs: ANSWER_WITHIN_MS,
     ...options,
     metricsText: sharedAnswer(() => options.metrics.text()),
-    status: sharedAnswer(options.status),
+    statusText: sharedAnswer(async () => JSON.stringify(await options.status())),
   };
   return localServer(MAX_CONNECTIONS, (request, response) => {
     const foreign = options.isLoopback ? foreignHost(request.headers.host) : undefined;
@@ -58,10 +58,6 @@ export function createHealthServer(options: HealthOptions): Server {
       return;
     }
     route(path, response, answers).catch((error: unknown) => {
-      if (error instanceof LateAnswer) {
-        answer(response, 503, 'the database takes too long to answer\n');
-        return;
-      }
       const name = error instanceof Error ? error.name : typeof error;
       options.log.error('cloud.request_failed', { path, name });
       answer(response, 500, 'look at the log\n');
@@ -69,25 +65,10 @@ export function createHealthServer(options: HealthOptions): Server {
   });
 }
 
-class LateAnswer extends Error {}
-
-async function inTime<T>(asked: Promise<T>, withinMs: number): Promise<T> {
-  const over = new AbortController();
-  const late = async (): Promise<never> => {
-    await delay(withinMs, undefined, { signal: over.signal });
-    throw new LateAnswer();
-  };
-  try {
-    return await Promise.race([asked, late()]);
-  } finally {
-    over.abort();
-  }
-}
-
 async function route(
   path: string,
   response: ServerResponse,
-  { metrics, metricsText, readiness, stuck, warnings, status, answerWithinMs }: Answers,
+  { metrics, metricsText, statusText, readiness, stuck, warnings, clock }: Answers,
 ): Promise<void> {
   if (path === '/livez') {
     const found = stuck();
@@ -98,17 +79,23 @@ async function route(
     const lines = [problem ?? 'ok', ...warnings()];
     answer(response, problem === undefined ? 200 : 503, `${lines.join('\n')}\n`);
   } else if (path === '/metrics') {
-    answer(response, 200, await inTime(metricsText(), answerWithinMs), metrics.contentType);
+    await answerInTime(response, metricsText(), metrics.contentType, clock);
   } else if (path === '/status.json') {
-    answer(
-      response,
-      200,
-      JSON.stringify(await inTime(status(), answerWithinMs)),
-      'application/json',
-    );
+    await answerInTime(response, statusText(), 'application/json', clock);
   } else {
     answer(response, 404, 'there are /livez, /readyz, /metrics and /status.json\n');
   }
+}
+
+async function answerInTime(
+  response: ServerResponse,
+  made: Promise<string>,
+  type: string,
+  clock: HealthOptions['clock'],
+): Promise<void> {
+  const text = await inTime(made, { ms: ANSWER_WITHIN_MS, clock, late: () => undefined });
+  if (text === undefined) answer(response, 503, 'the database takes too long to answer\n');
+  else answer(response, 200, text, type);
 }
 
 function answer(response: ServerResponse, status: number, text: string, type = TEXT): void {

@@ -84,7 +84,7 @@ export class ServiceMetrics implements Meters {
       pending.reset();
       // A database that does not answer is told by `ready`; what it holds is not known then.
       if (!isReady) return;
-      const counts = await core.store.operations.countAllPending();
+      const counts = await core.store.operations.countPending();
       for (const { id } of await core.store.directories.list()) {
         pending.set({ directory: id }, counts.get(id) ?? 0);
       }

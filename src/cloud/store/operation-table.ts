@@ -124,9 +124,7 @@ function lifecycle(
   };
 }
 
-function lists(
-  db: Kysely<Tables>,
-): Pick<Operations, 'unfinished' | 'countPending' | 'countAllPending' | 'applied'> {
+function lists(db: Kysely<Tables>): Pick<Operations, 'unfinished' | 'countPending' | 'applied'> {
   return {
     unfinished: async () => {
       const rows = await db
@@ -139,21 +137,12 @@ function lists(
       return rows.map(toOperation);
     },
     countPending: async (directory) => {
-      const row = await db
-        .selectFrom('operations')
-        .select((eb) => eb.fn.countAll<number>().as('count'))
-        .where('final', '=', 0)
-        .where('state', '=', 'pending')
-        .where('directory', '=', directory)
-        .executeTakeFirst();
-      return row?.count ?? 0;
-    },
-    countAllPending: async () => {
       const rows = await db
         .selectFrom('operations')
         .select((eb) => ['directory', eb.fn.countAll<number>().as('count')])
         .where('final', '=', 0)
         .where('state', '=', 'pending')
+        .$if(directory !== undefined, (query) => query.where('directory', '=', directory ?? ''))
         .groupBy('directory')
         .execute();
       return new Map(rows.map(({ directory, count }) => [directory, count]));

@@ -158,10 +158,8 @@ export interface Operations {
   dropSecret(id: string): Promise<void>;
   /** Submitted and without a final result, oldest first. */
   unfinished(): Promise<readonly OperationRecord[]>;
-  /** How many operations of a directory are submitted and without a result. */
-  countPending(directory: string): Promise<number>;
-  /** The same of every directory that has any. */
-  countAllPending(): Promise<ReadonlyMap<string, number>>;
+  /** How many operations are submitted and without a result, by directory: of each that has any, or of one. */
+  countPending(directory?: string): Promise<ReadonlyMap<string, number>>;
   /** What became of the operations on an account that were applied since then, newest first. */
   applied(account: AccountOf, since: Moment, limit: number): Promise<readonly OperationResult[]>;
   /** Gives up what was prepared and never submitted in time; resolves with how many. */

@@ -28,7 +28,7 @@ const STATES = {
   'cannot-connect': {
     words: 'no agent is connected',
     action:
-      'Look at the machine of the agent (`passback status`), at its log, and at the proxies and firewalls between it and this service.',
+      'Look at the machine of the agent (`passback status`), at its log, and at the proxies and firewalls between it and this service. One that was let in again just now comes back within a quarter of an hour, at once when it is restarted.',
   },
   'waiting-for-approval': {
     words: 'an agent is enrolled and waits for its approval',
@@ -77,10 +77,11 @@ export async function directoryStatus(
 ): Promise<DirectoryStatus> {
   const agents = await viewAgents(core, directory.id);
   const now = core.clock.now();
+  const pending = await core.store.operations.countPending(directory.id);
   return {
     directory,
     ...describe({ directory, agents, ownFault, now }),
-    pendingOperations: await core.store.operations.countPending(directory.id),
+    pendingOperations: pending.get(directory.id) ?? 0,
     agents,
   };
 }

@@ -1,5 +1,6 @@
 import { timestamp } from '../../protocol/shapes.ts';
 import { messageOf } from '../../support/errors.ts';
+import { inTime } from '../../support/in-time.ts';
 import type { Core } from './core.ts';
 
 const PING_WITHIN_MS = 2_000;
@@ -9,27 +10,21 @@ export async function readiness(
   core: Pick<Core, 'store' | 'keys' | 'clock'>,
   draining: AbortSignal,
 ): Promise<string | undefined> {
-  return lapsed(core, draining) ?? ownFault(core, draining, await databaseProblem(core));
+  return ownFault(core, draining, await databaseProblem(core));
 }
 
-/** The same, of a database that was asked already. */
+/** The same, of a database whose problem is known. */
 export function ownFault(
-  core: Pick<Core, 'keys' | 'clock'>,
+  { keys, clock }: Pick<Core, 'keys' | 'clock'>,
   draining: AbortSignal,
   problem: string | undefined,
 ): string | undefined {
-  const database = problem === undefined ? undefined : `its database does not answer: ${problem}`;
-  return lapsed(core, draining) ?? database;
-}
-
-function lapsed(
-  { keys, clock }: Pick<Core, 'keys' | 'clock'>,
-  draining: AbortSignal,
-): string | undefined {
   if (draining.aborted) return 'it is stopping';
   const { expiresAt } = keys.keySet;
-  if (expiresAt > clock.now()) return undefined;
-  return `its key set ended at ${timestamp(expiresAt)} and agents take no command: run \`passback-cloud keys rotate\``;
+  if (expiresAt <= clock.now()) {
+    return `its key set ended at ${timestamp(expiresAt)} and agents take no command: run \`passback-cloud keys rotate\``;
+  }
+  return problem === undefined ? undefined : `its database does not answer: ${problem}`;
 }
 
 /** Why the database cannot be used now; undefined when it can. Never rejects. */
@@ -37,15 +32,10 @@ export async function databaseProblem({
   store,
   clock,
 }: Pick<Core, 'store' | 'clock'>): Promise<string | undefined> {
-  const over = new AbortController();
-  const late = clock
-    .sleep(PING_WITHIN_MS, over.signal)
-    .then(() => `nothing came within ${PING_WITHIN_MS / 1000} s`);
   const answers = store.ping().then(
     () => undefined,
     (error: unknown) => messageOf(error).replace(/^store: /, ''),
   );
-  const problem = await Promise.race([answers, late]);
-  over.abort();
-  return problem;
+  const late = (): string => `nothing came within ${PING_WITHIN_MS / 1000} s`;
+  return await inTime(answers, { ms: PING_WITHIN_MS, clock, late });
 }
